@@ -1,0 +1,160 @@
+"""Trains a teacher, a student alone, or a student by distillation.
+
+    python train_w_distill.py --train_dir MNIST/tch --main_scope Teacher --Distillation None
+    python train_w_distill.py --train_dir MNIST/std --main_scope Student --Distillation None
+    python train_w_distill.py --train_dir MNIST/sl1 --main_scope Student --Distillation Soft_logits-1
+    python train_w_distill.py --train_dir MNIST/zskd1 --main_scope Student --Distillation ZSKD-1 --augment
+
+Writes to --train_dir: train_params.mat (final weights), best_params.mat (those that did best on the
+evaluation images), events.out.tfevents.* (TensorBoard) and, last, result.json.
+"""
+import os
+import time
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from nets.lenet import build_lenet, weight_decay
+from nets.losses import distillation_loss
+from utils import runtime
+from utils.arguments import share_of, teacher_path, training_arguments
+from utils.augment import affine_copies
+from utils.console import Progress, run
+from utils.curves import Curves
+from utils.files import RunError, load_mat, save_mat, save_result
+from utils.mnist import CLASSES, load_mnist, stratified_sample
+
+EVALUATIONS = 20
+
+
+def main(argv=None):
+    args = training_arguments(argv)
+    started = time.time()
+    rng = np.random.RandomState(args.seed)
+    inputs = input_files(args)
+    images, labels, eval_images, eval_labels = transfer_set(args, inputs, rng)
+    soft = teacher_logits(inputs['teacher'], images, args.threads) if 'teacher' in inputs else labels
+
+    runtime.new_graph(args.seed)
+    pixels = tf.placeholder(tf.uint8, [None, 32, 32, 1])
+    hard_targets = tf.placeholder(tf.int32, [None])
+    soft_targets = tf.placeholder(tf.float32, [None, CLASSES])
+    rate = tf.placeholder(tf.float32, [])
+    logits = build_lenet(to_unit_range(pixels), args.main_scope)
+    predictions = tf.argmax(logits, axis=1)
+    loss = args.weight_decay * weight_decay(args.main_scope)
+    if args.ce_weight:
+        loss += args.ce_weight * tf.losses.sparse_softmax_cross_entropy(hard_targets, logits)
+    if args.kl_weight:
+        loss += args.kl_weight * args.temperature ** 2 * distillation_loss(logits, soft_targets, args.temperature)
+    step = tf.train.AdamOptimizer(rate).minimize(loss)
+
+    best = -1.0
+    evaluate_every = max(1, args.steps // EVALUATIONS)
+    with runtime.session(args.threads) as sess, Curves(args.train_dir) as curves, \
+            Progress(args.steps, args.method) as progress:
+        sess.run(tf.global_variables_initializer())
+        for i, batch in enumerate(batches(len(images), args.batch_size, args.steps, rng), start=1):
+            learning_rate = args.learning_rate
+            if args.schedule == 'cosine':
+                learning_rate *= (1 + np.cos(np.pi * (i - 1) / args.steps)) / 2
+            feed = {pixels: images[batch], rate: learning_rate}
+            feed[soft_targets if args.kl_weight else hard_targets] = soft[batch]
+            if args.ce_weight:
+                feed[hard_targets] = labels[batch]
+            value, predicted, _ = sess.run([loss, predictions, step], feed)
+            progress.update()
+            if i % evaluate_every and i != args.steps:
+                continue
+            if not np.isfinite(value):
+                raise RunError('the loss became %s at step %d; use a smaller --learning_rate' % (value, i))
+            train_accuracy = 100 * np.mean(predicted == labels[batch])
+            accuracy = 100 * np.mean(runtime.in_batches(sess, predictions, pixels, eval_images) == eval_labels)
+            progress.show(loss=value, lr=learning_rate, accuracy=accuracy)
+            curves.add(i, loss=value, learning_rate=learning_rate, train_accuracy=train_accuracy,
+                       test_accuracy=accuracy)
+            if accuracy > best:
+                best, best_weights = accuracy, runtime.weights(sess, args.main_scope)
+        final_weights = runtime.weights(sess, args.main_scope)
+
+    outputs = [os.path.join(args.train_dir, name) for name in ('train_params.mat', 'best_params.mat')]
+    save_mat(outputs[0], final_weights)
+    save_mat(outputs[1], best_weights)
+    if args.main_scope == 'Teacher':
+        save_mat(args.publish, final_weights)
+    print('%s: accuracy %.2f %% on %d %s images' % (args.method, accuracy, len(eval_labels),
+                                                    'held-out training' if args.holdout else 'test'))
+    save_result(os.path.join(args.train_dir, 'result.json'), args, inputs, outputs,
+                accuracy=round(accuracy, 4), seconds=time.time() - started, versions=runtime.versions())
+
+
+def input_files(args):
+    """{role: path} of the files that the student learns from, beside MNIST."""
+    inputs = {}
+    if args.Distillation != 'None':
+        inputs['teacher'] = teacher_path(args.teacher)
+    if args.method.startswith('ZSKD'):
+        inputs['impressions'] = os.path.join(args.impressions, 'DI-%g.mat' % args.rate)
+    return inputs
+
+
+def transfer_set(args, inputs, rng):
+    """What to learn from and what to evaluate on: (images, labels, images, labels).
+
+    Images are uint8 [N, 32, 32, 1] in 0..255, labels whole numbers [N] in 0..9. For impressions the
+    label is their target's most probable class, used for the curve of train accuracy alone.
+    """
+    images, labels, eval_images, eval_labels = load_mnist(args.data)
+    if args.holdout:
+        eval_images, eval_labels = images[-args.holdout:], labels[-args.holdout:]
+        images, labels = images[:-args.holdout], labels[:-args.holdout]
+    if args.method.startswith('Soft_logits'):
+        sample = stratified_sample(labels, share_of(args.rate, len(labels)), rng)
+        images, labels = images[sample], labels[sample]
+    elif args.method.startswith('ZSKD'):
+        images, labels = load_impressions(inputs['impressions'])
+        if args.augment:
+            copies = affine_copies(images, args.copies, args.rotation, args.scale, args.shift, rng)
+            images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + args.copies)
+    return images, labels, eval_images, eval_labels
+
+
+def load_impressions(path):
+    """(uint8 [N, 32, 32, 1], most probable class [N]) of an impression file; RunError if it is none."""
+    arrays = load_mat(path, {'train_images': [None, 32, 32, 1], 'train_labels': [None, CLASSES]})
+    images, targets = arrays['train_images'], arrays['train_labels']
+    if not 0 < len(images) == len(targets):
+        raise RunError('%r holds %d images and %d labels; make it again' % (path, len(images), len(targets)))
+    if images.min() < 0 or images.max() > 255:
+        raise RunError('%r: train_images are not within 0..255; make it again' % path)
+    if targets.min() < 0 or np.abs(targets.sum(axis=1) - 1).max() > 1e-3:
+        raise RunError('%r: rows of train_labels are no probabilities that sum to 1; make it again' % path)
+    return np.rint(images).astype(np.uint8), targets.argmax(axis=1)
+
+
+def teacher_logits(path, images, threads):
+    """The teacher's logits for uint8 images [N, 32, 32, 1], once for the whole run: float32 [N, 10]."""
+    runtime.new_graph(seed=0)
+    pixels = tf.placeholder(tf.uint8, [None, 32, 32, 1])
+    logits = build_lenet(to_unit_range(pixels), 'Teacher')
+    with runtime.session(threads) as sess:
+        runtime.restore(sess, path, 'Teacher')
+        return runtime.in_batches(sess, logits, pixels, images)
+
+
+def to_unit_range(pixels):
+    return tf.cast(pixels, tf.float32) / 255.0
+
+
+def batches(items, batch_size, steps, rng):
+    """Yields ``steps`` index arrays of length batch_size; every item once before any twice."""
+    order = np.empty(0, int)
+    for _ in range(steps):
+        while len(order) < batch_size:
+            order = np.concatenate([order, rng.permutation(items)])
+        yield order[:batch_size]
+        order = order[batch_size:]
+
+
+if __name__ == '__main__':
+    run(main)

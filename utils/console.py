@@ -1,0 +1,53 @@
+"""What the scripts print: progress, and one line for whatever goes wrong."""
+import signal
+import sys
+import time
+
+from tqdm import tqdm
+
+from utils.files import RunError
+
+
+def run(main):
+    """Calls ``main`` and exits: 0 when it returns, 1 with one line on stderr for a RunError,
+    130 after Ctrl-C and 143 after SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main())
+    except RunError as error:
+        sys.exit('error: %s' % error)
+    except MemoryError:
+        sys.exit('error: out of memory; use a smaller --batch_size or rate')
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        sys.exit(130)
+
+
+class Progress:
+    """A bar with time left on a terminal; where the output is a file, a plain line per ``show``."""
+
+    def __init__(self, total, what):
+        self._what = what
+        self._started = time.time()
+        self._bar = tqdm(total=total, desc=what, dynamic_ncols=True, file=sys.stdout, smoothing=0.1,
+                         disable=not sys.stdout.isatty())
+        self._total, self._done = total, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._bar.close()
+
+    def update(self, amount=1):
+        self._done += amount
+        self._bar.update(amount)
+
+    def show(self, **values):
+        """Shows the values beside the bar, e.g. loss=0.12, lr=0.01."""
+        text = ', '.join('%s %.4g' % pair for pair in values.items())
+        self._bar.set_postfix_str(text)
+        if self._bar.disable:
+            left = (time.time() - self._started) * (self._total / max(self._done, 1) - 1)
+            print('%s %3.0f %%, %s, %s left' % (self._what, 100 * self._done / self._total, text,
+                                                tqdm.format_interval(left)), flush=True)

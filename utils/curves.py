@@ -1,0 +1,49 @@
+"""TensorBoard curves."""
+import glob
+import os
+import time
+
+import tensorflow.compat.v1 as tf
+
+from utils.files import RunError
+
+
+class Curves:
+    """Scalars in ``folder``/events.out.tfevents.*, in place of any that an earlier run left there.
+
+    Written in the calling thread, so that a full disk is an error here and now: raises RunError.
+    """
+
+    def __init__(self, folder):
+        self._folder = folder
+        try:
+            os.makedirs(folder, exist_ok=True)
+            for old in glob.glob(os.path.join(glob.escape(folder), 'events.out.tfevents.*')):
+                os.unlink(old)
+            self._file = tf.io.TFRecordWriter(os.path.join(folder, 'events.out.tfevents.%d' % time.time()))
+        except (OSError, tf.errors.OpError) as error:
+            raise self._failure(error) from error
+        self._write(tf.Event(wall_time=time.time(), file_version='brain.Event:2'))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def add(self, step, **values):
+        """Adds one point to each named curve."""
+        self._write(tf.Event(wall_time=time.time(), step=step, summary=tf.Summary(
+            value=[tf.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])))
+
+    def _write(self, event):
+        try:
+            self._file.write(event.SerializeToString())
+            self._file.flush()
+        except tf.errors.OpError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error):
+        reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or error
+        return RunError('cannot write curves into %r: %s; make room or choose a folder that can be '
+                        'written' % (self._folder, reason))

@@ -1,0 +1,148 @@
+"""Files that are whole or absent, and the one kind of error that a user sees as a single line."""
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+
+import numpy as np
+import scipy.io
+
+MAT_HEADER = b'MATLAB 5.0 MAT-file'
+
+
+class RunError(Exception):
+    """What went wrong and the way out, in one line for the user."""
+
+
+@contextlib.contextmanager
+def atomic_write(path):
+    """Yields a binary file that becomes ``path`` when the block ends well, and vanishes otherwise.
+
+    Raises RunError where the folder cannot be made or written, or the disk is full.
+    """
+    path = os.path.abspath(path)
+    temporary = None
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        handle, temporary = tempfile.mkstemp(suffix='.tmp', prefix='.' + os.path.basename(path),
+                                             dir=os.path.dirname(path))
+        with os.fdopen(handle, 'wb') as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RunError('cannot write %r: %s; make room or choose a folder that can be written'
+                       % (path, error.strerror or error)) from error
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def remove_leftovers(folder):
+    """Deletes what killed writers left behind in ``folder`` and below; only safe with no writer alive."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith('.') and name.endswith('.tmp'):
+                os.unlink(os.path.join(parent, name))
+
+
+def save_mat(path, arrays):
+    """Writes {name: array} as a MAT-file whose bytes depend on the arrays alone (no date in it)."""
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, arrays)
+    content = buffer.getbuffer()
+    content[:116] = MAT_HEADER.ljust(116)
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def load_mat(path, shapes):
+    """Reads float32 arrays from a MAT-file: {name: array} for every name in ``shapes``.
+
+    shapes: {name: shape}; None in a shape matches any length, and axes of length 1 may be missing or
+    extra (MATLAB has no one-dimensional arrays). Nothing in the file is executed. Raises RunError for
+    a file that is missing, unreadable or no MAT-file, and for an array that is missing, of another
+    shape, complex, not numeric, or not finite.
+    """
+    if not os.path.isfile(path):
+        raise RunError('no file %r; check the path, or make it first' % path)
+    try:
+        with open(path, 'rb') as file:
+            content = scipy.io.loadmat(file, variable_names=list(shapes))
+    except OSError as error:
+        raise RunError('cannot read %r: %s' % (path, error.strerror or error)) from error
+    # A damaged file may raise anything from the parser's depths.
+    except Exception as error:
+        raise RunError('%r is not a whole MAT-file (%s); make it again'
+                       % (path, str(error).split('\n')[0] or type(error).__name__)) from error
+    arrays = {}
+    for name, shape in shapes.items():
+        if name not in content:
+            raise RunError('%r has no array %r; it was made for something else' % (path, name))
+        arrays[name] = _checked(path, name, content[name], shape)
+    return arrays
+
+
+def _checked(path, name, array, shape):
+    array = np.asarray(array)
+    if array.dtype.kind not in 'fiu':
+        raise RunError('%r: array %r holds %s, not real numbers' % (path, name, array.dtype))
+    expected = [n for n in shape if n != 1]
+    found = [n for n in array.shape if n != 1] if len(array.shape) != len(shape) or None not in shape \
+        else [n for n, wanted in zip(array.shape, shape) if wanted != 1]
+    if len(found) != len(expected) or any(e not in (None, f) for e, f in zip(expected, found)):
+        raise RunError('%r: array %r has shape %s, expected %s'
+                       % (path, name, 'x'.join(map(str, array.shape)),
+                          'x'.join('N' if n is None else str(n) for n in shape)))
+    with np.errstate(over='ignore'):
+        array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise RunError('%r: array %r contains NaN or infinity' % (path, name))
+    return array.reshape([-1 if n is None else n for n in shape])
+
+
+def save_json(path, content):
+    with atomic_write(path) as file:
+        file.write(json.dumps(content, indent=1, sort_keys=True).encode() + b'\n')
+
+
+def load_json(path):
+    """The content of a JSON file, or None where there is no whole one."""
+    try:
+        with open(path, 'rb') as file:
+            return json.loads(file.read().decode())
+    except (OSError, ValueError):
+        return None
+
+
+def sha256(path):
+    """Hex digest of a file's content, or None where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, 'rb') as file:
+            for block in iter(lambda: file.read(1 << 20), b''):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def save_result(path, args, inputs, outputs, **values):
+    """Writes what a run was made with and what it made, as the run's last file.
+
+    args: a Namespace; inputs: {role: path} of the files it depends on; outputs: paths of those it
+    made, in the result's own folder. Both are recorded by SHA-256.
+    """
+    save_json(path, dict(values, arguments=vars(args),
+                         inputs={role: sha256(name) for role, name in inputs.items()},
+                         outputs={os.path.basename(name): sha256(name) for name in outputs}))
