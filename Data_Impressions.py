@@ -6,7 +6,6 @@ in them what a Dirichlet draw over its own class similarities asks for (Nayak et
 Writes DI-<Rate>.mat (train_images float32 [N, 32, 32, 1] in 0..255, train_labels float32 [N, 10], rows
 sum to 1) and DI-<Rate>.json, which says how it was made and how well the teacher agrees.
 """
-import os
 import time
 
 import numpy as np
@@ -16,7 +15,7 @@ from nets.lenet import build_lenet
 from nets.losses import impression_loss
 from nets.similarity import class_similarity
 from utils import runtime
-from utils.arguments import impression_arguments, share_of, teacher_path
+from utils.arguments import impression_arguments, impression_files, impression_result, share_of
 from utils.console import Progress, run
 from utils.files import RunError, save_mat, save_result
 from utils.mnist import CLASSES, TRAIN
@@ -25,14 +24,14 @@ from utils.mnist import CLASSES, TRAIN
 def main(argv=None):
     args = impression_arguments(argv)
     started = time.time()
-    teacher = teacher_path(args.teacher)
+    inputs, outputs = impression_files(args)
     rng = np.random.RandomState(args.seed)
 
     runtime.new_graph(args.seed)
     images = tf.placeholder(tf.float32, [None, 32, 32, 1])
     logits = build_lenet(images, 'Teacher')
     with runtime.session(args.threads) as sess:
-        runtime.restore(sess, teacher, 'Teacher')
+        runtime.restore(sess, inputs['teacher'], 'Teacher')
         similarity = class_similarity(runtime.weights(sess, 'Teacher')['Teacher/fc2/weights'])
         targets = dirichlet_targets(similarity, share_of(args.Rate, TRAIN), args.betas, rng)
         impressions = synthesise(sess, targets, args, rng)
@@ -41,11 +40,9 @@ def main(argv=None):
 
     print('%d impressions, mean KL to the targets at T = %g: %.4f, same class as the target: %.2f %%'
           % (len(targets), args.temperature, kl, 100 * agreement))
-    output = os.path.join(args.save_path, 'DI-%g.mat' % args.Rate)
-    save_mat(output, {'train_images': 255 * impressions, 'train_labels': targets})
-    save_result(os.path.join(args.save_path, 'DI-%g.json' % args.Rate), args, inputs={'teacher': teacher},
-                outputs=[output], seconds=time.time() - started, versions=runtime.versions(),
-                kl=kl, agreement=agreement)
+    save_mat(outputs[0], {'train_images': 255 * impressions, 'train_labels': targets})
+    save_result(impression_result(args), args, inputs, outputs, kl=kl, agreement=agreement,
+                seconds=time.time() - started, versions=runtime.versions())
 
 
 def dirichlet_targets(similarity, count, betas, rng):

@@ -8,7 +8,6 @@
 Writes to --train_dir: train_params.mat (final weights), best_params.mat (those that did best on the
 evaluation images), events.out.tfevents.* (TensorBoard) and, last, result.json.
 """
-import os
 import time
 
 import numpy as np
@@ -17,7 +16,7 @@ import tensorflow.compat.v1 as tf
 from nets.lenet import build_lenet, weight_decay
 from nets.losses import distillation_loss
 from utils import runtime
-from utils.arguments import share_of, teacher_path, training_arguments
+from utils.arguments import share_of, training_arguments, training_files, training_result
 from utils.augment import affine_copies
 from utils.console import Progress, run
 from utils.curves import Curves
@@ -31,7 +30,7 @@ def main(argv=None):
     args = training_arguments(argv)
     started = time.time()
     rng = np.random.RandomState(args.seed)
-    inputs = input_files(args)
+    inputs, outputs = training_files(args)
     images, labels, eval_images, eval_labels = transfer_set(args, inputs, rng)
     soft = teacher_logits(inputs['teacher'], images, args.threads) if 'teacher' in inputs else labels
 
@@ -49,7 +48,7 @@ def main(argv=None):
         loss += args.kl_weight * args.temperature ** 2 * distillation_loss(logits, soft_targets, args.temperature)
     step = tf.train.AdamOptimizer(rate).minimize(loss)
 
-    best = -1.0
+    best_accuracy = -1.0
     evaluate_every = max(1, args.steps // EVALUATIONS)
     with runtime.session(args.threads) as sess, Curves(args.train_dir) as curves, \
             Progress(args.steps, args.method) as progress:
@@ -73,29 +72,18 @@ def main(argv=None):
             progress.show(loss=value, lr=learning_rate, accuracy=accuracy)
             curves.add(i, loss=value, learning_rate=learning_rate, train_accuracy=train_accuracy,
                        test_accuracy=accuracy)
-            if accuracy > best:
-                best, best_weights = accuracy, runtime.weights(sess, args.main_scope)
+            if accuracy > best_accuracy:
+                best_accuracy, best_weights = accuracy, runtime.weights(sess, args.main_scope)
         final_weights = runtime.weights(sess, args.main_scope)
 
-    outputs = [os.path.join(args.train_dir, name) for name in ('train_params.mat', 'best_params.mat')]
-    save_mat(outputs[0], final_weights)
-    save_mat(outputs[1], best_weights)
-    if args.main_scope == 'Teacher':
-        save_mat(args.publish, final_weights)
+    final, best, *published = outputs
+    save_mat(best, best_weights)
+    for path in [final] + published:
+        save_mat(path, final_weights)
     print('%s: accuracy %.2f %% on %d %s images' % (args.method, accuracy, len(eval_labels),
                                                     'held-out training' if args.holdout else 'test'))
-    save_result(os.path.join(args.train_dir, 'result.json'), args, inputs, outputs,
+    save_result(training_result(args), args, inputs, outputs,
                 accuracy=round(accuracy, 4), seconds=time.time() - started, versions=runtime.versions())
-
-
-def input_files(args):
-    """{role: path} of the files that the student learns from, beside MNIST."""
-    inputs = {}
-    if args.Distillation != 'None':
-        inputs['teacher'] = teacher_path(args.teacher)
-    if args.method.startswith('ZSKD'):
-        inputs['impressions'] = os.path.join(args.impressions, 'DI-%g.mat' % args.rate)
-    return inputs
 
 
 def transfer_set(args, inputs, rng):

@@ -26,7 +26,7 @@ def build_lenet(images, scope):
     """
     conv0, conv1 = CONV_CHANNELS[scope]
     with tf.variable_scope(scope, reuse=tf.AUTO_REUSE):
-        x = tf.transpose(images, [3, 1, 2, 0])
+        x = tf.reshape(tf.transpose(tf.reshape(images, [-1, 32 * 32])), [1, 32, 32, -1])
         x = conv_relu_pool(x, *_variables('conv0', [KERNEL, KERNEL, 1, conv0]))
         x = conv_relu_pool(x, *_variables('conv1', [KERNEL, KERNEL, conv0, conv1]))
         units = 5 * 5 * conv1

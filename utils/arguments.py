@@ -40,14 +40,14 @@ def training_arguments(argv=None):
             '  %-12s %s' % (method, ', '.join('%s %g' % pair for pair in sorted(values.items())))
             for method, values in DEFAULTS.items()))
     add = parser.add_argument
-    add('--train_dir', required=True, type=_path, metavar='DIR', help='weights, curves and result go here')
+    add('--train_dir', required=True, type=path, metavar='DIR', help='weights, curves and result go here')
     add('--main_scope', required=True, choices=['Teacher', 'Student'], help='the network to train')
     add('--Distillation', default='None', type=_distillation, metavar='{None,Soft_logits-R,ZSKD-R}',
         help='what the student learns from: labels, R %% of the real images, or R %% of impressions '
              '(default: None)')
     add('--augment', action='store_true', help='ZSKD: add affine copies of the impressions')
-    add('--impressions', default='DI', type=_path, metavar='DIR', help='where DI-R.mat is (default: DI)')
-    add('--publish', default=os.path.join('pre_trained', 'Lenet5.mat'), type=_path, metavar='FILE',
+    add('--impressions', default='DI', type=path, metavar='DIR', help='where DI-R.mat is (default: DI)')
+    add('--publish', default=os.path.join('pre_trained', 'Lenet5.mat'), type=path, metavar='FILE',
         help='Teacher: where the trained weights go as well (default: %(default)s)')
     add('--steps', type=whole(1), help='optimiser steps (default: by method and number of images)')
     add('--batch_size', type=whole(1, TRAIN), help='images per step (default: by method)')
@@ -65,7 +65,8 @@ def training_arguments(argv=None):
     add('--shift', default=3.0, type=real(0, 31), help='--augment: pixels either way (default: 3)')
     add('--holdout', default=0, type=whole(0, TRAIN // 2),
         help='evaluate on the last N training images, unseen in training, instead of the test set (default: 0)')
-    _add_common(parser)
+    _add_teacher(parser)
+    add_common(parser)
     args = parser.parse_args(argv)
 
     kind, _, rate = args.Distillation.partition('-')
@@ -97,28 +98,58 @@ def impression_arguments(argv=None):
         description='Synthesises data impressions from a trained teacher, without any image.')
     add = parser.add_argument
     add('--Rate', required=True, type=rate_value, metavar='R', help='impressions to make, in %% of 60,000')
-    add('--save_path', default='DI', type=_path, metavar='DIR', help='DI-R.mat goes here')
+    add('--save_path', default='DI', type=path, metavar='DIR', help='DI-R.mat goes here')
     add('--iterations', default=200, type=whole(1), help='Adam steps per impression')
     add('--learning_rate', default=1.0, type=real(above=0), help="Adam's, decaying to 0 by a cosine")
     add('--temperature', default=20.0, type=real(above=0), help='T of the softmax')
     add('--l2', default=1e-3, type=real(0), help='factor of ||x||^2 / 2, for each impression')
     add('--betas', default=[0.1, 1.0], type=real(above=0), nargs='+', help='Dirichlet scales, in equal parts')
     add('--batch_size', default=128, type=whole(1, TRAIN), help='impressions at a time; does not change them')
-    _add_common(parser)
+    _add_teacher(parser)
+    add_common(parser)
     return parser.parse_args(argv)
 
 
-def _add_common(parser):
-    parser.add_argument('--teacher', default='Lenet5', type=_path,
+def add_common(parser):
+    add = parser.add_argument
+    add('--data', default='data', type=path, metavar='DIR', help='where MNIST is kept (default: data)')
+    add('--seed', default=0, type=whole(0, 2 ** 31 - 1), help='of every random draw (default: 0)')
+    add('--threads', default=1, type=whole(1, 1024),
+        help='CPU threads per process; with 1 the same bytes come out every time (default: 1)')
+
+
+def _add_teacher(parser):
+    parser.add_argument('--teacher', default='Lenet5', type=path,
                         help='a name in pre_trained/, or a path to a .mat (default: Lenet5)')
-    parser.add_argument('--data', default='data', type=_path, metavar='DIR', help='where MNIST is kept (default: data)')
-    parser.add_argument('--seed', default=0, type=whole(0, 2 ** 31 - 1), help='of every random draw (default: 0)')
-    parser.add_argument('--threads', default=1, type=whole(1, 1024), help='CPU threads; 1 gives the same bytes every time (default: 1)')
 
 
 def teacher_path(name):
     """Path of ``--teacher``: a name in pre_trained/, or a path that ends in .mat."""
     return name if name.endswith('.mat') else os.path.join('pre_trained', name + '.mat')
+
+
+def training_files(args):
+    """({role: path} of what a training depends on beside MNIST, [paths of the weights it writes])."""
+    inputs = {}
+    if args.Distillation != 'None':
+        inputs['teacher'] = teacher_path(args.teacher)
+    if args.method.startswith('ZSKD'):
+        inputs['impressions'] = os.path.join(args.impressions, 'DI-%g.mat' % args.rate)
+    outputs = [os.path.join(args.train_dir, name) for name in ('train_params.mat', 'best_params.mat')]
+    return inputs, outputs + [args.publish] * (args.main_scope == 'Teacher')
+
+
+def impression_files(args):
+    """The same for a synthesis of impressions."""
+    return {'teacher': teacher_path(args.teacher)}, [os.path.join(args.save_path, 'DI-%g.mat' % args.Rate)]
+
+
+def training_result(args):
+    return os.path.join(args.train_dir, 'result.json')
+
+
+def impression_result(args):
+    return os.path.join(args.save_path, 'DI-%g.json' % args.Rate)
 
 
 def share_of(rate, total):
@@ -165,7 +196,7 @@ def _distillation(text):
     raise argparse.ArgumentTypeError('%r is none of None, Soft_logits-R, ZSKD-R' % text)
 
 
-def _path(text):
+def path(text):
     if not text or '\0' in text:
         raise argparse.ArgumentTypeError('a path cannot be empty or hold a zero byte')
     return text

@@ -43,11 +43,17 @@ class Progress:
         self._done += amount
         self._bar.update(amount)
 
-    def show(self, **values):
-        """Shows the values beside the bar, e.g. loss=0.12, lr=0.01."""
-        text = ', '.join('%s %.4g' % pair for pair in values.items())
+    def skip(self, amount):
+        """Takes work out of the total that turned out to be done already."""
+        self._total -= amount
+        self._bar.total = self._total
+        self._bar.refresh()
+
+    def show(self, text='', **values):
+        """Shows the text, or the values as e.g. 'loss 0.12, lr 0.01', beside the bar."""
+        text = text or ', '.join('%s %.4g' % pair for pair in values.items())
         self._bar.set_postfix_str(text)
         if self._bar.disable:
             left = (time.time() - self._started) * (self._total / max(self._done, 1) - 1)
-            print('%s %3.0f %%, %s, %s left' % (self._what, 100 * self._done / self._total, text,
+            print('%s %3.0f %%, %s, %s left' % (self._what, 100 * self._done / max(self._total, 1), text,
                                                 tqdm.format_interval(left)), flush=True)

@@ -42,6 +42,14 @@ def atomic_write(path):
             os.unlink(temporary)
 
 
+def make_folder(path):
+    """Makes a folder and its parents; raises RunError where that cannot be."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise RunError('cannot make the folder %r: %s' % (path, error.strerror or error)) from error
+
+
 def remove_leftovers(folder):
     """Deletes what killed writers left behind in ``folder`` and below; only safe with no writer alive."""
     for parent, _, names in os.walk(folder):
@@ -105,9 +113,13 @@ def _checked(path, name, array, shape):
     return array.reshape([-1 if n is None else n for n in shape])
 
 
-def save_json(path, content):
+def save_text(path, text):
     with atomic_write(path) as file:
-        file.write(json.dumps(content, indent=1, sort_keys=True).encode() + b'\n')
+        file.write(text.encode())
+
+
+def save_json(path, content):
+    save_text(path, json.dumps(content, indent=1, sort_keys=True) + '\n')
 
 
 def load_json(path):
@@ -131,18 +143,31 @@ def sha256(path):
     return digest.hexdigest()
 
 
+def save_result(path, args, inputs, outputs, **values):
+    """Writes what a run was made with and what it made, as the run's last file.
+
+    args: a Namespace; inputs: {role: path} of the files it depends on; outputs: paths of those it made.
+    Both are recorded by their SHA-256.
+    """
+    save_json(path, dict(values, **_fingerprint(args, inputs, outputs)))
+
+
+def load_result(path, args, inputs, outputs):
+    """The result at ``path`` if it is whole and of just these arguments, inputs and outputs, else None."""
+    result = load_json(path)
+    if isinstance(result, dict) and \
+            all(result.get(key) == value for key, value in _fingerprint(args, inputs, outputs).items()):
+        return result
+    return None
+
+
+def _fingerprint(args, inputs, outputs):
+    return {'arguments': vars(args),
+            'inputs': {role: sha256(name) for role, name in inputs.items()},
+            'outputs': {os.path.basename(name): sha256(name) for name in outputs}}
+
+
 def _umask():
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def save_result(path, args, inputs, outputs, **values):
-    """Writes what a run was made with and what it made, as the run's last file.
-
-    args: a Namespace; inputs: {role: path} of the files it depends on; outputs: paths of those it
-    made, in the result's own folder. Both are recorded by SHA-256.
-    """
-    save_json(path, dict(values, arguments=vars(args),
-                         inputs={role: sha256(name) for role, name in inputs.items()},
-                         outputs={os.path.basename(name): sha256(name) for name in outputs}))

@@ -1,0 +1,297 @@
+"""The whole table: for every run its own teacher, student alone, impressions, and students distilled
+from impressions (plain and augmented) and from real images, at every rate.
+
+    python autotrain.py                                       five runs, five rates
+    python autotrain.py --runs 1 --rates 1 10 --budget 0.1    a quick look
+
+Each job is a process of its own (train_w_distill.py or Data_Impressions.py) with a folder and a log of
+its own. Stop it whenever you like; the same command goes on where it was. Writes results.csv and
+results.md to --root after every job.
+"""
+import argparse
+import ctypes
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import Callable, List, NamedTuple
+
+import filelock
+
+try:
+    from graphlib import TopologicalSorter
+except ImportError:  # Python 3.7
+    from graphlib_backport import TopologicalSorter
+
+from utils import arguments
+from utils.console import Progress, run
+from utils.files import RunError, load_result, make_folder, remove_leftovers, save_text
+from utils.mnist import load_mnist
+from utils.table import results_csv, results_markdown, table_row
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DISTILLED = ('Soft_logits', 'ZSKD', 'ZSKD_augment')
+FOLDERS = {'Teacher': 'Teacher/tch{run}', 'Student': 'Student/std{run}',
+           'Soft_logits': 'Soft_logits{rate:g}/sl{rate:g}_{run}', 'ZSKD': 'ZSKD{rate:g}/zskd{rate:g}_{run}',
+           'ZSKD_augment': 'ZSKD_augment{rate:g}/zskda{rate:g}_{run}'}
+LOG_TAIL = 5
+
+
+class Job(NamedTuple):
+    """One process and how to tell that it is done."""
+    name: str
+    command: List[str]
+    log: str
+    needs: List[str]            # names of the jobs that make its inputs
+    cost: float                 # about proportional to its time
+    finished: Callable          # () -> its result as a dict, or None
+
+
+def main(argv=None):
+    args = parse(argv)
+    jobs = plan(args)
+    make_folder(args.root)
+    with held(args.root):
+        remove_leftovers(args.root)
+        load_mnist(args.data)
+        failures = Table(args, jobs).work()
+    for job, reason in failures:
+        print('\nfailed: %s\n  command: %s\n%s' % (job.name, ' '.join(map(shlex.quote, job.command)), reason))
+    return 1 if failures else 0
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description='Fills the whole table: every method at every rate, several runs.')
+    add = parser.add_argument
+    add('--runs', default=5, type=arguments.whole(1, 1000), help='run i has seed --seed + i')
+    add('--rates', default=[1, 5, 10, 25, 40], type=arguments.rate_value, nargs='+', metavar='R',
+        help='sample rates in %% of 60,000')
+    add('--methods', default=list(DISTILLED), choices=DISTILLED, nargs='+', help='columns beside teacher and student')
+    add('--jobs', default=os.cpu_count() or 1, type=arguments.whole(1, 1024), help='processes at a time (default here: the cores)')
+    add('--budget', default=1.0, type=arguments.real(above=0), help='factor on all steps and iterations')
+    add('--training', default='', metavar='"FLAGS"', help='more flags for every train_w_distill.py')
+    add('--synthesis', default='', metavar='"FLAGS"', help='more flags for every Data_Impressions.py')
+    add('--root', default='MNIST', help='everything is written here')
+    arguments.add_common(parser)
+    args = parser.parse_args(argv)
+    args.rates = sorted(set(args.rates))
+    for name in ('training', 'synthesis'):
+        try:
+            setattr(args, name, shlex.split(getattr(args, name)))
+        except ValueError as error:
+            parser.error('--%s: %s' % (name, error))
+    return args
+
+
+def plan(args):
+    """All jobs, each after those it needs; within a run the longest first, so that none is left to
+    the end alone."""
+    jobs = []
+    for index in range(args.runs):
+        jobs += [training(args, 'Teacher', 100, index), training(args, 'Student', 100, index)]
+    for index in range(args.runs):
+        for rate in sorted(args.rates, reverse=True):
+            if any(method.startswith('ZSKD') for method in args.methods):
+                jobs.append(synthesis(args, rate, index))
+            jobs += [training(args, method, rate, index) for method in DISTILLED if method in args.methods]
+    return jobs
+
+
+def training(args, method, rate, index):
+    folder = os.path.join(args.root, FOLDERS[method].format(rate=rate, run=index))
+    flags = ['--train_dir', folder, '--main_scope', 'Student', '--data', args.data]
+    needs = []
+    if method == 'Teacher':
+        flags[3] = 'Teacher'
+        flags += ['--publish', teacher_of(args, index)]
+    if method in DISTILLED:
+        flags += ['--Distillation', '%s-%g' % (method.replace('_augment', ''), rate),
+                  '--teacher', teacher_of(args, index)]
+        needs = ['Teacher run %d' % index]
+    if method.startswith('ZSKD'):
+        flags += ['--impressions', impressions_of(args, index)]
+        needs = ['DI-%g run %d' % (rate, index)]
+    if method == 'ZSKD_augment':
+        flags += ['--augment']
+    flags += common_flags(args, index) + args.training
+    resolved = arguments.training_arguments(flags)
+    if args.budget != 1:
+        flags += ['--steps', str(max(1, round(args.budget * resolved.steps)))]
+        resolved = arguments.training_arguments(flags)
+    name = '%s run %d' % (method if method not in DISTILLED else '%s-%g' % (method, rate), index)
+    cost = resolved.steps * resolved.batch_size * (2 if method == 'Teacher' else 1)
+    return Job(name, script('train_w_distill.py', flags), os.path.join(folder, 'log.txt'), needs, cost,
+               lambda: load_result(arguments.training_result(resolved), resolved,
+                                   *arguments.training_files(resolved)))
+
+
+def synthesis(args, rate, index):
+    flags = ['--Rate', '%g' % rate, '--save_path', impressions_of(args, index), '--teacher', teacher_of(args, index)]
+    flags += common_flags(args, index) + args.synthesis
+    resolved = arguments.impression_arguments(flags)
+    if args.budget != 1:
+        flags += ['--iterations', str(max(1, round(args.budget * resolved.iterations)))]
+        resolved = arguments.impression_arguments(flags)
+    cost = 1.5 * resolved.iterations * arguments.share_of(rate, arguments.TRAIN)
+    return Job('DI-%g run %d' % (rate, index), script('Data_Impressions.py', flags),
+               os.path.join(impressions_of(args, index), 'DI-%g.log' % rate), ['Teacher run %d' % index], cost,
+               lambda: load_result(arguments.impression_result(resolved), resolved,
+                                   *arguments.impression_files(resolved)))
+
+
+def script(name, flags):
+    return [sys.executable, '-u', os.path.join(HERE, name)] + flags
+
+
+def common_flags(args, index):
+    return ['--seed', str(args.seed + index), '--threads', str(args.threads)]
+
+
+def teacher_of(args, index):
+    return os.path.join(args.root, 'Teacher', 'tch%d' % index, 'Lenet5.mat')
+
+
+def impressions_of(args, index):
+    return os.path.join(args.root, 'DI', 'di%d' % index)
+
+
+class Table:
+    """Runs the jobs, --jobs at a time, and keeps the results on disk up to date."""
+
+    def __init__(self, args, jobs):
+        self._args = args
+        self._jobs = {job.name: job for job in jobs}
+        self._results = {}      # job name -> what its result file holds
+        self._children = set()
+        self._stopping = False
+
+    def work(self):
+        """Returns [(job, reason)] of the failed ones."""
+        failures, unavailable = [], {}
+        order = TopologicalSorter({job.name: job.needs for job in self._jobs.values()})
+        order.prepare()
+        pool, running = ThreadPoolExecutor(self._args.jobs), {}
+        with Progress(sum(job.cost for job in self._jobs.values()), 'table') as progress:
+            try:
+                while order.is_active():
+                    for name in sorted(order.get_ready(), key=list(self._jobs).index):
+                        running[pool.submit(self._run, self._jobs[name], unavailable)] = name
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        job = self._jobs[running.pop(future)]
+                        result, reason, ran = future.result()
+                        if result is None:
+                            unavailable[job.name] = job.name
+                            failures.append((job, reason))
+                        self._record(job, result)
+                        order.done(job.name)
+                        (progress.update if ran else progress.skip)(job.cost)
+                        progress.show(job.name + (' failed' if result is None else outcome(result)))
+            except BaseException:
+                self._stop()
+                print('\nstopped; %d of %d jobs are done and kept; the same command goes on from here'
+                      % (len(self._results), len(self._jobs)), file=sys.stderr)
+                raise
+            finally:
+                pool.shutdown()
+        print('\n' + self._write())
+        return failures
+
+    def _run(self, job, unavailable):
+        """(result or None, reason, whether a process ran)."""
+        missing = [name for name in job.needs if name in unavailable]
+        if missing:
+            return None, '  not run: %s failed' % missing[0], False
+        result = job.finished()
+        if result is not None:
+            return result, '', False
+        make_folder(os.path.dirname(job.log))
+        with open(job.log, 'ab') as log:
+            log.write(b'$ %s\n' % ' '.join(map(shlex.quote, job.command)).encode())
+            log.flush()
+            if self._stopping:
+                return None, 'stopped', False
+            child = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                     start_new_session=True, env=environment(self._args.threads),
+                                     preexec_fn=die_with_parent if sys.platform.startswith('linux') else None)
+            self._children.add(child)
+            status = child.wait()
+            self._children.discard(child)
+        result = job.finished() if status == 0 else None
+        return result, '  exit status %d; the end of %s:\n%s' % (status, job.log, tail(job.log)), True
+
+    def _stop(self):
+        self._stopping = True
+        for child in list(self._children):
+            child.terminate()
+        for child in list(self._children):
+            try:
+                child.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+    def _record(self, job, result):
+        if result is not None:
+            self._results[job.name] = result
+            self._write()
+
+    def _write(self):
+        """Writes both result files and returns the table as text."""
+        rows = [table_row(result, run=result['arguments']['seed'] - self._args.seed)
+                for result in (self._results[name] for name in self._jobs if name in self._results)
+                if 'accuracy' in result]
+        markdown = results_markdown(rows)
+        save_text(os.path.join(self._args.root, 'results.csv'), results_csv(rows))
+        save_text(os.path.join(self._args.root, 'results.md'), markdown)
+        return markdown
+
+
+def outcome(result):
+    """The figure that sums up a job, for the progress line."""
+    if 'accuracy' in result:
+        return ': %.2f %%' % result['accuracy']
+    return ': %.1f %% of targets met' % (100 * result['agreement'])
+
+
+def environment(threads):
+    """The environment of a child: as many threads in every library as it may use."""
+    return dict(os.environ, OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))
+
+
+def die_with_parent():
+    """In a child on Linux: SIGTERM when the parent dies, even by SIGKILL, so that no orphan works on."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def tail(path):
+    with open(path, errors='replace') as file:
+        return ''.join('    ' + line for line in file.readlines()[-LOG_TAIL:])
+
+
+@contextmanager
+def held(root):
+    """Holds ``root`` for this process; raises RunError that names the process that has it already.
+
+    The lock is the operating system's: it ends with its process, however that dies.
+    """
+    owner = os.path.join(root, '.autotrain.pid')
+    lock = filelock.FileLock(os.path.join(root, '.autotrain.lock'))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        with open(owner) as file:
+            raise RunError('%r is in use by another autotrain.py, process %s; wait for it, or choose another --root'
+                           % (root, file.read().strip()))
+    except OSError as error:
+        raise RunError('cannot write into %r: %s' % (root, error.strerror or error)) from error
+    with lock:
+        save_text(owner, '%d\n' % os.getpid())
+        yield
+
+
+if __name__ == '__main__':
+    run(main)
