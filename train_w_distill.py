@@ -20,7 +20,8 @@ from utils.arguments import share_of, training_arguments, training_files, traini
 from utils.augment import affine_copies
 from utils.console import Progress, run
 from utils.curves import Curves
-from utils.files import RunError, load_mat, save_mat, save_result
+from utils.files import RunError, save_mat, save_result
+from utils.impressions import load_impressions
 from utils.mnist import CLASSES, load_mnist, stratified_sample
 
 EVALUATIONS = 20
@@ -100,24 +101,12 @@ def transfer_set(args, inputs, rng):
         sample = stratified_sample(labels, share_of(args.rate, len(labels)), rng)
         images, labels = images[sample], labels[sample]
     elif args.method.startswith('ZSKD'):
-        images, labels = load_impressions(inputs['impressions'])
+        images, targets = load_impressions(inputs['impressions'])
+        images, labels = np.rint(images).astype(np.uint8), targets.argmax(axis=1)
         if args.augment:
             copies = affine_copies(images, args.copies, args.rotation, args.scale, args.shift, rng)
             images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + args.copies)
     return images, labels, eval_images, eval_labels
-
-
-def load_impressions(path):
-    """(uint8 [N, 32, 32, 1], most probable class [N]) of an impression file; RunError if it is none."""
-    arrays = load_mat(path, {'train_images': [None, 32, 32, 1], 'train_labels': [None, CLASSES]})
-    images, targets = arrays['train_images'], arrays['train_labels']
-    if not 0 < len(images) == len(targets):
-        raise RunError('%r holds %d images and %d labels; make it again' % (path, len(images), len(targets)))
-    if images.min() < 0 or images.max() > 255:
-        raise RunError('%r: train_images are not within 0..255; make it again' % path)
-    if targets.min() < 0 or np.abs(targets.sum(axis=1) - 1).max() > 1e-3:
-        raise RunError('%r: rows of train_labels are no probabilities that sum to 1; make it again' % path)
-    return np.rint(images).astype(np.uint8), targets.argmax(axis=1)
 
 
 def teacher_logits(path, images, threads):

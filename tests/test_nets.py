@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+import tensorflow.compat.v1 as tf
+
+from nets.lenet import build_lenet, conv_relu_pool, weight_decay
+from nets.losses import distillation_loss, impression_loss
+from nets.similarity import class_similarity
+from plain_form import plain_conv_relu_pool, plain_lenet
+from utils import runtime
+
+
+@pytest.mark.parametrize('scope, count', [('Teacher', 61706), ('Student', 35820)])
+def test_parameters_and_names(scope, count):
+    runtime.new_graph(0)
+    logits = build_lenet(tf.zeros([7, 32, 32, 1]), scope)
+    variables = {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
+    assert logits.shape.as_list()[-1] == 10
+    assert sorted(variables) == sorted('%s/%s/%s' % (scope, layer, kind) for kind in ('weights', 'biases')
+                                       for layer in ('conv0', 'conv1', 'fc0', 'fc1', 'fc2'))
+    assert sum(np.prod(shape) for shape in variables.values()) == count
+    assert variables[scope + '/conv0/weights'][:3] == [5, 5, 1]
+    assert variables[scope + '/fc2/weights'] == [84, 10]
+
+
+def test_unknown_network():
+    with pytest.raises(KeyError):
+        build_lenet(tf.zeros([1, 32, 32, 1]), 'Lecturer')
+
+
+@pytest.mark.parametrize('scope', ['Teacher', 'Student'])
+@pytest.mark.parametrize('batch', [1, 13])
+def test_fast_form_equals_plain_form(scope, batch):
+    runtime.new_graph(3)
+    x = tf.placeholder(tf.float32, [None, 32, 32, 1])
+    labels = np.arange(batch) % 10
+    gradients = []
+    values = []
+    for logits in (build_lenet(x, scope), plain_lenet(x, scope)):
+        loss = tf.losses.sparse_softmax_cross_entropy(labels, logits)
+        values.append(logits)
+        gradients.append(tf.gradients(loss, tf.trainable_variables() + [x]))
+    with runtime.session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        feed = {x: np.random.RandomState(0).rand(batch, 32, 32, 1)}
+        (fast, plain), (fast_gradients, plain_gradients) = sess.run([values, gradients], feed)
+    np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
+    for a, b in zip(fast_gradients, plain_gradients):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * max(1, np.abs(b).max()))
+
+
+@pytest.mark.parametrize('channels, kernels, side', [(1, 3, 32), (1, 6, 32), (3, 8, 14), (6, 16, 14)])
+def test_convolution_is_exact_in_float64(channels, kernels, side):
+    rng = np.random.RandomState(1)
+    runtime.new_graph(0)
+    x = tf.constant(rng.standard_normal((5, side, side, channels)))
+    w, b = tf.constant(rng.standard_normal((5, 5, channels, kernels))), tf.constant(rng.standard_normal(kernels))
+    fast = tf.transpose(conv_relu_pool(tf.transpose(x, [3, 1, 2, 0]), w, b), [3, 1, 2, 0])
+    plain = plain_conv_relu_pool(x, w, b)
+    upstream = rng.standard_normal(plain.shape.as_list())
+    with runtime.session(1) as sess:
+        results = sess.run([[y] + tf.gradients(y, [x, w, b], upstream) for y in (fast, plain)])
+    for a, b in zip(*results):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-11)
+
+
+def test_weight_decay_counts_weights_not_biases():
+    runtime.new_graph(0)
+    build_lenet(tf.zeros([1, 32, 32, 1]), 'Student')
+    build_lenet(tf.zeros([1, 32, 32, 1]), 'Teacher')
+    penalty = weight_decay('Student')
+    with runtime.session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        weights = runtime.weights(sess, 'Student')
+        expected = sum((w.astype(np.float64) ** 2).sum() / 2 for name, w in weights.items() if name.endswith('weights'))
+        sess.run([v.assign(v + 7) for v in tf.trainable_variables() if v.op.name.endswith('biases')])
+        assert sess.run(penalty) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize('temperature', [1.0, 20.0])
+def test_distillation_loss_is_scipys_kl(temperature):
+    rng = np.random.RandomState(0)
+    student, teacher = rng.standard_normal((2, 16, 10)) * 30
+    expected = scipy.stats.entropy(scipy.special.softmax(teacher / temperature, axis=1).T,
+                                   scipy.special.softmax(student / temperature, axis=1).T).mean()
+    student, teacher = tf.constant(student), tf.constant(teacher)
+    loss = distillation_loss(student, teacher, temperature)
+    with runtime.session(1) as sess:
+        assert sess.run(loss) == pytest.approx(expected, rel=1e-9)
+        assert sess.run(distillation_loss(teacher, teacher, temperature)) == pytest.approx(0, abs=1e-12)
+        # d KL / d student logits = (softmax(s / T) - softmax(t / T)) / T / B; none for the teacher
+        gradient = sess.run(tf.gradients(loss, student)[0])
+        s, t = sess.run([tf.nn.softmax(student / temperature), tf.nn.softmax(teacher / temperature)])
+    np.testing.assert_allclose(gradient, (s - t) / temperature / 16, atol=1e-12)
+    assert tf.gradients(loss, teacher) == [None]
+
+
+def test_impression_loss_against_scipy_and_independent_of_the_batch():
+    rng = np.random.RandomState(0)
+    x, logits = rng.standard_normal((6, 32, 32, 1)), 40 * rng.standard_normal((6, 10))
+    targets = rng.dirichlet(np.ones(10), 6)
+    log_softmax = logits / 20 - scipy.special.logsumexp(logits / 20, axis=1, keepdims=True)
+    expected = -(targets * log_softmax).sum(axis=1) + 1e-3 / 2 * (x ** 2).sum(axis=(1, 2, 3))
+
+    def value(rows):
+        return impression_loss(tf.constant(x[rows]), tf.constant(targets[rows]), tf.constant(logits[rows]), 20.0, 1e-3)
+
+    with runtime.session(1) as sess:
+        assert sess.run(value(slice(0, 6))) == pytest.approx(expected.sum(), rel=1e-9)
+        assert sess.run(value(slice(2, 3))) == pytest.approx(expected[2], rel=1e-9)
+
+
+def test_class_similarity_against_the_definition():
+    weights = np.random.RandomState(0).standard_normal((84, 10)).astype(np.float32)
+    similarity = class_similarity(weights)
+    for k in range(10):
+        cosine = [np.dot(weights[:, k], weights[:, j]) / np.linalg.norm(weights[:, k]) / np.linalg.norm(weights[:, j])
+                  for j in range(10)]
+        np.testing.assert_allclose(similarity[k], (cosine - np.min(cosine)) / (np.max(cosine) - np.min(cosine)), atol=1e-5)
+    np.testing.assert_allclose(np.diag(similarity), 1)
+    np.testing.assert_allclose(class_similarity(weights * np.arange(1, 11)), similarity, atol=1e-9)
