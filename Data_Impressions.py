@@ -71,7 +71,7 @@ def synthesise(sess, targets, args, rng):
     y = tf.placeholder(tf.float32, [size, CLASSES])
     rate = tf.placeholder(tf.float32, [])
     loss = impression_loss(x, y, build_lenet(x, 'Teacher'), args.temperature, args.l2)
-    adam = tf.train.AdamOptimizer(rate)
+    adam = tf.train.AdamOptimizer(rate, beta2=args.beta2)
     step = adam.minimize(loss, var_list=[x])
     start = [x.assign(noise), tf.variables_initializer(adam.variables())]
     finished = tf.clip_by_value(x, 0.0, 1.0)
@@ -87,10 +87,10 @@ def synthesise(sess, targets, args, rng):
                 cosine = args.learning_rate * (1 + np.cos(np.pi * i / args.iterations)) / 2
                 value, _ = sess.run([loss, step], {y: wanted, rate: cosine})
                 progress.update()
-            if not np.isfinite(value):
-                raise RunError('the loss became %s; use a smaller --learning_rate' % value)
             progress.show(loss=value / size)
             impressions.append(sess.run(finished)[:len(block)])
+            if not (np.isfinite(value) and np.isfinite(impressions[-1]).all()):
+                raise RunError('the impressions became NaN; use a smaller --learning_rate')
     return np.concatenate(impressions)
 
 

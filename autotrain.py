@@ -15,6 +15,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Callable, List, NamedTuple
@@ -28,7 +29,7 @@ except ImportError:  # Python 3.7
 
 from utils import arguments
 from utils.console import Progress, run
-from utils.files import RunError, load_result, make_folder, remove_leftovers, save_text
+from utils.files import RunError, load_json, load_result, make_folder, remove_leftovers, save_json, save_text
 from utils.mnist import load_mnist
 from utils.table import results_csv, results_markdown, table_row
 
@@ -76,7 +77,7 @@ def parse(argv):
     add('--budget', default=1.0, type=arguments.real(above=0), help='factor on all steps and iterations')
     add('--training', default='', metavar='"FLAGS"', help='more flags for every train_w_distill.py')
     add('--synthesis', default='', metavar='"FLAGS"', help='more flags for every Data_Impressions.py')
-    add('--root', default='MNIST', help='everything is written here')
+    add('--root', default='MNIST', type=arguments.path, help='everything is written here')
     arguments.add_common(parser)
     args = parser.parse_args(argv)
     args.rates = sorted(set(args.rates))
@@ -104,52 +105,50 @@ def plan(args):
 
 def training(args, method, rate, index):
     folder = os.path.join(args.root, FOLDERS[method].format(rate=rate, run=index))
-    flags = ['--train_dir', folder, '--main_scope', 'Student', '--data', args.data]
-    needs = []
+    flags = {'train_dir': folder, 'main_scope': 'Teacher' if method == 'Teacher' else 'Student', 'data': args.data}
+    name, needs = method, []
     if method == 'Teacher':
-        flags[3] = 'Teacher'
-        flags += ['--publish', teacher_of(args, index)]
+        flags['publish'] = teacher_of(args, index)
     if method in DISTILLED:
-        flags += ['--Distillation', '%s-%g' % (method.replace('_augment', ''), rate),
-                  '--teacher', teacher_of(args, index)]
-        needs = ['Teacher run %d' % index]
+        flags['Distillation'] = '%s-%g' % (method.replace('_augment', ''), rate)
+        flags['teacher'] = teacher_of(args, index)
+        name, needs = '%s-%g' % (method, rate), ['Teacher run %d' % index]
     if method.startswith('ZSKD'):
-        flags += ['--impressions', impressions_of(args, index)]
+        flags['impressions'] = impressions_of(args, index)
         needs = ['DI-%g run %d' % (rate, index)]
-    if method == 'ZSKD_augment':
-        flags += ['--augment']
-    flags += common_flags(args, index) + args.training
-    resolved = arguments.training_arguments(flags)
+    command = command_line(args, index, flags) + ['--augment'] * (method == 'ZSKD_augment') + args.training
+    resolved = arguments.training_arguments(command)
     if args.budget != 1:
-        flags += ['--steps', str(max(1, round(args.budget * resolved.steps)))]
-        resolved = arguments.training_arguments(flags)
-    name = '%s run %d' % (method if method not in DISTILLED else '%s-%g' % (method, rate), index)
+        command += ['--steps=%d' % max(1, args.budget * resolved.steps)]
+        resolved = arguments.training_arguments(command)
     cost = resolved.steps * resolved.batch_size * (2 if method == 'Teacher' else 1)
-    return Job(name, script('train_w_distill.py', flags), os.path.join(folder, 'log.txt'), needs, cost,
-               lambda: load_result(arguments.training_result(resolved), resolved,
-                                   *arguments.training_files(resolved)))
+    return Job('%s run %d' % (name, index), script('train_w_distill.py', command), os.path.join(folder, 'log.txt'), needs,
+               cost, lambda: load_result(arguments.training_result(resolved), resolved,
+                                         *arguments.training_files(resolved)))
 
 
 def synthesis(args, rate, index):
-    flags = ['--Rate', '%g' % rate, '--save_path', impressions_of(args, index), '--teacher', teacher_of(args, index)]
-    flags += common_flags(args, index) + args.synthesis
-    resolved = arguments.impression_arguments(flags)
+    folder = impressions_of(args, index)
+    command = command_line(args, index, {'Rate': '%g' % rate, 'save_path': folder, 'teacher': teacher_of(args, index)})
+    command += args.synthesis
+    resolved = arguments.impression_arguments(command)
     if args.budget != 1:
-        flags += ['--iterations', str(max(1, round(args.budget * resolved.iterations)))]
-        resolved = arguments.impression_arguments(flags)
+        command += ['--iterations=%d' % max(1, args.budget * resolved.iterations)]
+        resolved = arguments.impression_arguments(command)
     cost = 1.5 * resolved.iterations * arguments.share_of(rate, arguments.TRAIN)
-    return Job('DI-%g run %d' % (rate, index), script('Data_Impressions.py', flags),
-               os.path.join(impressions_of(args, index), 'DI-%g.log' % rate), ['Teacher run %d' % index], cost,
-               lambda: load_result(arguments.impression_result(resolved), resolved,
-                                   *arguments.impression_files(resolved)))
+    return Job('DI-%g run %d' % (rate, index), script('Data_Impressions.py', command),
+               os.path.join(folder, 'DI-%g.log' % rate), ['Teacher run %d' % index],
+               cost, lambda: load_result(arguments.impression_result(resolved), resolved,
+                                         *arguments.impression_files(resolved)))
 
 
 def script(name, flags):
     return [sys.executable, '-u', os.path.join(HERE, name)] + flags
 
 
-def common_flags(args, index):
-    return ['--seed', str(args.seed + index), '--threads', str(args.threads)]
+def command_line(args, index, flags):
+    flags = dict(flags, seed=args.seed + index, threads=args.threads)
+    return ['--%s=%s' % pair for pair in flags.items()]
 
 
 def teacher_of(args, index):
@@ -167,12 +166,13 @@ class Table:
         self._args = args
         self._jobs = {job.name: job for job in jobs}
         self._results = {}      # job name -> what its result file holds
-        self._children = set()
+        self._children = []
+        self._starting = threading.Lock()
         self._stopping = False
 
     def work(self):
         """Returns [(job, reason)] of the failed ones."""
-        failures, unavailable = [], {}
+        failures, unavailable = [], set()
         order = TopologicalSorter({job.name: job.needs for job in self._jobs.values()})
         order.prepare()
         pool, running = ThreadPoolExecutor(self._args.jobs), {}
@@ -185,9 +185,11 @@ class Table:
                         job = self._jobs[running.pop(future)]
                         result, reason, ran = future.result()
                         if result is None:
-                            unavailable[job.name] = job.name
+                            unavailable.add(job.name)
                             failures.append((job, reason))
-                        self._record(job, result)
+                        else:
+                            self._results[job.name] = result
+                            self._write()
                         order.done(job.name)
                         (progress.update if ran else progress.skip)(job.cost)
                         progress.show(job.name + (' failed' if result is None else outcome(result)))
@@ -213,31 +215,27 @@ class Table:
         with open(job.log, 'ab') as log:
             log.write(b'$ %s\n' % ' '.join(map(shlex.quote, job.command)).encode())
             log.flush()
-            if self._stopping:
-                return None, 'stopped', False
-            child = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                     start_new_session=True, env=environment(self._args.threads),
-                                     preexec_fn=die_with_parent if sys.platform.startswith('linux') else None)
-            self._children.add(child)
+            with self._starting:
+                if self._stopping:
+                    return None, 'stopped', False
+                child = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                         start_new_session=True, env=environment(self._args.threads),
+                                         preexec_fn=die_with_parent if sys.platform.startswith('linux') else None)
+                self._children.append(child)
             status = child.wait()
-            self._children.discard(child)
         result = job.finished() if status == 0 else None
         return result, '  exit status %d; the end of %s:\n%s' % (status, job.log, tail(job.log)), True
 
     def _stop(self):
-        self._stopping = True
-        for child in list(self._children):
+        with self._starting:
+            self._stopping = True
+        for child in self._children:
             child.terminate()
-        for child in list(self._children):
+        for child in self._children:
             try:
                 child.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 child.kill()
-
-    def _record(self, job, result):
-        if result is not None:
-            self._results[job.name] = result
-            self._write()
 
     def _write(self):
         """Writes both result files and returns the table as text."""
@@ -283,13 +281,12 @@ def held(root):
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        with open(owner) as file:
-            raise RunError('%r is in use by another autotrain.py, process %s; wait for it, or choose another --root'
-                           % (root, file.read().strip()))
+        raise RunError('%r is in use by another autotrain.py, process %s; wait for it, or choose another --root'
+                       % (root, load_json(owner)))
     except OSError as error:
         raise RunError('cannot write into %r: %s' % (root, error.strerror or error)) from error
     with lock:
-        save_text(owner, '%d\n' % os.getpid())
+        save_json(owner, os.getpid())
         yield
 
 

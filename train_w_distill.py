@@ -66,21 +66,21 @@ def main(argv=None):
             progress.update()
             if i % evaluate_every and i != args.steps:
                 continue
-            if not np.isfinite(value):
-                raise RunError('the loss became %s at step %d; use a smaller --learning_rate' % (value, i))
+            weights = runtime.weights(sess, args.main_scope)
+            if not all(np.isfinite(array).all() for array in [value, *weights.values()]):
+                raise RunError('the loss became NaN or infinite by step %d; use a smaller --learning_rate' % i)
             train_accuracy = 100 * np.mean(predicted == labels[batch])
             accuracy = 100 * np.mean(runtime.in_batches(sess, predictions, pixels, eval_images) == eval_labels)
             progress.show(loss=value, lr=learning_rate, accuracy=accuracy)
             curves.add(i, loss=value, learning_rate=learning_rate, train_accuracy=train_accuracy,
                        test_accuracy=accuracy)
             if accuracy > best_accuracy:
-                best_accuracy, best_weights = accuracy, runtime.weights(sess, args.main_scope)
-        final_weights = runtime.weights(sess, args.main_scope)
+                best_accuracy, best_weights = accuracy, weights
 
     final, best, *published = outputs
     save_mat(best, best_weights)
     for path in [final] + published:
-        save_mat(path, final_weights)
+        save_mat(path, weights)
     print('%s: accuracy %.2f %% on %d %s images' % (args.method, accuracy, len(eval_labels),
                                                     'held-out training' if args.holdout else 'test'))
     save_result(training_result(args), args, inputs, outputs,

@@ -205,7 +205,7 @@ def test_progress_bar_on_a_terminal(tmp_path, teacher):
             break
         shown += block
     assert child.wait() == 0
-    assert b'\r' in shown and '█'.encode() in shown and b'loss' in shown
+    assert shown.count(b"\r") >= 2 and b"%" in shown and b"loss" in shown and b"<" in shown  # of [elapsed<left]
 
 
 @pytest.fixture(scope='module')

@@ -101,6 +101,7 @@ def impression_arguments(argv=None):
     add('--save_path', default='DI', type=path, metavar='DIR', help='DI-R.mat goes here')
     add('--iterations', default=200, type=whole(1), help='Adam steps per impression')
     add('--learning_rate', default=1.0, type=real(above=0), help="Adam's, decaying to 0 by a cosine")
+    add('--beta2', default=0.999, type=real(0, 0.999999), help="Adam's memory of squared gradients")
     add('--temperature', default=20.0, type=real(above=0), help='T of the softmax')
     add('--l2', default=1e-3, type=real(0), help='factor of ||x||^2 / 2, for each impression')
     add('--betas', default=[0.1, 1.0], type=real(above=0), nargs='+', help='Dirichlet scales, in equal parts')
@@ -181,7 +182,10 @@ def real(low=None, high=math.inf, above=None):
 
 def rate_value(text):
     """An argparse type: a rate in per cent, from one item in 60,000 up to 100."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 100 / TRAIN <= value <= 100:
         raise argparse.ArgumentTypeError('%s is not a rate in (0, 100] per cent that makes at least one image' % text)
     return value

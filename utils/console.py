@@ -9,15 +9,17 @@ from utils.files import RunError
 
 
 def run(main):
-    """Calls ``main`` and exits: 0 when it returns, 1 with one line on stderr for a RunError,
+    """Calls ``main`` and exits: 0 when it returns, 1 with one line on stderr for what a user can mend,
     130 after Ctrl-C and 143 after SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except RunError as error:
         sys.exit('error: %s' % error)
+    except OSError as error:
+        sys.exit('error: %s%s' % (error.strerror or error, ': %r' % error.filename if error.filename else ''))
     except MemoryError:
-        sys.exit('error: out of memory; use a smaller --batch_size or rate')
+        sys.exit('error: out of memory; use a smaller rate, --batch_size or --copies')
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(130)
@@ -54,6 +56,6 @@ class Progress:
         text = text or ', '.join('%s %.4g' % pair for pair in values.items())
         self._bar.set_postfix_str(text)
         if self._bar.disable:
-            left = (time.time() - self._started) * (self._total / max(self._done, 1) - 1)
-            print('%s %3.0f %%, %s, %s left' % (self._what, 100 * self._done / max(self._total, 1), text,
-                                                tqdm.format_interval(left)), flush=True)
+            share = self._done / self._total if self._total else 1.0
+            left = tqdm.format_interval((time.time() - self._started) * (1 / share - 1)) if share else '?'
+            print('%s %3.0f %%, %s, %s left' % (self._what, 100 * share, text, left), flush=True)

@@ -80,6 +80,9 @@ def load_mat(path, shapes):
         raise RunError('no file %r; check the path, or make it first' % path)
     try:
         with open(path, 'rb') as file:
+            if file.read(len(MAT_HEADER)) != MAT_HEADER:
+                raise ValueError('it does not start with %r' % MAT_HEADER.decode())
+            file.seek(0)
             content = scipy.io.loadmat(file, variable_names=list(shapes))
     except OSError as error:
         raise RunError('cannot read %r: %s' % (path, error.strerror or error)) from error
@@ -99,10 +102,7 @@ def _checked(path, name, array, shape):
     array = np.asarray(array)
     if array.dtype.kind not in 'fiu':
         raise RunError('%r: array %r holds %s, not real numbers' % (path, name, array.dtype))
-    expected = [n for n in shape if n != 1]
-    found = [n for n in array.shape if n != 1] if len(array.shape) != len(shape) or None not in shape \
-        else [n for n, wanted in zip(array.shape, shape) if wanted != 1]
-    if len(found) != len(expected) or any(e not in (None, f) for e, f in zip(expected, found)):
+    if not _fits(array.shape, shape):
         raise RunError('%r: array %r has shape %s, expected %s'
                        % (path, name, 'x'.join(map(str, array.shape)),
                           'x'.join('N' if n is None else str(n) for n in shape)))
@@ -111,6 +111,12 @@ def _checked(path, name, array, shape):
     if not np.isfinite(array).all():
         raise RunError('%r: array %r contains NaN or infinity' % (path, name))
     return array.reshape([-1 if n is None else n for n in shape])
+
+
+def _fits(found, wanted):
+    if len(found) == len(wanted) and all(w in (None, f) for f, w in zip(found, wanted)):
+        return True
+    return None not in wanted and [n for n in found if n != 1] == [n for n in wanted if n != 1]
 
 
 def save_text(path, text):
