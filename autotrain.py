@@ -60,12 +60,12 @@ def main(argv=None):
         load_mnist(args.data)
         failures = Table(args, jobs).work()
     for job, reason in failures:
-        print('\nfailed: %s\n  command: %s\n%s' % (job.name, ' '.join(map(shlex.quote, job.command)), reason))
+        print('\nfailed: %s\n  command: %s\n%s' % (job.name, shell_line(job.command), reason))
     return 1 if failures else 0
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
+    parser = arguments.Parser(
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description='Fills the whole table: every method at every rate, several runs.')
     add = parser.add_argument
@@ -208,23 +208,30 @@ class Table:
         missing = [name for name in job.needs if name in unavailable]
         if missing:
             return None, '  not run: %s failed' % missing[0], False
-        result = job.finished()
-        if result is not None:
-            return result, '', False
-        make_folder(os.path.dirname(job.log))
-        with open(job.log, 'ab') as log:
-            log.write(b'$ %s\n' % ' '.join(map(shlex.quote, job.command)).encode())
-            log.flush()
-            with self._starting:
-                if self._stopping:
-                    return None, 'stopped', False
-                child = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                         start_new_session=True, env=environment(self._args.threads),
-                                         preexec_fn=die_with_parent if sys.platform.startswith('linux') else None)
-                self._children.append(child)
-            status = child.wait()
+        try:
+            result = job.finished()
+            if result is not None:
+                return result, '', False
+            make_folder(os.path.dirname(job.log))
+            with open(job.log, 'ab') as log:
+                log.write(b'$ %s\n' % shell_line(job.command).encode(errors='replace'))
+                log.flush()
+                status = self._process(job.command, log)
+        except (RunError, OSError) as error:
+            return None, '  %s' % error, False
         result = job.finished() if status == 0 else None
-        return result, '  exit status %d; the end of %s:\n%s' % (status, job.log, tail(job.log)), True
+        return result, '  exit status %s; the end of %s:\n%s' % (status, job.log, tail(job.log)), True
+
+    def _process(self, command, log):
+        """The exit status of ``command``, its output written to ``log`` as it comes."""
+        with self._starting:
+            if self._stopping:
+                return 'none, stopped'
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                     start_new_session=True, env=environment(self._args.threads),
+                                     preexec_fn=die_with_parent if sys.platform.startswith('linux') else None)
+            self._children.append(child)
+        return child.wait()
 
     def _stop(self):
         with self._starting:
@@ -246,6 +253,10 @@ class Table:
         save_text(os.path.join(self._args.root, 'results.csv'), results_csv(rows))
         save_text(os.path.join(self._args.root, 'results.md'), markdown)
         return markdown
+
+
+def shell_line(command):
+    return ' '.join(map(shlex.quote, command))
 
 
 def outcome(result):

