@@ -176,9 +176,11 @@ def test_a_failed_job_is_reported_and_the_others_go_on(tmp_path, data):
     assert done.returncode == 1 and 'Traceback' not in done.stdout + done.stderr
     assert 'failed: ZSKD-0.2 run 0' in done.stdout and '--Distillation=ZSKD-0.2' in done.stdout
     assert [row['method'] for row in rows(tmp_path)] == ['Teacher', 'Student', 'Soft_logits', 'ZSKD_augment']
-    done = table(tmp_path, data, '--synthesis=--learning_rate=1e38')
+    diverging = '--training=--steps=60 --learning_rate=1e6 --schedule=constant'
+    done = table(tmp_path, data, '--budget', '1', '--methods', 'ZSKD', '--seed', '1', diverging)
     assert done.returncode == 1
-    assert 'the impressions became NaN' in done.stdout and 'not run: DI-0.2 run 0 failed' in done.stdout
+    assert 'the loss became NaN' in done.stdout and 'not run: Teacher run 0 failed' in done.stdout
+    assert 'not run: DI-0.2 run 0 failed' in done.stdout
 
 
 def test_two_at_once(whole, data):
