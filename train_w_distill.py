@@ -77,14 +77,14 @@ def main(argv=None):
             if accuracy > best_accuracy:
                 best_accuracy, best_weights = accuracy, weights
 
-    final, best, *published = outputs
-    save_mat(best, best_weights)
-    for path in [final] + published:
-        save_mat(path, weights)
+        final, best, *published = outputs
+        save_mat(best, best_weights)
+        for path in [final] + published:
+            save_mat(path, weights)
+        save_result(training_result(args), args, inputs, outputs,
+                    accuracy=round(accuracy, 4), seconds=time.time() - started, versions=runtime.versions())
     print('%s: accuracy %.2f %% on %d %s images' % (args.method, accuracy, len(eval_labels),
                                                     'held-out training' if args.holdout else 'test'))
-    save_result(training_result(args), args, inputs, outputs,
-                accuracy=round(accuracy, 4), seconds=time.time() - started, versions=runtime.versions())
 
 
 def transfer_set(args, inputs, rng):

@@ -80,12 +80,13 @@ def load_mat(path, shapes):
         raise RunError('no file %r; check the path, or make it first' % path)
     try:
         with open(path, 'rb') as file:
-            if file.read(len(MAT_HEADER)) != MAT_HEADER:
-                raise ValueError('it does not start with %r' % MAT_HEADER.decode())
-            file.seek(0)
-            content = scipy.io.loadmat(file, variable_names=list(shapes))
+            whole = file.read()
     except OSError as error:
         raise RunError('cannot read %r: %s' % (path, error.strerror or error)) from error
+    try:
+        if not whole.startswith(MAT_HEADER):
+            raise ValueError('it does not start with %r' % MAT_HEADER.decode())
+        content = scipy.io.loadmat(io.BytesIO(whole), variable_names=list(shapes))
     # A damaged file may raise anything from the parser's depths.
     except Exception as error:
         raise RunError('%r is not a whole MAT-file (%s); make it again'
