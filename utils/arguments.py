@@ -14,7 +14,7 @@ DEFAULTS = {
     'Student': dict(batch_size=128, learning_rate=4e-3, weight_decay=5e-4, ce_weight=1.0, kl_weight=0.0),
     'Soft_logits': dict(batch_size=128, learning_rate=1e-2, weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
     'ZSKD': dict(batch_size=256, learning_rate=1e-2, weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
-    'ZSKD_augment': dict(batch_size=128, learning_rate=1e-2, weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
+    'ZSKD_augment': dict(batch_size=128, learning_rate=1e-2, weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
 }
 # Optimiser steps with all 60,000 images; a smaller set needs fewer, but not in proportion.
 STEPS = {'Teacher': 12000, 'Student': 12000, 'Soft_logits': 16000, 'ZSKD': 12000, 'ZSKD_augment': 28000}
