@@ -46,8 +46,8 @@ USAGE = [(command, word) for command, words in [
 ] for command, word in [(command + ' ' + flags, word) for flags, word in words.items()]]
 
 TEACHERS = {'missing': 'no file', 'empty': 'not a whole MAT-file', 'truncated': 'not a whole MAT-file', 'text': 'not a whole MAT-file',
-            'names': "no array 'Teacher/", 'shapes': 'expected', 'nan': 'NaN', 'complex': 'not real numbers',
-            'strings': 'not real numbers', 'folder': 'no file'}
+            'names': "no array 'Teacher/", 'shapes': 'expected', 'nan': 'NaN', 'complex': 'real numbers',
+            'strings': 'real numbers', 'folder': 'no file'}
 BAD_IMPRESSIONS = {'none': 'no file', '28x28': '28x28', 'five_classes': 'Nx5'.replace('Nx5', '600x5'), 'unequal': '600 images and 599',
                    'bright': '0..255', 'unnormalised': 'sum to 1', 'nan': 'NaN', 'cut': 'not a whole MAT-file', 'no_images': 'train_images'}
 RUN = [(IMPRESSIONS + '--teacher={bad}/%s.mat' % name, [name, words]) for name, words in TEACHERS.items()] + [

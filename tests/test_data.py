@@ -7,11 +7,13 @@ import struct
 import cv2
 import numpy as np
 import pytest
+import scipy.io
 
 from utils import mnist as mnist_module
 from utils.augment import affine_copies
 from utils.files import RunError, load_mat, save_mat
 from utils.impressions import load_impressions
+from utils.matfile import read_arrays
 
 # SHA-256 of the four original IDX files, unpacked.
 IDX_SHA256 = ['ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
@@ -124,6 +126,22 @@ def test_mat_round_trip_and_same_bytes(tmp_path):
     for name in arrays:
         np.testing.assert_array_equal(loaded[name], arrays[name])
         assert loaded[name].dtype == np.float32 and loaded[name].shape == arrays[name].shape
+
+
+@pytest.mark.parametrize('compressed', [False, True])
+def test_mat_files_are_read_as_scipy_reads_them(tmp_path, compressed):
+    rng = np.random.RandomState(0)
+    arrays = {kind: (100 * rng.standard_normal((3, 4, 5))).astype(kind)
+              for kind in ('f4', 'f8', 'i1', 'u1', 'i2', 'u2', 'i4', 'u4', 'i8', 'u8')}
+    arrays.update(a=rng.rand(7), b=np.zeros((0, 3)), c=3, a_name_longer_than_four=rng.rand(2, 2) > 0.5)
+    others = {'text': 'hello', 'complex': 1 + 2j, 'cell': np.array([1, 'x'], object), 'struct': {'x': 1}}
+    path = str(tmp_path / 'x.mat')
+    scipy.io.savemat(path, dict(arrays, **others), do_compression=compressed)
+    expected = scipy.io.loadmat(path)
+    found = read_arrays((tmp_path / 'x.mat').read_bytes())
+    assert {name for name, array in found.items() if array is None} == set(others)
+    for name in arrays:
+        np.testing.assert_array_equal(found[name], expected[name])
 
 
 def test_a_transposed_matrix_is_not_accepted(tmp_path):
