@@ -9,27 +9,17 @@ its own. Stop it whenever you like; the same command goes on where it was. Write
 results.md to --root after every job.
 """
 import argparse
-import ctypes
 import os
 import shlex
-import signal
-import subprocess
 import sys
-import threading
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from typing import Callable, List, NamedTuple
+from contextlib import closing, contextmanager
 
 import filelock
-
-try:
-    from graphlib import TopologicalSorter
-except ImportError:  # Python 3.7
-    from graphlib_backport import TopologicalSorter
 
 from utils import arguments
 from utils.console import Progress, run
 from utils.files import RunError, load_json, load_result, make_folder, remove_leftovers, save_json, save_text
+from utils.jobs import Job, Jobs, shell_line
 from utils.mnist import load_mnist
 from utils.table import results_csv, results_markdown, table_row
 
@@ -38,17 +28,6 @@ DISTILLED = ('Soft_logits', 'ZSKD', 'ZSKD_augment')
 FOLDERS = {'Teacher': 'Teacher/tch{run}', 'Student': 'Student/std{run}',
            'Soft_logits': 'Soft_logits{rate:g}/sl{rate:g}_{run}', 'ZSKD': 'ZSKD{rate:g}/zskd{rate:g}_{run}',
            'ZSKD_augment': 'ZSKD_augment{rate:g}/zskda{rate:g}_{run}'}
-LOG_TAIL = 5
-
-
-class Job(NamedTuple):
-    """One process and how to tell that it is done."""
-    name: str
-    command: List[str]
-    log: str
-    needs: List[str]            # names of the jobs that make its inputs
-    cost: float                 # about proportional to its time
-    finished: Callable          # () -> its result as a dict, or None
 
 
 def main(argv=None):
@@ -58,10 +37,50 @@ def main(argv=None):
     with held(args.root):
         remove_leftovers(args.root)
         load_mnist(args.data)
-        failures = Table(args, jobs).work()
+        results, failures = work(args, jobs)
+        print('\n' + write_results(args, jobs, results))
     for job, reason in failures:
-        print('\nfailed: %s\n  command: %s\n%s' % (job.name, shell_line(job.command), reason))
+        print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(job.command), reason))
     return 1 if failures else 0
+
+
+def work(args, jobs):
+    """Runs what is not finished; returns ({job name: result}, [(failed job, reason)])."""
+    results, failures = {}, []
+    environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads), OPENBLAS_NUM_THREADS=str(args.threads))
+    with Progress(sum(job.cost for job in jobs), 'table') as progress:
+        try:
+            with closing(Jobs(jobs, args.jobs, environment).run()) as ended:
+                for job, result, reason, ran in ended:
+                    if result is None:
+                        failures.append((job, reason))
+                    else:
+                        results[job.name] = result
+                        write_results(args, jobs, results)
+                    (progress.update if ran else progress.skip)(job.cost)
+                    progress.show(job.name + (' failed' if result is None else outcome(result)))
+        except BaseException:
+            print('\nstopped; %d of %d jobs are done and kept; the same command goes on from here'
+                  % (len(results), len(jobs)), file=sys.stderr)
+            raise
+    return results, failures
+
+
+def write_results(args, jobs, results):
+    """Writes results.csv and results.md; returns the table as text."""
+    trained = [results[job.name] for job in jobs if 'accuracy' in results.get(job.name, ())]
+    rows = [table_row(result, run=result['arguments']['seed'] - args.seed) for result in trained]
+    markdown = results_markdown(rows)
+    save_text(os.path.join(args.root, 'results.csv'), results_csv(rows))
+    save_text(os.path.join(args.root, 'results.md'), markdown)
+    return markdown
+
+
+def outcome(result):
+    """The figure that sums up a job, for the progress line."""
+    if 'accuracy' in result:
+        return ': %.2f %%' % result['accuracy']
+    return ': %.1f %% of targets met' % (100 * result['agreement'])
 
 
 def parse(argv):
@@ -73,7 +92,7 @@ def parse(argv):
     add('--rates', default=[1, 5, 10, 25, 40], type=arguments.rate_value, nargs='+', metavar='R',
         help='sample rates in %% of 60,000')
     add('--methods', default=list(DISTILLED), choices=DISTILLED, nargs='+', help='columns beside teacher and student')
-    add('--jobs', default=os.cpu_count() or 1, type=arguments.whole(1, 1024), help='processes at a time (default here: the cores)')
+    add('--jobs', default=os.cpu_count() or 1, type=arguments.whole(1, 1024), help='processes at a time; by default as many as there are cores')
     add('--budget', default=1.0, type=arguments.real(above=0), help='factor on all steps and iterations')
     add('--training', default='', metavar='"FLAGS"', help='more flags for every train_w_distill.py')
     add('--synthesis', default='', metavar='"FLAGS"', help='more flags for every Data_Impressions.py')
@@ -157,128 +176,6 @@ def teacher_of(args, index):
 
 def impressions_of(args, index):
     return os.path.join(args.root, 'DI', 'di%d' % index)
-
-
-class Table:
-    """Runs the jobs, --jobs at a time, and keeps the results on disk up to date."""
-
-    def __init__(self, args, jobs):
-        self._args = args
-        self._jobs = {job.name: job for job in jobs}
-        self._results = {}      # job name -> what its result file holds
-        self._children = []
-        self._starting = threading.Lock()
-        self._stopping = False
-
-    def work(self):
-        """Returns [(job, reason)] of the failed ones."""
-        failures, unavailable = [], set()
-        order = TopologicalSorter({job.name: job.needs for job in self._jobs.values()})
-        order.prepare()
-        pool, running = ThreadPoolExecutor(self._args.jobs), {}
-        with Progress(sum(job.cost for job in self._jobs.values()), 'table') as progress:
-            try:
-                while order.is_active():
-                    for name in sorted(order.get_ready(), key=list(self._jobs).index):
-                        running[pool.submit(self._run, self._jobs[name], unavailable)] = name
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        job = self._jobs[running.pop(future)]
-                        result, reason, ran = future.result()
-                        if result is None:
-                            unavailable.add(job.name)
-                            failures.append((job, reason))
-                        else:
-                            self._results[job.name] = result
-                            self._write()
-                        order.done(job.name)
-                        (progress.update if ran else progress.skip)(job.cost)
-                        progress.show(job.name + (' failed' if result is None else outcome(result)))
-            except BaseException:
-                self._stop()
-                print('\nstopped; %d of %d jobs are done and kept; the same command goes on from here'
-                      % (len(self._results), len(self._jobs)), file=sys.stderr)
-                raise
-            finally:
-                pool.shutdown()
-        print('\n' + self._write())
-        return failures
-
-    def _run(self, job, unavailable):
-        """(result or None, reason, whether a process ran)."""
-        missing = [name for name in job.needs if name in unavailable]
-        if missing:
-            return None, '  not run: %s failed' % missing[0], False
-        try:
-            result = job.finished()
-            if result is not None:
-                return result, '', False
-            make_folder(os.path.dirname(job.log))
-            with open(job.log, 'ab') as log:
-                log.write(b'$ %s\n' % shell_line(job.command).encode(errors='replace'))
-                log.flush()
-                status = self._process(job.command, log)
-        except (RunError, OSError) as error:
-            return None, '  %s' % error, False
-        result = job.finished() if status == 0 else None
-        return result, '  exit status %s; the end of %s:\n%s' % (status, job.log, tail(job.log)), True
-
-    def _process(self, command, log):
-        """The exit status of ``command``, its output written to ``log`` as it comes."""
-        with self._starting:
-            if self._stopping:
-                return 'none, stopped'
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                     start_new_session=True, env=environment(self._args.threads),
-                                     preexec_fn=die_with_parent if sys.platform.startswith('linux') else None)
-            self._children.append(child)
-        return child.wait()
-
-    def _stop(self):
-        with self._starting:
-            self._stopping = True
-        for child in self._children:
-            child.terminate()
-        for child in self._children:
-            try:
-                child.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-
-    def _write(self):
-        """Writes both result files and returns the table as text."""
-        rows = [table_row(result, run=result['arguments']['seed'] - self._args.seed)
-                for result in (self._results[name] for name in self._jobs if name in self._results)
-                if 'accuracy' in result]
-        markdown = results_markdown(rows)
-        save_text(os.path.join(self._args.root, 'results.csv'), results_csv(rows))
-        save_text(os.path.join(self._args.root, 'results.md'), markdown)
-        return markdown
-
-
-def shell_line(command):
-    return ' '.join(map(shlex.quote, command))
-
-
-def outcome(result):
-    """The figure that sums up a job, for the progress line."""
-    if 'accuracy' in result:
-        return ': %.2f %%' % result['accuracy']
-    return ': %.1f %% of targets met' % (100 * result['agreement'])
-
-
-def environment(threads):
-    """The environment of a child: as many threads in every library as it may use."""
-    return dict(os.environ, OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))
-
-
-def die_with_parent():
-    """In a child on Linux: SIGTERM when the parent dies, even by SIGKILL, so that no orphan works on."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
-def tail(path):
-    with open(path, errors='replace') as file:
-        return ''.join('    ' + line for line in file.readlines()[-LOG_TAIL:])
 
 
 @contextmanager
