@@ -92,7 +92,8 @@ def parse(argv):
     add('--rates', default=[1, 5, 10, 25, 40], type=arguments.rate_value, nargs='+', metavar='R',
         help='sample rates in %% of 60,000')
     add('--methods', default=list(DISTILLED), choices=DISTILLED, nargs='+', help='columns beside teacher and student')
-    add('--jobs', default=os.cpu_count() or 1, type=arguments.whole(1, 1024), help='processes at a time; by default as many as there are cores')
+    add('--jobs', default=os.cpu_count() or 1, type=arguments.whole(1, 1024),
+        help='processes at a time; by default as many as there are cores')
     add('--budget', default=1.0, type=arguments.real(above=0), help='factor on all steps and iterations')
     add('--training', default='', metavar='"FLAGS"', help='more flags for every train_w_distill.py')
     add('--synthesis', default='', metavar='"FLAGS"', help='more flags for every Data_Impressions.py')
@@ -141,9 +142,9 @@ def training(args, method, rate, index):
         command += ['--steps=%d' % max(1, args.budget * resolved.steps)]
         resolved = arguments.training_arguments(command)
     cost = resolved.steps * resolved.batch_size * (2 if method == 'Teacher' else 1)
-    return Job('%s run %d' % (name, index), script('train_w_distill.py', command), os.path.join(folder, 'log.txt'), needs,
-               cost, lambda: load_result(arguments.training_result(resolved), resolved,
-                                         *arguments.training_files(resolved)))
+    return Job('%s run %d' % (name, index), script('train_w_distill.py', command), os.path.join(folder, 'log.txt'),
+               needs, cost, lambda: load_result(arguments.training_result(resolved), resolved,
+                                                *arguments.training_files(resolved)))
 
 
 def synthesis(args, rate, index):

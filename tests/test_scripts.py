@@ -1,10 +1,13 @@
 """Each script run as a user runs it: what it writes, what it says, and that the numbers are right."""
+import fcntl
 import glob
 import json
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 
 import cv2
 import numpy as np
@@ -14,7 +17,7 @@ import tensorflow.compat.v1 as tf
 import Data_Impressions
 import train_w_distill
 from conftest import ROOT
-from utils.files import load_mat, save_mat
+from utils.files import load_mat
 from utils.impressions import load_impressions
 from utils.arguments import training_arguments
 
@@ -192,6 +195,7 @@ def test_same_seed_same_bytes_other_seed_other_bytes(script, tmp_path, teacher):
 
 def test_progress_bar_on_a_terminal(tmp_path, teacher):
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
     child = subprocess.Popen([sys.executable, os.path.join(ROOT, 'Data_Impressions.py'), '--Rate', '0.1', '--save_path',
                               str(tmp_path), '--teacher', teacher, '--iterations', '30'], stdout=slave, stderr=slave)
     os.close(slave)

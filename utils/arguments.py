@@ -46,9 +46,10 @@ def training_arguments(argv=None):
     parser = Parser(
         prog='train_w_distill.py', formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Trains LeNet-5 (Teacher), or LeNet-5-half (Student) alone or by distillation.',
-        epilog='defaults by method:\n' + '\n'.join(
-            '  %-12s %s' % (method, ', '.join('%s %g' % pair for pair in sorted(values.items())))
-            for method, values in DEFAULTS.items()))
+        epilog='defaults by method (steps: for 60,000 images; for N, times 1/4 + 3/4 sqrt(N / 60,000);\n'
+               'copies: %d / N, from 4 to 100):\n' % AUGMENTED_SET + '\n'.join(
+                   '  %-12s %s' % (method, ', '.join('%s %g' % pair for pair in sorted(
+                       dict(values, steps=STEPS[method]).items()))) for method, values in DEFAULTS.items()))
     add = parser.add_argument
     add('--train_dir', required=True, type=path, metavar='DIR', help='weights, curves and result go here')
     add('--main_scope', required=True, choices=['Teacher', 'Student'], help='the network to train')
