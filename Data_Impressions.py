@@ -19,6 +19,7 @@ from utils.arguments import impression_arguments, impression_files, impression_r
 from utils.console import Progress, run
 from utils.files import RunError, save_mat, save_result
 from utils.mnist import CLASSES, TRAIN
+from utils.schedule import learning_rate
 
 
 def main(argv=None):
@@ -84,8 +85,8 @@ def synthesise(sess, targets, args, rng):
             initial = np.resize(rng.standard_normal(block.shape[:1] + (32, 32, 1)), x.shape.as_list())
             sess.run(start, {noise: initial})
             for i in range(args.iterations):
-                cosine = args.learning_rate * (1 + np.cos(np.pi * i / args.iterations)) / 2
-                value, _ = sess.run([loss, step], {y: wanted, rate: cosine})
+                current_rate = learning_rate(args.learning_rate, i, args.iterations)
+                value, _ = sess.run([loss, step], {y: wanted, rate: current_rate})
                 progress.update()
             progress.show(loss=value / size)
             impressions.append(sess.run(finished)[:len(block)])

@@ -23,6 +23,7 @@ from utils.curves import Curves
 from utils.files import RunError, save_mat, save_result
 from utils.impressions import load_impressions
 from utils.mnist import CLASSES, load_mnist, stratified_sample
+from utils.schedule import learning_rate
 
 EVALUATIONS = 20
 
@@ -33,20 +34,20 @@ def main(argv=None):
     rng = np.random.RandomState(args.seed)
     inputs, outputs = training_files(args)
     images, labels, eval_images, eval_labels = transfer_set(args, inputs, rng)
-    soft = teacher_logits(inputs['teacher'], images, args.threads) if 'teacher' in inputs else labels
+    answers = teacher_logits(inputs['teacher'], images, args.threads) if args.kl_weight else None
 
     runtime.new_graph(args.seed)
     pixels = tf.placeholder(tf.uint8, [None, 32, 32, 1])
-    hard_targets = tf.placeholder(tf.int32, [None])
-    soft_targets = tf.placeholder(tf.float32, [None, CLASSES])
+    targets = tf.placeholder(tf.int32, [None])
+    teacher_answers = tf.placeholder(tf.float32, [None, CLASSES])
     rate = tf.placeholder(tf.float32, [])
     logits = build_lenet(to_unit_range(pixels), args.main_scope)
     predictions = tf.argmax(logits, axis=1)
     loss = args.weight_decay * weight_decay(args.main_scope)
     if args.ce_weight:
-        loss += args.ce_weight * tf.losses.sparse_softmax_cross_entropy(hard_targets, logits)
+        loss += args.ce_weight * tf.losses.sparse_softmax_cross_entropy(targets, logits)
     if args.kl_weight:
-        loss += args.kl_weight * args.temperature ** 2 * distillation_loss(logits, soft_targets, args.temperature)
+        loss += args.kl_weight * args.temperature ** 2 * distillation_loss(logits, teacher_answers, args.temperature)
     step = tf.train.AdamOptimizer(rate).minimize(loss)
 
     best_accuracy = -1.0
@@ -55,13 +56,10 @@ def main(argv=None):
             Progress(args.steps, args.method) as progress:
         sess.run(tf.global_variables_initializer())
         for i, batch in enumerate(batches(len(images), args.batch_size, args.steps, rng), start=1):
-            learning_rate = args.learning_rate
-            if args.schedule == 'cosine':
-                learning_rate *= (1 + np.cos(np.pi * (i - 1) / args.steps)) / 2
-            feed = {pixels: images[batch], rate: learning_rate}
-            feed[soft_targets if args.kl_weight else hard_targets] = soft[batch]
-            if args.ce_weight:
-                feed[hard_targets] = labels[batch]
+            current_rate = learning_rate(args.learning_rate, i - 1, args.steps, args.schedule)
+            feed = {pixels: images[batch], targets: labels[batch], rate: current_rate}
+            if args.kl_weight:
+                feed[teacher_answers] = answers[batch]
             value, predicted, _ = sess.run([loss, predictions, step], feed)
             progress.update()
             if i % evaluate_every and i != args.steps:
@@ -71,8 +69,8 @@ def main(argv=None):
                 raise RunError('the loss became NaN or infinite by step %d; use a smaller --learning_rate' % i)
             train_accuracy = 100 * np.mean(predicted == labels[batch])
             accuracy = 100 * np.mean(runtime.in_batches(sess, predictions, pixels, eval_images) == eval_labels)
-            progress.show(loss=value, lr=learning_rate, accuracy=accuracy)
-            curves.add(i, loss=value, learning_rate=learning_rate, train_accuracy=train_accuracy,
+            progress.show(loss=value, lr=current_rate, accuracy=accuracy)
+            curves.add(i, loss=value, learning_rate=current_rate, train_accuracy=train_accuracy,
                        test_accuracy=accuracy)
             if accuracy > best_accuracy:
                 best_accuracy, best_weights = accuracy, weights

@@ -158,17 +158,17 @@ def check(outcome, status, words):
     done, earlier = outcome
     assert done.returncode == status, done.stderr
     assert 'Traceback' not in done.stderr + done.stdout
-    last = done.stderr.rstrip('\n').split('\n')[-1]
-    assert 'error: ' in last
+    # TensorFlow 2 may log lines of its own before.
+    line, = [line for line in done.stderr.rstrip('\n').split('\n') if 'error: ' in line]
+    assert done.stderr.endswith(line + '\n')
     for word in words:
-        assert word in last
+        assert word in line
     assert len(earlier) == 6, 'what was there before is there still'
 
 
 @pytest.mark.parametrize('command, word', USAGE, ids=[c.split('} ')[-1].strip() or c for c, _ in USAGE])
 def test_impossible_flags(outcomes, command, word):
     check(outcomes[command], 2, [word])
-    assert outcomes[command][0].stderr.count('\n') == 1
 
 
 @pytest.mark.parametrize('command, words', RUN, ids=[c.split(' ')[0] + ' ' + c.split(' ')[-1] for c, _ in RUN])

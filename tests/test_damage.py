@@ -1,4 +1,5 @@
 """Randomly damaged files are refused with the one message, or read: never anything else."""
+import contextlib
 import io
 import os
 import tempfile
@@ -44,12 +45,14 @@ def damaged(draw, content):
     return bytes(changed)
 
 
+@contextlib.contextmanager
 def written(content, name):
-    folder = tempfile.mkdtemp()
-    path = os.path.join(folder, name)
-    with open(path, 'wb') as file:
-        file.write(content)
-    return folder, path
+    """Path of a file with that content, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, name)
+        with open(path, 'wb') as file:
+            file.write(content)
+        yield path
 
 
 @pytest.mark.parametrize('compressed', [False, True])
@@ -58,16 +61,17 @@ def test_damaged_mat_files(kind, compressed):
     @EXAMPLES
     @given(damaged(WHOLE[kind, compressed]))
     def check(content):
-        _, path = written(content, 'x.mat')
-        try:
-            if kind == 'teacher':
-                arrays = load_mat(path, SHAPES)
-                assert all(np.isfinite(array).all() and list(array.shape) == SHAPES[name] for name, array in arrays.items())
-            else:
-                images, targets = load_impressions(path)
-                assert images.shape[1:] == (32, 32, 1) and targets.shape == (len(images), 10)
-        except RunError as error:
-            assert path in str(error) and '\n' not in str(error)
+        with written(content, 'x.mat') as path:
+            try:
+                if kind == 'teacher':
+                    arrays = load_mat(path, SHAPES)
+                    assert {name: list(array.shape) for name, array in arrays.items()} == SHAPES
+                    assert all(np.isfinite(array).all() for array in arrays.values())
+                else:
+                    images, targets = load_impressions(path)
+                    assert images.shape[1:] == (32, 32, 1) and targets.shape == (len(images), 10)
+            except RunError as error:
+                assert path in str(error) and '\n' not in str(error)
 
     check()
 
@@ -81,9 +85,8 @@ def test_damaged_archives(name, original, data):
     @settings(EXAMPLES, max_examples=100)
     @given(damaged(original))
     def check(content):
-        folder, path = written(content, name)
-        with pytest.raises(RunError, match='delete it'):
-            mnist_module.load_mnist(folder)
+        with written(content, name) as path, pytest.raises(RunError, match='delete it'):
+            mnist_module.load_mnist(os.path.dirname(path))
 
     check()
 
@@ -93,6 +96,6 @@ def test_damaged_archives(name, original, data):
     st.none() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
         st.sampled_from(['arguments', 'inputs', 'outputs', 'accuracy']), inner)).map(lambda x: repr(x).encode()))
 def test_strange_result_files_are_no_results(content):
-    folder, _ = written(content, 'result.json')
-    args = training_arguments(['--train_dir', folder, '--main_scope', 'Student'])
-    assert load_result(training_result(args), args, *training_files(args)) is None
+    with written(content, 'result.json') as path:
+        args = training_arguments(['--train_dir', os.path.dirname(path), '--main_scope', 'Student'])
+        assert load_result(training_result(args), args, *training_files(args)) is None
