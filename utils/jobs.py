@@ -67,6 +67,8 @@ class Jobs:
             pool.shutdown()
 
     def _run(self, job):
+        if self._stopping:
+            return Ended(job, None, 'stopped', False)
         missing = [name for name in job.needs if name in self._unavailable]
         if missing:
             return Ended(job, None, 'not run: %s failed' % missing[0], False)
