@@ -49,7 +49,7 @@ TEACHERS = {'missing': 'no file', 'empty': 'not a whole MAT-file', 'truncated': 
             'names': "no array 'Teacher/", 'shapes': 'expected', 'nan': 'NaN', 'complex': 'real numbers',
             'strings': 'real numbers', 'folder': 'no file'}
 BAD_IMPRESSIONS = {'none': 'no file', '28x28': '28x28', 'five_classes': 'Nx5'.replace('Nx5', '600x5'), 'unequal': '600 images and 599',
-                   'bright': '0..255', 'unnormalised': 'sum to 1', 'nan': 'NaN', 'cut': 'not a whole MAT-file', 'no_images': 'train_images'}
+                   'bright': '0..255', 'unnormalised': 'sum to 1', 'nan': 'NaN', 'cut': 'not a whole MAT-file', 'no_images': 'images'}
 RUN = [(IMPRESSIONS + '--teacher={bad}/%s.mat' % name, [name, words]) for name, words in TEACHERS.items()] + [
     (ZSKD + '--teacher={bad}/truncated.mat', ['truncated']),
     (TRAIN + '--Distillation=Soft_logits-1 --teacher=Nobody', ['Nobody.mat', 'no file']),
