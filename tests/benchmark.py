@@ -60,19 +60,20 @@ def build_steps(size):
     for scope in ('Teacher', 'Student'):
         build_lenet(images, scope)  # makes the variables
     forms['plain'] = plain_lenet
-    steps = {}
+    losses = {}
     for form, lenet in forms.items():
-        def train(loss, scope):
-            return tf.train.AdamOptimizer().minimize(loss, var_list=tf.trainable_variables(scope))
-
         for scope in ('Teacher', 'Student'):
-            steps['%s step' % scope, form] = train(tf.losses.sparse_softmax_cross_entropy(labels, lenet(images, scope)), scope)
+            losses['%s step' % scope, form] = (
+                tf.losses.sparse_softmax_cross_entropy(labels, lenet(images, scope)), tf.trainable_variables(scope))
         # The published graph runs the teacher in every step; here its logits are computed once.
         teacher = lenet(images, 'Teacher') if form == 'plain' else soft_targets
-        steps['distillation step', form] = train(distillation_loss(lenet(images, 'Student'), teacher, 20.0), 'Student')
+        losses['distillation step', form] = (
+            distillation_loss(lenet(images, 'Student'), teacher, 20.0), tf.trainable_variables('Student'))
         x = tf.get_variable('impressions_' + form, [size, 32, 32, 1], trainable=False)
-        steps['impression step', form] = tf.train.AdamOptimizer(0.01).minimize(
-            impression_loss(x, targets, lenet(x, 'Teacher'), 20.0, 1e-3), var_list=[x])
+        losses['impression step', form] = impression_loss(x, targets, lenet(x, 'Teacher'), 20.0, 1e-3), [x]
+    # Each optimiser needs a name of its own: several train the same variables.
+    steps = {(name, form): tf.train.AdamOptimizer(name=(name + form).replace(' ', '')).minimize(loss, var_list=variables)
+             for (name, form), (loss, variables) in losses.items()}
     return {name: (steps[name, 'plain'], steps[name, 'ours']) for name, form in steps if form == 'ours'}
 
 
