@@ -159,7 +159,7 @@ def check(outcome, status, words):
     assert done.returncode == status, done.stderr
     assert 'Traceback' not in done.stderr + done.stdout
     # TensorFlow 2 may log lines of its own before.
-    line, = [line for line in done.stderr.rstrip('\n').split('\n') if 'error: ' in line]
+    line, = [line for line in done.stderr.split('\n') if line.startswith('error: ') or '.py: error: ' in line]
     assert done.stderr.endswith(line + '\n')
     for word in words:
         assert word in line
