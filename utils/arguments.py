@@ -13,11 +13,11 @@ DEFAULTS = {
     'Teacher': dict(batch_size=128, learning_rate=2e-3, weight_decay=1e-3, ce_weight=1.0, kl_weight=0.0),
     'Student': dict(batch_size=128, learning_rate=4e-3, weight_decay=5e-4, ce_weight=1.0, kl_weight=0.0),
     'Soft_logits': dict(batch_size=128, learning_rate=1e-2, weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
-    'ZSKD': dict(batch_size=256, learning_rate=1e-2, weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
+    'ZSKD': dict(batch_size=512, learning_rate=1e-2, weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
     'ZSKD_augment': dict(batch_size=128, learning_rate=1e-2, weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
 }
-# Optimiser steps with all 60,000 images; a smaller set needs fewer, but not in proportion.
-STEPS = {'Teacher': 12000, 'Student': 12000, 'Soft_logits': 16000, 'ZSKD': 12000, 'ZSKD_augment': 28000}
+# Optimiser steps with all 60,000 images.
+STEPS = {'Teacher': 12000, 'Student': 12000, 'Soft_logits': 16000, 'ZSKD': 10000, 'ZSKD_augment': 28000}
 AUGMENTED_SET = 100000
 
 
@@ -28,9 +28,20 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, '%s: error: %s; see --help\n' % (self.prog, message))
 
 
-def default_steps(method, items):
-    """Optimiser steps for ``items`` images to learn from: a quarter of STEPS, and the rest by the square root."""
-    return int(STEPS[method] * (0.25 + 0.75 * math.sqrt(items / TRAIN)))
+def defaults_for(method, items):
+    """{name: value} of DEFAULTS and ``steps``, fitted to ``items`` images to learn from.
+
+    A smaller set needs fewer steps, though not in proportion. Impressions without copies do better with
+    smaller batches for as many steps, and very few of them with more weight decay: otherwise the student
+    learns what is odd about them.
+    """
+    values = dict(DEFAULTS[method], steps=STEPS[method])
+    if method == 'ZSKD':
+        values['batch_size'] = max(8, round(values['batch_size'] * (items / TRAIN) ** 0.75))
+        values['weight_decay'] *= max(1, 3000 / items) ** (2 / 3)
+    else:
+        values['steps'] = int(values['steps'] * (0.25 + 0.75 * math.sqrt(items / TRAIN)))
+    return values
 
 
 def default_copies(items):
@@ -46,10 +57,12 @@ def training_arguments(argv=None):
     parser = Parser(
         prog='train_w_distill.py', formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Trains LeNet-5 (Teacher), or LeNet-5-half (Student) alone or by distillation.',
-        epilog='defaults by method (steps: for 60,000 images; for N, times 1/4 + 3/4 sqrt(N / 60,000);\n'
-               'copies: %d / N, from 4 to 100):\n' % AUGMENTED_SET + '\n'.join(
-                   '  %-12s %s' % (method, ', '.join('%s %g' % pair for pair in sorted(
-                       dict(values, steps=STEPS[method]).items()))) for method, values in DEFAULTS.items()))
+        epilog='defaults by method, for 60,000 images:\n' + '\n'.join(
+            '  %-12s %s' % (method, ', '.join('%s %g' % pair for pair in sorted(
+                defaults_for(method, TRAIN).items()))) for method in DEFAULTS) +
+               '\nfor N images: steps times 1/4 + 3/4 sqrt(N / 60,000); but for ZSKD without --augment,\n'
+               'batch_size times (N / 60,000)^(3/4), weight_decay times (3,000 / N)^(2/3) if N < 3,000;\n'
+               'copies: %d / N, from 4 to 100' % AUGMENTED_SET)
     add = parser.add_argument
     add('--train_dir', required=True, type=path, metavar='DIR', help='weights, curves and result go here')
     add('--main_scope', required=True, choices=['Teacher', 'Student'], help='the network to train')
@@ -88,7 +101,7 @@ def training_arguments(argv=None):
     args.rate = float(rate) if rate else 100.0
     args.method = args.main_scope if kind == 'None' else kind + '_augment' * args.augment
     items = share_of(args.rate, TRAIN if kind == 'ZSKD' else TRAIN - args.holdout)
-    for name, value in DEFAULTS[args.method].items():
+    for name, value in defaults_for(args.method, items).items():
         if getattr(args, name) is None:
             setattr(args, name, value)
     if args.ce_weight == args.kl_weight == 0:
@@ -97,7 +110,6 @@ def training_arguments(argv=None):
         parser.error('--ce_weight needs labels, and impressions have none; use 0')
     if args.kl_weight and kind == 'None':
         parser.error('--kl_weight needs a teacher; use --Distillation')
-    args.steps = args.steps or default_steps(args.method, items)
     args.copies = (args.copies or default_copies(items)) if args.augment else 0
     return args
 
