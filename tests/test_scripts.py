@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import pty
+import signal
 import struct
 import subprocess
 import sys
@@ -17,9 +18,10 @@ import tensorflow.compat.v1 as tf
 import Data_Impressions
 import train_w_distill
 from conftest import ROOT
+from utils.arguments import defaults_for, training_arguments
 from utils.files import load_mat
 from utils.impressions import load_impressions
-from utils.arguments import training_arguments
+from utils.mnist import TRAIN
 
 STUDENT = ('--main_scope', 'Student')
 
@@ -282,3 +284,25 @@ def test_teachers_of_any_origin_are_accepted(script, tmp_path, reference, teache
     for path in (tmp_path / 'columns.mat', os.path.join(reference, 'Lenet5.mat')):
         done = script('Data_Impressions.py', '--Rate', '0.1', '--save_path', tmp_path, '--teacher', path, '--iterations', 1)
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('how, status, said', [(signal.SIGINT, 130, 'interrupted'), (signal.SIGTERM, 143, '')])
+@pytest.mark.parametrize('flags', ['train_w_distill.py --train_dir={out} --main_scope=Student --data={data} --steps=100000',
+                                   'Data_Impressions.py --save_path={out} --Rate=10 --iterations=20'])
+def test_a_stopped_script_says_so_and_leaves_no_half_result(tmp_path, data, how, status, said, flags):
+    name, *flags = flags.format(out=tmp_path, data=data).split()
+    child = subprocess.Popen([sys.executable, '-u', os.path.join(ROOT, name)] + flags, cwd=ROOT,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert ' left' in child.stdout.readline()
+    child.send_signal(how)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == status
+    assert said in errors and 'Traceback' not in errors
+    assert not glob.glob(str(tmp_path / '*.mat')) and not glob.glob(str(tmp_path / '*.json'))
+
+
+def test_fewer_impressions_get_smaller_batches_and_more_weight_decay():
+    few, some, many = [defaults_for('ZSKD', items) for items in (600, 6000, 24000)]
+    assert few['batch_size'] < some['batch_size'] < many['batch_size'] < defaults_for('ZSKD', TRAIN)['batch_size']
+    assert few['weight_decay'] > some['weight_decay'] == many['weight_decay']
+    assert training_arguments(['--train_dir=x', '--main_scope=Student', '--Distillation=ZSKD-1']).batch_size == few['batch_size']
