@@ -17,7 +17,7 @@ DEFAULTS = {
     'ZSKD_augment': dict(batch_size=128, learning_rate=1e-2, weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
 }
 # Optimiser steps with all 60,000 images.
-STEPS = {'Teacher': 12000, 'Student': 12000, 'Soft_logits': 16000, 'ZSKD': 10000, 'ZSKD_augment': 28000}
+STEPS = {'Teacher': 12000, 'Student': 12000, 'Soft_logits': 16000, 'ZSKD': 8000, 'ZSKD_augment': 25000}
 AUGMENTED_SET = 100000
 
 
