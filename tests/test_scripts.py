@@ -287,7 +287,7 @@ def test_teachers_of_any_origin_are_accepted(script, tmp_path, reference, teache
 
 
 @pytest.mark.parametrize('how, status, said', [(signal.SIGINT, 130, 'interrupted'), (signal.SIGTERM, 143, '')])
-@pytest.mark.parametrize('flags', ['train_w_distill.py --train_dir={out} --main_scope=Student --data={data} --steps=100000',
+@pytest.mark.parametrize('flags', ['train_w_distill.py --train_dir={out} --main_scope=Student --data={data} --steps=4000',
                                    'Data_Impressions.py --save_path={out} --Rate=10 --iterations=20'])
 def test_a_stopped_script_says_so_and_leaves_no_half_result(tmp_path, data, how, status, said, flags):
     name, *flags = flags.format(out=tmp_path, data=data).split()
