@@ -54,7 +54,7 @@ def main(argv=None):
 
 def parse(argv):
     parser = arguments.Parser(description='Draws the class similarity, impressions, and the accuracies.',
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+                              formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
     add('--teacher', default='Lenet5', type=arguments.path, help='a name in pre_trained/, or a path to a .mat')
     add('--impressions', default=os.path.join('DI', 'DI-1.mat'), type=arguments.path, metavar='FILE',
@@ -115,7 +115,7 @@ def draw_samples(images, targets, rows):
 
 
 def draw_accuracy(accuracies):
-    """Mean accuracy over the rate with one standard deviation; teacher and student alone as lines."""
+    """Mean accuracy over the rate with one (sample) standard deviation; teacher and student alone as lines."""
     figure, axes = plt.subplots(figsize=(6, 4.2))
     for (method, label), colour in zip(COLUMNS.items(), ['black', 'gray', 'tab:red', 'tab:blue', 'tab:green']):
         rates = sorted(accuracies[method])
@@ -125,7 +125,7 @@ def draw_accuracy(accuracies):
         if method in ('Teacher', 'Student'):
             axes.axhline(means[0], color=colour, linestyle='--', label=label)
         else:
-            spread = [statistics.pstdev(accuracies[method][rate]) for rate in rates]
+            spread = [np.std(accuracies[method][rate], ddof=min(1, len(accuracies[method][rate]) - 1)) for rate in rates]
             axes.errorbar(rates, means, spread, color=colour, marker='o', capsize=3, label=label)
     axes.set_xscale('log')
     ticks = sorted({rate for method in accuracies for rate in accuracies[method]})

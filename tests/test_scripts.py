@@ -2,6 +2,7 @@
 import fcntl
 import glob
 import json
+import math
 import os
 import pty
 import signal
@@ -17,6 +18,7 @@ import tensorflow.compat.v1 as tf
 
 import Data_Impressions
 import train_w_distill
+import visualization
 from conftest import ROOT
 from utils.arguments import defaults_for, training_arguments
 from utils.files import load_mat
@@ -249,6 +251,14 @@ def test_accuracy_picture(pictures):
     picture = pictures['accuracy.png'].astype(int)
     for colour in ([40, 39, 214], [180, 119, 31]):  # BGR of the soft-logits and the ZSKD line
         assert (np.abs(picture - colour) < 20).all(axis=2).sum() > 100
+
+
+def test_accuracy_bars_are_one_sample_standard_deviation():
+    accuracies = dict.fromkeys(visualization.COLUMNS, {})
+    accuracies['ZSKD'] = {1: [92.0, 94.0], 10: [97.0]}
+    (bars,), = [container.lines[2] for container in visualization.draw_accuracy(accuracies).axes[0].containers]
+    heights = [top - bottom for (_, bottom), (_, top) in bars.get_segments()]
+    assert heights == pytest.approx([2 * math.sqrt(2), 0])
 
 
 def test_pictures_straight_after_a_clone(tmp_path):
