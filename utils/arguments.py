@@ -13,7 +13,7 @@ DEFAULTS = {
     'Teacher': dict(batch_size=128, learning_rate=2e-3, weight_decay=1e-3, ce_weight=1.0, kl_weight=0.0),
     'Student': dict(batch_size=128, learning_rate=4e-3, weight_decay=5e-4, ce_weight=1.0, kl_weight=0.0),
     'Soft_logits': dict(batch_size=128, learning_rate=1e-2, weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
-    'ZSKD': dict(batch_size=512, learning_rate=1e-2, weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
+    'ZSKD': dict(batch_size=512, learning_rate=1e-2, weight_decay=8e-4, ce_weight=0.0, kl_weight=1.0),
     'ZSKD_augment': dict(batch_size=128, learning_rate=1e-2, weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
 }
 # Optimiser steps with all 60,000 images.
@@ -32,13 +32,14 @@ def defaults_for(method, items):
     """{name: value} of DEFAULTS and ``steps``, fitted to ``items`` images to learn from.
 
     A smaller set needs fewer steps, though not in proportion. Impressions without copies do better with
-    smaller batches for as many steps, and very few of them with more weight decay: otherwise the student
-    learns what is odd about them.
+    as many steps of smaller batches and with more weight decay: otherwise the student learns what is odd
+    about the few there are.
     """
     values = dict(DEFAULTS[method], steps=STEPS[method])
     if method == 'ZSKD':
-        values['batch_size'] = max(8, round(values['batch_size'] * (items / TRAIN) ** 0.75))
-        values['weight_decay'] *= max(1, 3000 / items) ** (2 / 3)
+        share = (items / TRAIN) ** 0.75
+        values['batch_size'] = max(8, round(values['batch_size'] * share))
+        values['weight_decay'] /= share
     else:
         values['steps'] = int(values['steps'] * (0.25 + 0.75 * math.sqrt(items / TRAIN)))
     return values
@@ -61,7 +62,7 @@ def training_arguments(argv=None):
             '  %-12s %s' % (method, ', '.join('%s %g' % pair for pair in sorted(
                 defaults_for(method, TRAIN).items()))) for method in DEFAULTS) +
                '\nfor N images: steps times 1/4 + 3/4 sqrt(N / 60,000); but for ZSKD without --augment,\n'
-               'batch_size times (N / 60,000)^(3/4), weight_decay times (3,000 / N)^(2/3) if N < 3,000;\n'
+               'batch_size times (N / 60,000)^(3/4), weight_decay divided by it;\n'
                'copies: %d / N, from 4 to 100' % AUGMENTED_SET)
     add = parser.add_argument
     add('--train_dir', required=True, type=path, metavar='DIR', help='weights, curves and result go here')
