@@ -24,6 +24,7 @@ from utils.arguments import defaults_for, training_arguments
 from utils.files import load_mat
 from utils.impressions import load_impressions
 from utils.mnist import TRAIN
+from utils.schedule import learning_rate
 
 STUDENT = ('--main_scope', 'Student')
 
@@ -97,7 +98,7 @@ def test_impressions_are_what_the_teacher_asked_for(impressions, teacher):
         record = json.load(file)
     assert record['agreement'] > 0.85
     logits = train_w_distill.teacher_logits(teacher, np.rint(images).astype(np.uint8), threads=1)
-    kl, agreement = Data_Impressions.agreement_with(targets, logits, 20.0)
+    kl, agreement = Data_Impressions.agreement_with(targets, logits, record['arguments']['temperature'])
     assert kl == pytest.approx(record['kl'], abs=0.01) and agreement == pytest.approx(record['agreement'], abs=0.01)
 
 
@@ -316,3 +317,12 @@ def test_fewer_impressions_get_smaller_batches_and_more_weight_decay():
     assert few['batch_size'] < some['batch_size'] < many['batch_size'] < defaults_for('ZSKD', TRAIN)['batch_size']
     assert few['weight_decay'] > some['weight_decay'] > many['weight_decay']
     assert training_arguments(['--train_dir=x', '--main_scope=Student', '--Distillation=ZSKD-1']).batch_size == few['batch_size']
+
+
+def test_learning_rate_schedules():
+    constant, cosine, warmup = [np.array([learning_rate(0.5, step, 200, name) for step in range(200)])
+                                for name in ('constant', 'cosine', 'warmup')]
+    assert (constant == 0.5).all()
+    assert cosine[0] == 0.5 and (np.diff(cosine) < 0).all() and 0 < cosine[-1] < 1e-4
+    assert 0 < warmup[0] < 0.05 and (np.diff(warmup[:19]) > 0).all() and (warmup[19:] == cosine[19:]).all()
+    np.testing.assert_allclose(warmup[:20] / cosine[:20], np.arange(1, 21) / 20)

@@ -7,14 +7,21 @@ import math
 import os
 
 from utils.mnist import TRAIN
+from utils.schedule import SCHEDULES
 
 DEFAULTS = {
     # ce_weight is the factor of the cross entropy with the labels, kl_weight that of T^2 KL(teacher || student).
-    'Teacher': dict(batch_size=128, learning_rate=2e-3, weight_decay=1e-3, ce_weight=1.0, kl_weight=0.0),
-    'Student': dict(batch_size=128, learning_rate=4e-3, weight_decay=5e-4, ce_weight=1.0, kl_weight=0.0),
-    'Soft_logits': dict(batch_size=128, learning_rate=1e-2, weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
-    'ZSKD': dict(batch_size=512, learning_rate=1e-2, weight_decay=8e-4, ce_weight=0.0, kl_weight=1.0),
-    'ZSKD_augment': dict(batch_size=128, learning_rate=1e-2, weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
+    'Teacher': dict(batch_size=128, learning_rate=2e-3, schedule='cosine',
+                    weight_decay=1e-3, ce_weight=1.0, kl_weight=0.0),
+    'Student': dict(batch_size=128, learning_rate=4e-3, schedule='cosine',
+                    weight_decay=5e-4, ce_weight=1.0, kl_weight=0.0),
+    'Soft_logits': dict(batch_size=128, learning_rate=1e-2, schedule='cosine',
+                        weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
+    # Without warm-up, filters of conv1 die here: no image makes them answer any more.
+    'ZSKD': dict(batch_size=512, learning_rate=1e-2, schedule='warmup',
+                 weight_decay=8e-4, ce_weight=0.0, kl_weight=1.0),
+    'ZSKD_augment': dict(batch_size=128, learning_rate=1e-2, schedule='cosine',
+                         weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
 }
 # Optimiser steps with all 60,000 images.
 STEPS = {'Teacher': 12000, 'Student': 12000, 'Soft_logits': 16000, 'ZSKD': 8000, 'ZSKD_augment': 25000}
@@ -59,7 +66,7 @@ def training_arguments(argv=None):
         prog='train_w_distill.py', formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Trains LeNet-5 (Teacher), or LeNet-5-half (Student) alone or by distillation.',
         epilog='defaults by method, for 60,000 images:\n' + '\n'.join(
-            '  %-12s %s' % (method, ', '.join('%s %g' % pair for pair in sorted(
+            '  %-12s %s' % (method, ', '.join('%s %s' % pair for pair in sorted(
                 defaults_for(method, TRAIN).items()))) for method in DEFAULTS) +
                '\nfor N images: steps times 1/4 + 3/4 sqrt(N / 60,000); but for ZSKD without --augment,\n'
                'batch_size times (N / 60,000)^(3/4), weight_decay divided by it;\n'
@@ -76,9 +83,10 @@ def training_arguments(argv=None):
         help='Teacher: where the trained weights go as well (default: %(default)s)')
     add('--steps', type=whole(1), help='optimiser steps (default: by method and number of images)')
     add('--batch_size', type=whole(1, TRAIN), help='images per step (default: by method)')
-    add('--learning_rate', type=real(above=0), help="Adam's learning rate at the start (default: by method)")
-    add('--schedule', default='cosine', choices=['cosine', 'constant'],
-        help='learning rate over the steps: cosine decay to 0, or constant (default: cosine)')
+    add('--learning_rate', type=real(above=0), help="Adam's learning rate at its highest (default: by method)")
+    add('--schedule', choices=SCHEDULES,
+        help='learning rate over the steps: cosine decay to 0, the same after a warm-up over the first tenth '
+             'of the steps, or constant (default: by method)')
     add('--weight_decay', type=real(0), help='factor of the L2 penalty (default: by method)')
     add('--temperature', default=20.0, type=real(above=0), help='T of the distillation loss (default: 20)')
     add('--ce_weight', type=real(0), help='weight of the cross entropy with the labels (default: by method)')
@@ -124,9 +132,9 @@ def impression_arguments(argv=None):
     add('--Rate', required=True, type=rate_value, metavar='R', help='impressions to make, in %% of 60,000')
     add('--save_path', default='DI', type=path, metavar='DIR', help='DI-R.mat goes here')
     add('--iterations', default=100, type=whole(1), help='Adam steps per impression')
-    add('--learning_rate', default=1.0, type=real(above=0), help="Adam's, decaying to 0 by a cosine")
+    add('--learning_rate', default=0.3, type=real(above=0), help="Adam's, decaying to 0 by a cosine")
     add('--beta2', default=0.9, type=real(0, 0.999999), help="Adam's memory of squared gradients")
-    add('--temperature', default=20.0, type=real(above=0), help='T of the softmax')
+    add('--temperature', default=10.0, type=real(above=0), help='T of the softmax')
     add('--l2', default=1e-3, type=real(0), help='factor of ||x||^2 / 2, for each impression')
     add('--betas', default=[0.1, 1.0], type=real(above=0), nargs='+', help='Dirichlet scales, in equal parts')
     add('--batch_size', default=128, type=whole(1, TRAIN), help='impressions at a time; does not change them')

@@ -1,10 +1,16 @@
 """Learning rate over the steps of a run."""
 import math
 
+SCHEDULES = 'cosine', 'warmup', 'constant'
+WARMUP = 0.1
 
-def learning_rate(start, step, steps, schedule='cosine'):
-    """The rate for ``step`` in 0..steps-1: ``start`` throughout ('constant'), or from ``start`` to
-    nearly 0 along half a cosine ('cosine')."""
+
+def learning_rate(peak, step, steps, schedule='cosine'):
+    """The rate for ``step`` in 0..steps-1: ``peak`` throughout ('constant'), from ``peak`` to nearly 0
+    along half a cosine ('cosine'), or the same, but growing from 0 over the first WARMUP of the
+    steps ('warmup')."""
     if schedule == 'constant':
-        return start
-    return start * (1 + math.cos(math.pi * step / steps)) / 2
+        return peak
+    cosine = (1 + math.cos(math.pi * step / steps)) / 2
+    growth = min(1.0, (step + 1) / (WARMUP * steps)) if schedule == 'warmup' else 1.0
+    return peak * growth * cosine
