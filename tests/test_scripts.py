@@ -316,7 +316,18 @@ def test_fewer_impressions_get_smaller_batches_and_more_weight_decay():
     few, some, many = [defaults_for('ZSKD', items) for items in (600, 6000, 24000)]
     assert few['batch_size'] < some['batch_size'] < many['batch_size'] < defaults_for('ZSKD', TRAIN)['batch_size']
     assert few['weight_decay'] > some['weight_decay'] > many['weight_decay']
-    assert training_arguments(['--train_dir=x', '--main_scope=Student', '--Distillation=ZSKD-1']).batch_size == few['batch_size']
+    assert student_arguments('--Distillation=ZSKD-1').batch_size == few['batch_size']
+
+
+def test_only_zskd_without_copies_warms_up_unless_told_otherwise():
+    assert student_arguments('--Distillation=ZSKD-1').schedule == 'warmup'
+    assert student_arguments('--Distillation=ZSKD-1', '--schedule=cosine').schedule == 'cosine'
+    for flags in (), ('--Distillation=ZSKD-1', '--augment'), ('--Distillation=Soft_logits-1',):
+        assert student_arguments(*flags).schedule == 'cosine'
+
+
+def student_arguments(*flags):
+    return training_arguments(['--train_dir=x', '--main_scope=Student', *flags])
 
 
 def test_learning_rate_schedules():
@@ -324,5 +335,5 @@ def test_learning_rate_schedules():
                                 for name in ('constant', 'cosine', 'warmup')]
     assert (constant == 0.5).all()
     assert cosine[0] == 0.5 and (np.diff(cosine) < 0).all() and 0 < cosine[-1] < 1e-4
-    assert 0 < warmup[0] < 0.05 and (np.diff(warmup[:19]) > 0).all() and (warmup[19:] == cosine[19:]).all()
+    assert 0 < warmup[0] < 0.05 and (np.diff(warmup[:20]) > 0).all() and (warmup[19:] == cosine[19:]).all()
     np.testing.assert_allclose(warmup[:20] / cosine[:20], np.arange(1, 21) / 20)

@@ -17,7 +17,7 @@ DEFAULTS = {
                     weight_decay=5e-4, ce_weight=1.0, kl_weight=0.0),
     'Soft_logits': dict(batch_size=128, learning_rate=1e-2, schedule='cosine',
                         weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
-    # Without warm-up, filters of conv1 die here: no image makes them answer any more.
+    # Without warm-up some filters of conv1 die here: no impression makes them answer, and weight decay does the rest.
     'ZSKD': dict(batch_size=512, learning_rate=1e-2, schedule='warmup',
                  weight_decay=8e-4, ce_weight=0.0, kl_weight=1.0),
     'ZSKD_augment': dict(batch_size=128, learning_rate=1e-2, schedule='cosine',
@@ -82,12 +82,12 @@ def training_arguments(argv=None):
     add('--publish', default=os.path.join('pre_trained', 'Lenet5.mat'), type=path, metavar='FILE',
         help='Teacher: where the trained weights go as well (default: %(default)s)')
     add('--steps', type=whole(1), help='optimiser steps (default: by method and number of images)')
-    add('--batch_size', type=whole(1, TRAIN), help='images per step (default: by method)')
-    add('--learning_rate', type=real(above=0), help="Adam's learning rate at its highest (default: by method)")
+    add('--batch_size', type=whole(1, TRAIN), help='images per step (default: by method and number of images)')
+    add('--learning_rate', type=real(above=0), help="Adam's learning rate, before --schedule (default: by method)")
     add('--schedule', choices=SCHEDULES,
-        help='learning rate over the steps: cosine decay to 0, the same after a warm-up over the first tenth '
-             'of the steps, or constant (default: by method)')
-    add('--weight_decay', type=real(0), help='factor of the L2 penalty (default: by method)')
+        help='learning rate over the steps: cosine decay to 0, that times a factor growing to 1 over the first '
+             'tenth (warmup), or constant (default: by method)')
+    add('--weight_decay', type=real(0), help='factor of the L2 penalty (default: by method and number of images)')
     add('--temperature', default=20.0, type=real(above=0), help='T of the distillation loss (default: 20)')
     add('--ce_weight', type=real(0), help='weight of the cross entropy with the labels (default: by method)')
     add('--kl_weight', type=real(0),
@@ -129,12 +129,13 @@ def impression_arguments(argv=None):
         prog='Data_Impressions.py', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description='Synthesises data impressions from a trained teacher, without any image.')
     add = parser.add_argument
-    add('--Rate', required=True, type=rate_value, metavar='R', help='impressions to make, in %% of 60,000')
+    add('--Rate', required=True, default=argparse.SUPPRESS, type=rate_value, metavar='R',
+        help='impressions to make, in %% of 60,000')
     add('--save_path', default='DI', type=path, metavar='DIR', help='DI-R.mat goes here')
     add('--iterations', default=100, type=whole(1), help='Adam steps per impression')
     add('--learning_rate', default=0.3, type=real(above=0), help="Adam's, decaying to 0 by a cosine")
     add('--beta2', default=0.9, type=real(0, 0.999999), help="Adam's memory of squared gradients")
-    add('--temperature', default=10.0, type=real(above=0), help='T of the softmax')
+    add('--temperature', default=10.0, type=real(above=0), help="T of the teacher's softmax")
     add('--l2', default=1e-3, type=real(0), help='factor of ||x||^2 / 2, for each impression')
     add('--betas', default=[0.1, 1.0], type=real(above=0), nargs='+', help='Dirichlet scales, in equal parts')
     add('--batch_size', default=128, type=whole(1, TRAIN), help='impressions at a time; does not change them')
@@ -145,15 +146,15 @@ def impression_arguments(argv=None):
 
 def add_common(parser):
     add = parser.add_argument
-    add('--data', default='data', type=path, metavar='DIR', help='where MNIST is kept (default: data)')
-    add('--seed', default=0, type=whole(0, 2 ** 31 - 1), help='of every random draw (default: 0)')
+    add('--data', default='data', type=path, metavar='DIR', help='where MNIST is kept (default: %(default)s)')
+    add('--seed', default=0, type=whole(0, 2 ** 31 - 1), help='of every random draw (default: %(default)s)')
     add('--threads', default=1, type=whole(1, 1024),
-        help='CPU threads per process; with 1 the same bytes come out every time (default: 1)')
+        help='CPU threads per process; with 1 the same bytes come out every time (default: %(default)s)')
 
 
 def _add_teacher(parser):
     parser.add_argument('--teacher', default='Lenet5', type=path,
-                        help='a name in pre_trained/, or a path to a .mat (default: Lenet5)')
+                        help='a name in pre_trained/, or a path to a .mat (default: %(default)s)')
 
 
 def teacher_path(name):

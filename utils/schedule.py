@@ -7,8 +7,8 @@ WARMUP = 0.1
 
 def learning_rate(peak, step, steps, schedule='cosine'):
     """The rate for ``step`` in 0..steps-1: ``peak`` throughout ('constant'), from ``peak`` to nearly 0
-    along half a cosine ('cosine'), or the same, but growing from 0 over the first WARMUP of the
-    steps ('warmup')."""
+    along half a cosine ('cosine'), or that cosine times a factor that grows to 1 over the first WARMUP
+    of the steps ('warmup')."""
     if schedule == 'constant':
         return peak
     cosine = (1 + math.cos(math.pi * step / steps)) / 2
