@@ -2,11 +2,11 @@
 import math
 
 SCHEDULES = 'cosine', 'warmup', 'constant'
-WARMUP = 0.1
+WARMUP = 0.1  # share of the steps
 
 
 def learning_rate(peak, step, steps, schedule='cosine'):
-    """The rate for ``step`` in 0..steps-1: ``peak`` throughout ('constant'), from ``peak`` to nearly 0
+    """Adam's learning rate for ``step`` in 0..steps-1, a float in (0, peak]: ``peak`` throughout ('constant'), from ``peak`` to nearly 0
     along half a cosine ('cosine'), or that cosine times a factor that grows to 1 over the first WARMUP
     of the steps ('warmup')."""
     if schedule == 'constant':
