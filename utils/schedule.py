@@ -6,9 +6,11 @@ WARMUP = 0.1  # share of the steps
 
 
 def learning_rate(peak, step, steps, schedule='cosine'):
-    """Adam's learning rate for ``step`` in 0..steps-1, a float in (0, peak]: ``peak`` throughout ('constant'), from ``peak`` to nearly 0
-    along half a cosine ('cosine'), or that cosine times a factor that grows to 1 over the first WARMUP
-    of the steps ('warmup')."""
+    """Adam's learning rate for ``step`` in 0..steps-1, a float in (0, peak].
+
+    'constant': ``peak`` throughout. 'cosine': from ``peak`` to nearly 0 along half a cosine. 'warmup':
+    that cosine times a factor that grows to 1 over the first WARMUP of the steps.
+    """
     if schedule == 'constant':
         return peak
     cosine = (1 + math.cos(math.pi * step / steps)) / 2
