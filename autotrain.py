@@ -6,67 +6,134 @@ from impressions (plain and augmented) and from real images, at every rate.
 
 Each job is a process of its own (train_w_distill.py or Data_Impressions.py) with a folder and a log of
 its own. Stop it whenever you like; the same command goes on where it was. Writes results.csv and
-results.md to --root after every job.
+results.md to --root while it goes.
 """
-import argparse
+import functools
 import os
-import shlex
 import sys
+import time
 from contextlib import closing, contextmanager
 
 import filelock
 
-from utils import arguments
-from utils.console import Progress, run
-from utils.files import RunError, load_json, load_result, make_folder, remove_leftovers, save_json, save_text
-from utils.jobs import Job, Jobs, shell_line
-from utils.mnist import load_mnist
-from utils.table import results_csv, results_markdown, table_row
+from utils import datasets, layout, recipes
+from utils.console import TableProgress, run
+from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
+from utils.flags import command_line, table_flags
+from utils.jobs import Job, LocalPool, run_jobs, share_done, shell_line
+from utils.methods import METHODS
+from utils.results import load_result, results_csv, results_markdown, table_row
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-DISTILLED = ('Soft_logits', 'ZSKD', 'ZSKD_augment')
-FOLDERS = {'Teacher': 'Teacher/tch{run}', 'Student': 'Student/std{run}',
-           'Soft_logits': 'Soft_logits{rate:g}/sl{rate:g}_{run}', 'ZSKD': 'ZSKD{rate:g}/zskd{rate:g}_{run}',
-           'ZSKD_augment': 'ZSKD_augment{rate:g}/zskda{rate:g}_{run}'}
+SAVE_EVERY = 10  # seconds between two writes of results.csv while jobs end
 
 
 def main(argv=None):
-    args = parse(argv)
-    jobs = plan(args)
+    parser, args = table_flags(argv)
+    jobs = parser.complete(plan, args)
     make_folder(args.root)
-    with held(args.root):
+    with locked(args.root):
         remove_leftovers(args.root)
-        load_mnist(args.data)
+        datasets.fetch(args.dataset, args.data)
         results, failures = work(args, jobs)
-        print('\n' + write_results(args, jobs, results))
+        print('\n' + save_table(args, jobs, results))
     for job, reason in failures:
         print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(job.command), reason))
     return 1 if failures else 0
 
 
+def plan(args):
+    """All jobs, each after those it needs; within a run the longest first, so that none is left to
+    the end alone. Raises ValueError where flags do not go together."""
+    jobs = []
+    for index in range(args.runs):
+        jobs += [training_job(args, 'Teacher', 100, index), training_job(args, 'Student', 100, index)]
+    for index in range(args.runs):
+        for rate in sorted(args.rates, reverse=True):
+            if any(METHODS[method].from_impressions for method in args.methods):
+                jobs.append(synthesis_job(args, rate, index))
+            jobs += [training_job(args, method, rate, index) for method in args.methods]
+    return jobs
+
+
+def training_job(args, method_name, rate, index):
+    method = METHODS[method_name]
+    flags = dict(main_scope=method.network, Distillation=method.distillation, augment=method.augment, holdout=0,
+                 train_dir=layout.run_folder(args.root, method_name, rate, index))
+    needs = []
+    if method.has_teacher:
+        flags.update(Distillation='%s-%g' % (method.distillation, rate), teacher=layout.run_teacher(args.root, index))
+        needs = ['Teacher run %d' % index]
+    if method.from_impressions:
+        flags['impressions'] = layout.run_impressions(args.root, index)
+        needs = ['DI-%g run %d' % (rate, index)]
+    flags, settings = scaled(recipes.training_settings, dict(common_flags(args, index), **dict(flags, **args.training)),
+                             'steps', args.budget)
+    name = '%s-%g' % (method_name, rate) if method.has_teacher else method_name
+    cost = settings.steps * settings.batch_size * (2 if method_name == 'Teacher' else 1)
+    return Job('%s run %d' % (name, index), script('train_w_distill.py', flags),
+               os.path.join(settings.train_dir, 'log.txt'), needs, cost,
+               functools.partial(load_result, settings, layout.training_files(settings)))
+
+
+def synthesis_job(args, rate, index):
+    flags = dict(Rate=rate, save_path=layout.run_impressions(args.root, index),
+                 teacher=layout.run_teacher(args.root, index))
+    flags, settings = scaled(recipes.synthesis_settings, dict(common_flags(args, index), **dict(flags, **args.synthesis)),
+                             'iterations', args.budget)
+    cost = 1.5 * settings.iterations * recipes.count(rate)
+    return Job('DI-%g run %d' % (rate, index), script('Data_Impressions.py', flags),
+               os.path.join(settings.save_path, 'DI-%g.log' % rate), ['Teacher run %d' % index], cost,
+               functools.partial(load_result, settings, layout.synthesis_files(settings)))
+
+
+def common_flags(args, index):
+    return dict(recipe=args.recipe, dataset=args.dataset, data=args.data, threads=args.threads, seed=args.seed + index)
+
+
+def scaled(settings_for, flags, name, budget):
+    """(flags, settings for them), where the setting ``name`` is ``budget`` times what it would be."""
+    settings = settings_for(flags)
+    if budget != 1:
+        flags = dict(flags, **{name: max(1, int(budget * getattr(settings, name)))})
+        settings = settings_for(flags)
+    return flags, settings
+
+
+def script(name, flags):
+    return [sys.executable, '-u', os.path.join(layout.REPOSITORY, name)] + command_line(flags)
+
+
 def work(args, jobs):
     """Runs what is not finished; returns ({job name: result}, [(failed job, reason)])."""
-    results, failures = {}, []
+    results, failures, saved, started = {}, [], 0.0, time.time()
     environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads), OPENBLAS_NUM_THREADS=str(args.threads))
-    with Progress(sum(job.cost for job in jobs), 'table') as progress:
+    with TableProgress(sum(job.cost for job in jobs), len(jobs)) as progress:
+
+        def watch(submitted):
+            running = [(job, share_done(job.log, started)) for job in submitted]
+            progress.running({job.name: share for job, share in running if share is not None},
+                             sum(job.cost * (share or 0) for job, share in running))
+
         try:
-            with closing(Jobs(jobs, args.jobs, environment).run()) as ended:
+            with LocalPool(args.jobs, environment) as pool, closing(run_jobs(jobs, pool, watch)) as ended:
                 for job, result, reason, ran in ended:
                     if result is None:
                         failures.append((job, reason))
                     else:
                         results[job.name] = result
-                        write_results(args, jobs, results)
-                    (progress.update if ran else progress.skip)(job.cost)
-                    progress.show(job.name + (' failed' if result is None else outcome(result)))
+                    progress.ended(job.name + (' failed' if result is None else outcome(result)), job.cost, ran)
+                    if time.time() > saved + SAVE_EVERY:
+                        save_table(args, jobs, results)
+                        saved = time.time()
         except BaseException:
+            save_table(args, jobs, results)
             print('\nstopped; %d of %d jobs are done and kept; the same command goes on from here'
                   % (len(results), len(jobs)), file=sys.stderr)
             raise
     return results, failures
 
 
-def write_results(args, jobs, results):
+def save_table(args, jobs, results):
     """Writes results.csv and results.md; returns the table as text."""
     trained = [results[job.name] for job in jobs if 'accuracy' in results.get(job.name, ())]
     rows = [table_row(result, run=result['arguments']['seed'] - args.seed) for result in trained]
@@ -80,108 +147,12 @@ def outcome(result):
     """The figure that sums up a job, for the progress line."""
     if 'accuracy' in result:
         return ': %.2f %%' % result['accuracy']
-    return ': %.1f %% of targets met' % (100 * result['agreement'])
-
-
-def parse(argv):
-    parser = arguments.Parser(
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        description='Fills the whole table: every method at every rate, several runs.')
-    add = parser.add_argument
-    add('--runs', default=5, type=arguments.whole(1, 1000), help='run i has seed --seed + i')
-    add('--rates', default=[1, 5, 10, 25, 40], type=arguments.rate_value, nargs='+', metavar='R',
-        help='sample rates in %% of 60,000')
-    add('--methods', default=list(DISTILLED), choices=DISTILLED, nargs='+', help='columns beside teacher and student')
-    add('--jobs', default=os.cpu_count() or 1, type=arguments.whole(1, 1024),
-        help='processes at a time; by default as many as there are cores')
-    add('--budget', default=1.0, type=arguments.real(above=0), help='factor on all steps and iterations')
-    add('--training', default='', metavar='"FLAGS"', help='more flags for every train_w_distill.py')
-    add('--synthesis', default='', metavar='"FLAGS"', help='more flags for every Data_Impressions.py')
-    add('--root', default='MNIST', type=arguments.path, help='everything is written here')
-    arguments.add_common(parser)
-    args = parser.parse_args(argv)
-    args.rates = sorted(set(args.rates))
-    for name in ('training', 'synthesis'):
-        try:
-            setattr(args, name, shlex.split(getattr(args, name)))
-        except ValueError as error:
-            parser.error('--%s: %s' % (name, error))
-    return args
-
-
-def plan(args):
-    """All jobs, each after those it needs; within a run the longest first, so that none is left to
-    the end alone."""
-    jobs = []
-    for index in range(args.runs):
-        jobs += [training(args, 'Teacher', 100, index), training(args, 'Student', 100, index)]
-    for index in range(args.runs):
-        for rate in sorted(args.rates, reverse=True):
-            if any(method.startswith('ZSKD') for method in args.methods):
-                jobs.append(synthesis(args, rate, index))
-            jobs += [training(args, method, rate, index) for method in DISTILLED if method in args.methods]
-    return jobs
-
-
-def training(args, method, rate, index):
-    folder = os.path.join(args.root, FOLDERS[method].format(rate=rate, run=index))
-    flags = {'train_dir': folder, 'main_scope': 'Teacher' if method == 'Teacher' else 'Student', 'data': args.data}
-    name, needs = method, []
-    if method == 'Teacher':
-        flags['publish'] = teacher_of(args, index)
-    if method in DISTILLED:
-        flags['Distillation'] = '%s-%g' % (method.replace('_augment', ''), rate)
-        flags['teacher'] = teacher_of(args, index)
-        name, needs = '%s-%g' % (method, rate), ['Teacher run %d' % index]
-    if method.startswith('ZSKD'):
-        flags['impressions'] = impressions_of(args, index)
-        needs = ['DI-%g run %d' % (rate, index)]
-    command = command_line(args, index, flags) + ['--augment'] * (method == 'ZSKD_augment') + args.training
-    resolved = arguments.training_arguments(command)
-    if args.budget != 1:
-        command += ['--steps=%d' % max(1, args.budget * resolved.steps)]
-        resolved = arguments.training_arguments(command)
-    cost = resolved.steps * resolved.batch_size * (2 if method == 'Teacher' else 1)
-    return Job('%s run %d' % (name, index), script('train_w_distill.py', command), os.path.join(folder, 'log.txt'),
-               needs, cost, lambda: load_result(arguments.training_result(resolved), resolved,
-                                                *arguments.training_files(resolved)))
-
-
-def synthesis(args, rate, index):
-    folder = impressions_of(args, index)
-    command = command_line(args, index, {'Rate': '%g' % rate, 'save_path': folder, 'teacher': teacher_of(args, index)})
-    command += args.synthesis
-    resolved = arguments.impression_arguments(command)
-    if args.budget != 1:
-        command += ['--iterations=%d' % max(1, args.budget * resolved.iterations)]
-        resolved = arguments.impression_arguments(command)
-    cost = 1.5 * resolved.iterations * arguments.share_of(rate, arguments.TRAIN)
-    return Job('DI-%g run %d' % (rate, index), script('Data_Impressions.py', command),
-               os.path.join(folder, 'DI-%g.log' % rate), ['Teacher run %d' % index],
-               cost, lambda: load_result(arguments.impression_result(resolved), resolved,
-                                         *arguments.impression_files(resolved)))
-
-
-def script(name, flags):
-    return [sys.executable, '-u', os.path.join(HERE, name)] + flags
-
-
-def command_line(args, index, flags):
-    flags = dict(flags, seed=args.seed + index, threads=args.threads)
-    return ['--%s=%s' % pair for pair in flags.items()]
-
-
-def teacher_of(args, index):
-    return os.path.join(args.root, 'Teacher', 'tch%d' % index, 'Lenet5.mat')
-
-
-def impressions_of(args, index):
-    return os.path.join(args.root, 'DI', 'di%d' % index)
+    return ': %.1f %% of targets met' % result['agreement']
 
 
 @contextmanager
-def held(root):
-    """Holds ``root`` for this process; raises RunError that names the process that has it already.
+def locked(root):
+    """Keeps ``root`` for this process; raises RunError that names the process that has it already.
 
     The lock is the operating system's: it ends with its process, however that dies.
     """

@@ -1,11 +1,14 @@
 """What the scripts print: progress, and one line for whatever goes wrong."""
+import os
 import signal
 import sys
-import time
 
 from tqdm import tqdm
 
 from utils.files import RunError
+
+BAR = '{desc} {percentage:3.0f} %|{bar}| {remaining} left{postfix}'
+LINE = '{desc} {percentage:3.0f} %{postfix}, {remaining} left'
 
 
 def run(main):
@@ -29,33 +32,57 @@ class Progress:
     """A bar with time left on a terminal; where the output is a file, a plain line per ``show``."""
 
     def __init__(self, total, what):
-        self._what = what
-        self._started = time.time()
-        self._bar = tqdm(total=total, desc=what, dynamic_ncols=True, file=sys.stdout, smoothing=0.1,
-                         disable=not sys.stdout.isatty())
-        self._total, self._done = total, 0
+        self._terminal = sys.stdout.isatty()
+        self._file = sys.stdout if self._terminal else open(os.devnull, 'w')
+        self._bar = tqdm(total=total, desc=what, smoothing=0, dynamic_ncols=True, bar_format=BAR, file=self._file)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self._bar.close()
+        if not self._terminal:
+            self._file.close()
 
     def update(self, amount=1):
-        self._done += amount
         self._bar.update(amount)
 
-    def skip(self, amount):
-        """Takes work out of the total that turned out to be done already."""
-        self._total -= amount
-        self._bar.total = self._total
-        self._bar.refresh()
+    def show(self, **values):
+        """Shows the values as e.g. 'loss 0.12, lr 0.01' beside the bar."""
+        self._bar.set_postfix_str(', '.join('%s %.4g' % pair for pair in values.items()), refresh=self._terminal)
+        if not self._terminal:
+            self._print_line()
 
-    def show(self, text='', **values):
-        """Shows the text, or the values as e.g. 'loss 0.12, lr 0.01', beside the bar."""
-        text = text or ', '.join('%s %.4g' % pair for pair in values.items())
-        self._bar.set_postfix_str(text)
-        if self._bar.disable:
-            share = self._done / self._total if self._total else 1.0
-            left = tqdm.format_interval((time.time() - self._started) * (1 / share - 1)) if share else '?'
-            print('%s %3.0f %%, %s, %s left' % (self._what, 100 * share, text, left), flush=True)
+    def _print_line(self):
+        print(tqdm.format_meter(**dict(self._bar.format_dict, bar_format=LINE)), flush=True)
+
+
+class TableProgress(Progress):
+    """Progress of many jobs: how many are done, which are running and how far, and the time left.
+
+    total: the cost of all, in any unit that is about proportional to time.
+    """
+
+    def __init__(self, total, jobs):
+        super().__init__(total, 'table')
+        self._jobs, self._ended, self._cost = jobs, 0, 0.0
+
+    def ended(self, text, cost, ran):
+        """A job has ended; one that did not run (it was done before) says nothing of the time left."""
+        self._ended += 1
+        self._cost += cost
+        if not ran:
+            self._bar.initial += cost
+        self.running({}, 0.0)
+        if self._terminal:
+            tqdm.write(text)
+        else:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._print_line()
+
+    def running(self, shares, cost):
+        """shares: {name of a running job: share done}; cost: what they have done in all."""
+        self._bar.n = self._cost + cost
+        self._bar.set_description_str('table: %d of %d jobs' % (self._ended, self._jobs), refresh=False)
+        self._bar.set_postfix_str(', '.join('%s %.0f %%' % (name, 100 * share) for name, share in shares.items()),
+                                  refresh=self._terminal)

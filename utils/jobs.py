@@ -1,19 +1,22 @@
-"""Jobs: processes that depend on each other's files, several at a time, each with a log of its own."""
+"""Jobs: processes that depend on each other's files, each with a log of its own, run wherever a pool takes them."""
+import collections
 import ctypes
 import os
+import queue
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from graphlib import TopologicalSorter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, List, NamedTuple
 
 from utils.files import RunError, make_folder
 
 LOG_TAIL = 5  # lines shown of a failed job's log
 GRACE = 10  # seconds from SIGTERM to SIGKILL for a child that does not end
+POLL = 1.0  # seconds between two looks at how far the running jobs are
 PR_SET_PDEATHSIG = 1
 
 
@@ -35,69 +38,75 @@ class Ended(NamedTuple):
     ran: bool                   # False if it was finished before, or could not run
 
 
-class Jobs:
-    """Runs jobs, ``workers`` at a time, each as soon as those it needs are done and in the order given."""
+def run_jobs(jobs, pool, watch):
+    """Yields an Ended for every job; each starts as soon as those it needs are done, in the order given.
 
-    def __init__(self, jobs, workers, environment):
-        self._jobs = {job.name: job for job in jobs}
-        self._workers = workers
+    pool: where commands run, ``submit(command, log)`` -> Future of the exit status; watch: called with the list of jobs
+    handed to the pool, about every POLL seconds.
+    """
+    by_name = {job.name: job for job in jobs}
+    waiting = {job.name: len(job.needs) for job in jobs}
+    needed_by = collections.defaultdict(list)
+    for job in jobs:
+        for name in job.needs:
+            needed_by[name].append(job)
+    ended, submitted, without_result = queue.Queue(), {}, set()
+
+    def start(job):
+        missing = [name for name in job.needs if name in without_result]
+        result = None if missing else job.finished()
+        if missing or result is not None:
+            ended.put((job, Ended(job, result, 'not run: %s failed' % missing[0] if missing else '', False)))
+        else:
+            future = pool.submit(job.command, job.log)
+            submitted[job.name] = job
+            future.add_done_callback(lambda future: ended.put((job, future)))
+
+    for job in jobs:
+        if not job.needs:
+            start(job)
+    for _ in jobs:
+        while True:
+            try:
+                job, outcome = ended.get(timeout=POLL)
+                break
+            except queue.Empty:
+                watch(list(submitted.values()))
+        if submitted.pop(job.name, None):
+            outcome = _ended(job, outcome)
+        if outcome.result is None:
+            without_result.add(job.name)
+        yield outcome
+        for dependent in needed_by[job.name]:
+            waiting[dependent.name] -= 1
+            if not waiting[dependent.name]:
+                start(by_name[dependent.name])
+
+
+def _ended(job, future):
+    """What came of a process."""
+    try:
+        status = future.result()
+    except (RunError, OSError) as error:
+        return Ended(job, None, str(error), False)
+    result = job.finished() if status == 0 else None
+    return Ended(job, result, 'exit status %s; the end of %s:\n%s' % (status, job.log, tail(job.log)), True)
+
+
+class LocalPool:
+    """Runs commands as child processes of this one, ``workers`` at a time; they end with it, however it ends."""
+
+    def __init__(self, workers, environment):
+        self._threads = ThreadPoolExecutor(workers)
         self._environment = environment
-        self._unavailable = set()   # names of the jobs without a result
         self._children = []
         self._starting = threading.Lock()
         self._stopping = False
 
-    def run(self):
-        """Yields an Ended for every job. When the caller or a signal breaks this off, the children end too."""
-        order = TopologicalSorter({job.name: job.needs for job in self._jobs.values()})
-        order.prepare()
-        place = list(self._jobs).index
-        pool, running = ThreadPoolExecutor(self._workers), set()
-        try:
-            while order.is_active():
-                running |= {pool.submit(self._run, self._jobs[name]) for name in sorted(order.get_ready(), key=place)}
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for ended in (future.result() for future in done):
-                    if ended.result is None:
-                        self._unavailable.add(ended.job.name)
-                    order.done(ended.job.name)
-                    yield ended
-        finally:
-            self._stop()
-            pool.shutdown()
+    def __enter__(self):
+        return self
 
-    def _run(self, job):
-        if self._stopping:
-            return Ended(job, None, 'stopped', False)
-        missing = [name for name in job.needs if name in self._unavailable]
-        if missing:
-            return Ended(job, None, 'not run: %s failed' % missing[0], False)
-        try:
-            result = job.finished()
-            if result is not None:
-                return Ended(job, result, '', False)
-            make_folder(os.path.dirname(job.log))
-            with open(job.log, 'ab') as log:
-                log.write(b'$ %s\n' % shell_line(job.command).encode(errors='replace'))
-                log.flush()
-                status = self._process(job.command, log)
-        except (RunError, OSError) as error:
-            return Ended(job, None, str(error), False)
-        result = job.finished() if status == 0 else None
-        return Ended(job, result, 'exit status %s; the end of %s:\n%s' % (status, job.log, tail(job.log)), True)
-
-    def _process(self, command, log):
-        """The exit status of ``command``, whose output goes to ``log`` as it comes."""
-        with self._starting:
-            if self._stopping:
-                return 'none'
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                     start_new_session=True, env=self._environment,
-                                     preexec_fn=die_with_parent if sys.platform.startswith('linux') else None)
-            self._children.append(child)
-        return child.wait()
-
-    def _stop(self):
+    def __exit__(self, *_):
         with self._starting:
             self._stopping = True
         for child in self._children:
@@ -107,6 +116,27 @@ class Jobs:
                 child.wait(timeout=GRACE)
             except subprocess.TimeoutExpired:
                 child.kill()
+        self._threads.shutdown()
+
+    def submit(self, command, log):
+        """A Future of the exit status of ``command``, whose output is added to the file ``log`` as it comes."""
+        return self._threads.submit(self._call, command, log)
+
+    def _call(self, command, log):
+        make_folder(os.path.dirname(log))
+        with open(log, 'ab') as output:
+            output.write(b'$ %s\n' % shell_line(command).encode(errors='replace'))
+            output.flush()
+            with self._starting:
+                if self._stopping:
+                    return 'none'
+                child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                         start_new_session=True, env=self._environment,
+                                         preexec_fn=die_with_parent if sys.platform.startswith('linux') else None)
+                self._children.append(child)
+            status = child.wait()
+            self._children.remove(child)
+            return status
 
 
 def die_with_parent():
@@ -119,6 +149,22 @@ def shell_line(command):
     return ' '.join(map(shlex.quote, command))
 
 
-def tail(path):
+def tail(path, lines=LOG_TAIL):
     with open(path, errors='replace') as file:
-        return ''.join('    ' + line for line in file.readlines()[-LOG_TAIL:])
+        return ''.join('    ' + line for line in file.readlines()[-lines:])
+
+
+def share_done(log, since):
+    """How far a running job is, 0 to 1, as the last progress line of its log says; None if it has not begun.
+
+    since: when its table was started, in seconds since the epoch; older lines are not of this run.
+    """
+    try:
+        with open(log, 'rb') as file:
+            if os.fstat(file.fileno()).st_mtime < since:
+                return None
+            file.seek(-min(1000, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            shares = re.findall(rb'^\S+ +(\d+) %', file.read().split(b'$ ')[-1], re.MULTILINE)
+    except OSError:
+        return None
+    return int(shares[-1]) / 100 if shares else 0.0

@@ -1,14 +1,19 @@
-"""Reads real arrays from MAT-files of version 5, for files that may be damaged or hostile.
+"""MAT-files of version 5: named arrays of real numbers, written and read.
 
-SciPy's reader is compiled code that crashes the process on some damaged files (found by tests/test_damage.py);
-this one reads the few element types that matter, checks every length, and executes nothing.
+They are written by SciPy. Its reader is compiled code that crashes the process on some damaged files (found by
+tests/test_damage.py), so reading is done here: the few element types that matter, every length checked, and
+nothing in a file is executed.
 """
 import functools
+import io
 import operator
 import struct
 import zlib
 
 import numpy as np
+import scipy.io
+
+from utils.files import RunError, atomic_write, read_bytes
 
 HEADER = b'MATLAB 5.0 MAT-file'
 MATRIX, COMPRESSED = 14, 15
@@ -16,6 +21,60 @@ NUMBERS = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8
 NUMERIC_CLASSES = range(6, 16)  # double, single, and the whole-number classes
 COMPLEX = 0x0800
 LARGEST = 1 << 30
+
+
+def save_mat(path, arrays):
+    """Writes {name: array} as a MAT-file whose bytes depend on the arrays alone (no date in it)."""
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, arrays)
+    content = buffer.getbuffer()
+    content[:116] = HEADER.ljust(116)
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def load_mat(path, shapes):
+    """Reads float32 arrays from a MAT-file: {name: array} for every name in ``shapes``.
+
+    shapes: {name: shape}; None in a shape matches any length, and axes of length 1 may be missing or extra (MATLAB
+    has no one-dimensional arrays). Raises RunError for a file that is missing, unreadable or no MAT-file, and for an
+    array that is missing, of another shape, complex, not numeric, or not finite.
+    """
+    content = load_any(path)
+    arrays = {}
+    for name, shape in shapes.items():
+        if name not in content:
+            raise RunError('%r has no array %r; it was made for something else' % (path, name))
+        arrays[name] = _checked(path, name, content[name], shape)
+    return arrays
+
+
+def load_any(path):
+    """{name: array, or None for what is no array of real numbers} of all that a MAT-file holds; RunError as above."""
+    try:
+        return read_arrays(read_bytes(path))
+    except ValueError as error:
+        raise RunError('%r is not a whole MAT-file (%s); make it again' % (path, error)) from error
+
+
+def _checked(path, name, array, shape):
+    if array is None:
+        raise RunError('%r: array %r does not hold real numbers' % (path, name))
+    if not _fits(array.shape, shape):
+        raise RunError('%r: array %r has shape %s, expected %s'
+                       % (path, name, 'x'.join(map(str, array.shape)),
+                          'x'.join('N' if n is None else str(n) for n in shape)))
+    with np.errstate(over='ignore'):
+        array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise RunError('%r: array %r contains NaN or infinity' % (path, name))
+    return array.reshape([-1 if n is None else n for n in shape])
+
+
+def _fits(found, wanted):
+    if len(found) == len(wanted) and all(w in (None, f) for f, w in zip(found, wanted)):
+        return True
+    return None not in wanted and [n for n in found if n != 1] == [n for n in wanted if n != 1]
 
 
 def read_arrays(content):

@@ -1,4 +1,4 @@
-"""The one place that knows which TensorFlow it is: TensorFlow 1.13, or 2.x in graph mode."""
+"""TensorFlow sessions, and the one place that knows which TensorFlow it is: 1.13, or 2.x in graph mode."""
 import os
 import platform
 
@@ -8,7 +8,9 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
 
-from utils.files import load_mat  # noqa: E402
+from nets.lenet import build_lenet  # noqa: E402
+from utils.matfile import load_mat  # noqa: E402
+from utils.transfer_set import PIXEL_MAX  # noqa: E402
 
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()
@@ -22,7 +24,6 @@ def new_graph(seed):
 
 def session(threads):
     """A session on ``threads`` CPU threads; with one, the order of every sum is fixed."""
-    cv2.setNumThreads(threads)
     return tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads,
                                             inter_op_parallelism_threads=1))
 
@@ -31,6 +32,12 @@ def versions():
     """What computed a result: {'tensorflow': '1.13.2', 'numpy': ...}."""
     return {'python': platform.python_version(), 'tensorflow': tf.__version__, 'numpy': np.__version__,
             'opencv': cv2.__version__}
+
+
+def image_bytes():
+    """(placeholder for images uint8 [B, 32, 32, 1] in 0..255, the same as a network sees them, float32 in [0, 1])."""
+    pixels = tf.placeholder(tf.uint8, [None, 32, 32, 1])
+    return pixels, tf.cast(pixels, tf.float32) / PIXEL_MAX
 
 
 def restore(sess, path, scope):
@@ -50,3 +57,13 @@ def in_batches(sess, output, placeholder, values, batch_size=250):
     """``output`` for every row of ``values`` [N, ...], fed in blocks: [N, ...]."""
     return np.concatenate([sess.run(output, {placeholder: values[start:start + batch_size]})
                            for start in range(0, len(values), batch_size)])
+
+
+def logits_of(path, scope, images, threads):
+    """The logits of a trained network for images uint8 [N, 32, 32, 1]: float32 [N, 10]."""
+    new_graph(seed=0)
+    pixels, seen = image_bytes()
+    logits = build_lenet(seen, scope)
+    with session(threads) as sess:
+        restore(sess, path, scope)
+        return in_batches(sess, logits, pixels, images)

@@ -1,0 +1,139 @@
+"""Every hyper-parameter, per recipe, method and number of images: the one place to change one.
+
+``default`` is this project's own (how its values were chosen: results/STUDIES.md); ``published`` is that of the
+TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats its recipe.
+Nothing here knows how values are typed in or where files are.
+"""
+import math
+from argparse import Namespace
+
+from tabulate import tabulate
+
+from utils.methods import METHODS, method_for
+
+NOMINAL = 60000         # images that a rate is a percentage of
+RATES = [1, 5, 10, 25, 40]  # of the published table
+AUGMENTED_SET = 100000  # images that affine copies bring an augmented set to
+
+TRAINING = {
+    'default': {
+        # steps: for all 60,000 images. ce_weight: factor of the cross entropy with the labels; kl_weight: factor of
+        # T^2 KL(teacher || student). Without warm-up some filters of conv1 die in ZSKD: no impression makes them
+        # answer, and weight decay does the rest.
+        'Teacher': dict(steps=12000, batch_size=128, learning_rate=2e-3, schedule='cosine', weight_decay=1e-3,
+                        ce_weight=1.0, kl_weight=0.0),
+        'Student': dict(steps=12000, batch_size=128, learning_rate=4e-3, schedule='cosine', weight_decay=5e-4,
+                        ce_weight=1.0, kl_weight=0.0),
+        'Soft_logits': dict(steps=16000, batch_size=128, learning_rate=1e-2, schedule='cosine', weight_decay=1e-2,
+                            ce_weight=0.0, kl_weight=1.0),
+        'ZSKD': dict(steps=8000, batch_size=512, learning_rate=1e-2, schedule='warmup', weight_decay=8e-4,
+                     ce_weight=0.0, kl_weight=1.0),
+        'ZSKD_augment': dict(steps=25000, batch_size=128, learning_rate=1e-2, schedule='cosine', weight_decay=1e-3,
+                             ce_weight=0.0, kl_weight=1.0),
+    },
+    'published': {
+        # epochs in place of steps; kl_weight 1/400 makes T^2 KL the plain KL at T = 20.
+        'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant', weight_decay=1e-4,
+                        ce_weight=1.0, kl_weight=0.0),
+        'Student': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
+                        ce_weight=1.0, kl_weight=0.0),
+        'Soft_logits': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
+                            ce_weight=0.3, kl_weight=1 / 400),
+        'ZSKD': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
+                     ce_weight=0.0, kl_weight=1 / 400),
+    },
+}
+RECIPES = list(TRAINING)
+TEMPERATURE = 20.0
+MOVEMENTS = dict(rotation=15.0, scale=0.15, shift=3.0)  # of affine copies: degrees, fraction, pixels either way
+
+
+def training(recipe, method, items):
+    """{hyper-parameter: value} to train ``method`` (a name of METHODS) on ``items`` images, before any copies.
+
+    Raises ValueError where the recipe has no such method.
+    """
+    if method not in TRAINING[recipe]:
+        raise ValueError('the %s recipe has no %s; use --recipe default' % (recipe, METHODS[method].label))
+    values = dict(TRAINING[recipe][method], temperature=TEMPERATURE, copies=0, **MOVEMENTS)
+    share = items / NOMINAL
+    if recipe == 'published':
+        values['steps'] = items * values.pop('epochs') // values['batch_size'] + 1
+    elif method == 'ZSKD':
+        # Few impressions do better with as many steps of smaller batches and with more weight decay: otherwise the
+        # student learns what is odd about the few there are.
+        values['batch_size'] = max(8, round(values['batch_size'] * share ** 0.75))
+        values['weight_decay'] /= share ** 0.75
+    else:
+        # A smaller set needs fewer steps, though not in proportion.
+        values['steps'] = int(values['steps'] * (0.25 + 0.75 * math.sqrt(share)))
+    if METHODS[method].augment:
+        values['copies'] = max(4, min(100, round(AUGMENTED_SET / items)))
+    return values
+
+
+def synthesis(recipe, items):
+    """{hyper-parameter: value} to synthesise ``items`` impressions."""
+    if recipe == 'default':
+        return dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
+                    l2=1e-3, betas=[0.1, 1.0], batch_size=128)
+    # Published for 600, 3000, 6000, 12000 and 24000 impressions; other numbers take the next smaller one's values.
+    learning_rate = 0.1 if items < 6000 else 1.0 if items < 12000 else 2.0 if items < 24000 else 3.0
+    batch_size = 10 if items < 6000 else 100
+    # The published loss is a mean over the batch, ours a sum: dividing Adam's gradient by the batch is the same as
+    # multiplying its epsilon of 1e-8 by it.
+    return dict(iterations=1500, learning_rate=learning_rate, schedule='constant', beta2=0.999,
+                epsilon=batch_size * 1e-8, temperature=20.0, l2=1e-3, betas=[0.1, 1.0], batch_size=batch_size)
+
+
+def count(rate, total=NOMINAL):
+    """How many images ``rate`` per cent of ``total`` are, rounded; at least 1."""
+    return max(1, int(round(rate * total / 100)))
+
+
+def training_settings(given):
+    """All settings of a training as a Namespace: what was ``given`` as {flag: value}, the rest from its recipe.
+
+    Adds ``method`` and ``rate``. Raises ValueError for values that do not go together.
+    """
+    distillation, _, rate = given['Distillation'].partition('-')
+    method = method_for(given['main_scope'], distillation, given['augment'])
+    rate = float(rate or 100)
+    holdout = 0 if method.from_impressions else given['holdout']
+    values = training(given['recipe'], method.name, count(rate, NOMINAL - holdout))
+    settings = Namespace(**dict(values, **given), method=method.name, rate=rate)
+    if settings.ce_weight == settings.kl_weight == 0:
+        raise ValueError('--ce_weight and --kl_weight cannot both be 0')
+    if settings.ce_weight and method.from_impressions:
+        raise ValueError('--ce_weight needs labels, and impressions have none; use 0')
+    if settings.kl_weight and not method.has_teacher:
+        raise ValueError('--kl_weight needs a teacher; use --Distillation')
+    if settings.dataset == 'none' and (settings.holdout or not method.from_impressions):
+        raise ValueError('--dataset none goes with --Distillation ZSKD-R, and without --holdout')
+    if not method.augment:
+        settings.copies = 0
+    return settings
+
+
+def synthesis_settings(given):
+    """The same for a synthesis of impressions."""
+    return Namespace(**dict(synthesis(given['recipe'], count(given['Rate'])), **given))
+
+
+def training_rows(recipe):
+    """[{'': what, hyper-parameter: value}], a row for every method and rate of the table."""
+    return [dict({'': '%s %g' % (method.label, rate)}, **training(recipe, method.name, count(rate)))
+            for method in METHODS.values() if method.name in TRAINING[recipe]
+            for rate in (RATES if method.has_teacher else [100])]
+
+
+def synthesis_rows(recipe):
+    return [dict({'': 'impressions %g' % rate}, **synthesis(recipe, count(rate))) for rate in RATES]
+
+
+def tables(rows, style='plain'):
+    """The hyper-parameters of all recipes as text, a table each; rows: training_rows or synthesis_rows."""
+    return '\n\n'.join('--recipe %s:\n\n%s' % (recipe, tabulate(
+        [['%.4g' % value if isinstance(value, float) else value for value in row.values()] for row in rows(recipe)],
+        [name.replace('_', '\n' if style == 'plain' else ' ') for name in rows(recipe)[0]], tablefmt=style,
+        disable_numparse=True)) for recipe in RECIPES)
