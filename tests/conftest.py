@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
 
@@ -12,19 +13,30 @@ sys.path[:0] = [ROOT, HERE]
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 
 
+class Mnist(NamedTuple):
+    """Read-only arrays: images uint8 [N, 32, 32, 1], labels uint8 [N]."""
+    train_images: object
+    train_labels: object
+    test_images: object
+    test_labels: object
+
+
 @pytest.fixture(scope='session')
 def data():
     """The folder with MNIST, fetched once."""
-    from utils.mnist import load_mnist
+    from utils import datasets
     folder = os.path.join(ROOT, 'data')
-    load_mnist(folder)
+    datasets.fetch('mnist', folder)
     return folder
 
 
 @pytest.fixture(scope='session')
 def mnist(data):
-    from utils.mnist import load_mnist
-    return load_mnist(data)
+    from utils import datasets
+    arrays = datasets.load('mnist', data, 'train') + datasets.load('mnist', data, 'test')
+    for array in arrays:
+        array.setflags(write=False)
+    return Mnist(*arrays)
 
 
 @pytest.fixture(scope='session')
@@ -45,7 +57,7 @@ def reference():
 def script(data):
     """Runs a script in the repository's root: script(name, flags...) -> finished process."""
     def call(name, *flags, **options):
-        if name in ('train_w_distill.py', 'autotrain.py') and '--data' not in flags:
+        if name != 'Data_Impressions.py' and '--data' not in flags:
             flags += ('--data', data)
         return subprocess.run([sys.executable, os.path.join(ROOT, name)] + [str(flag) for flag in flags],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
