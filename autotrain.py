@@ -44,14 +44,14 @@ def main(argv=None):
 def plan(args):
     """All jobs, each after those it needs; within a run the longest first, so that none is left to
     the end alone. Raises ValueError where flags do not go together."""
-    jobs = []
-    for index in range(args.runs):
-        jobs += [training_job(args, 'Teacher', 100, index), training_job(args, 'Student', 100, index)]
+    distilled = [name for name in args.methods if METHODS[name].has_teacher]
+    alone = [name for name in args.methods if not METHODS[name].has_teacher]
+    jobs = [training_job(args, name, 100, index) for index in range(args.runs) for name in alone]
     for index in range(args.runs):
         for rate in sorted(args.rates, reverse=True):
-            if any(METHODS[method].from_impressions for method in args.methods):
+            if any(METHODS[name].from_impressions for name in distilled):
                 jobs.append(synthesis_job(args, rate, index))
-            jobs += [training_job(args, method, rate, index) for method in args.methods]
+            jobs += [training_job(args, name, rate, index) for name in distilled]
     return jobs
 
 

@@ -7,7 +7,7 @@ import shlex
 
 from utils import recipes
 from utils.datasets import DATASETS, title
-from utils.methods import DISTILLED
+from utils.methods import METHODS
 from utils.schedule import SCHEDULES
 
 
@@ -104,8 +104,8 @@ def table_flags(argv=None):
     add = parser.add_argument
     add('--runs', default=5, type=number(int, 1, 1000), help='run i has seed --seed + i')
     add('--rates', default=recipes.RATES, type=rate, nargs='+', metavar='R', help='in %% of 60,000')
-    add('--methods', default=argparse.SUPPRESS, choices=DISTILLED, nargs='+',
-        help='columns beside teacher and student (default: all of the recipe)')
+    add('--methods', default=argparse.SUPPRESS, choices=list(METHODS), nargs='+',
+        help='columns of the table; the teacher is always one (default: all of the recipe)')
     add('--jobs', default=os.cpu_count() or 1, type=number(int, 1, 1024), help='processes at a time')
     add('--budget', default=1.0, type=number(float, 0, above=True), help='factor on all steps and iterations')
     add('--training', default='', metavar='"FLAGS"', help='more flags for every train_w_distill.py')
@@ -118,7 +118,8 @@ def table_flags(argv=None):
         parser.error('a table needs a data set; --dataset none is for Data_Impressions.py and train_w_distill.py')
     args.rates = sorted(set(args.rates))
     args.root = getattr(args, 'root', title(args.dataset))
-    args.methods = getattr(args, 'methods', [name for name in DISTILLED if name in recipes.TRAINING[args.recipe]])
+    wanted = getattr(args, 'methods', recipes.TRAINING[args.recipe])
+    args.methods = [name for name in METHODS if name in wanted or name == 'Teacher']
     for name, jobs_parser in (('training', training_parser()), ('synthesis', synthesis_parser())):
         try:
             setattr(args, name, given(jobs_parser, shlex.split(getattr(args, name))))

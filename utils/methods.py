@@ -27,7 +27,6 @@ METHODS = {method.name: method for method in (
     Method('ZSKD', 'ZSKD', 'Student', 'ZSKD', False, 'ZSKD{rate:g}/zskd{rate:g}_{run}'),
     Method('ZSKD_augment', 'ZSKD + augmentation', 'Student', 'ZSKD', True, 'ZSKD_augment{rate:g}/zskda{rate:g}_{run}'),
 )}
-DISTILLED = [name for name, method in METHODS.items() if method.has_teacher]
 
 
 def method_for(network, distillation, augment):

@@ -79,11 +79,11 @@ def synthesis(recipe, items):
                     l2=1e-3, betas=[0.1, 1.0], batch_size=128)
     # Published for 600, 3000, 6000, 12000 and 24000 impressions; other numbers take the next smaller one's values.
     learning_rate = 0.1 if items < 6000 else 1.0 if items < 12000 else 2.0 if items < 24000 else 3.0
-    batch_size = 10 if items < 6000 else 100
-    # The published loss is a mean over the batch, ours a sum: dividing Adam's gradient by the batch is the same as
-    # multiplying its epsilon of 1e-8 by it.
-    return dict(iterations=1500, learning_rate=learning_rate, schedule='constant', beta2=0.999,
-                epsilon=batch_size * 1e-8, temperature=20.0, l2=1e-3, betas=[0.1, 1.0], batch_size=batch_size)
+    # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that number is the
+    # same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter, as impressions are independent.
+    epsilon = 1e-7 if items < 6000 else 1e-6
+    return dict(iterations=1500, learning_rate=learning_rate, schedule='constant', beta2=0.999, epsilon=epsilon,
+                temperature=20.0, l2=1e-3, betas=[0.1, 1.0], batch_size=100)
 
 
 def count(rate, total=NOMINAL):
