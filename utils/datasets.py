@@ -42,7 +42,7 @@ def load(dataset, folder, part):
     interpolation. A known data set that ``folder`` does not hold is fetched. Raises RunError where that fails, and for a
     file that is damaged, lacks an array, or holds arrays of another shape, type or range.
     """
-    path = fetch(dataset, folder) if dataset in DATASETS else dataset
+    path = fetch(dataset, folder)
     names = PARTS[part]
     images, labels = arrays = read_npz(path, names)
     if dataset in DATASETS:
@@ -63,7 +63,12 @@ def title(dataset):
 
 
 def fetch(dataset, folder):
-    """Path of a known data set in ``folder``; brings it there if need be. Raises RunError where no source can be reached."""
+    """Path of a data set: a user's own file as it is, a known one in ``folder``, brought there if need be.
+
+    Raises RunError where no source can be reached.
+    """
+    if dataset not in DATASETS:
+        return dataset
     path = os.path.join(folder, dataset + '.npz')
     if os.path.exists(path):
         return path
