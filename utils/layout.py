@@ -28,8 +28,10 @@ class Files:
 
 
 def training_files(settings):
-    """The Files of a training; its data set, which is verified whenever it is read, is not among them."""
+    """The Files of a training; a known data set, which is verified whenever it is read, is not among them."""
     method, inputs = METHODS[settings.method], {}
+    if settings.dataset.endswith('.npz'):
+        inputs['dataset'] = settings.dataset
     if method.has_teacher:
         inputs['teacher'] = teacher_file(settings.teacher)
     if method.from_impressions:
