@@ -1,0 +1,96 @@
+"""MAT-files: what is written is read, as SciPy reads it; what is not asked for is refused in one line."""
+import struct
+
+import numpy as np
+import pytest
+import scipy.io
+
+from utils.files import RunError
+from utils.matfile import load_any, load_mat, read_arrays, save_mat
+
+
+def test_round_trip(tmp_path):
+    path = str(tmp_path / 'x.mat')
+    arrays = {'a/weights': np.random.RandomState(0).rand(5, 5, 1, 6).astype(np.float32),
+              'a/biases': np.arange(6, dtype=np.float32)}
+    save_mat(path, arrays)
+    loaded = load_mat(path, {'a/weights': [5, 5, 1, 6], 'a/biases': [6]})
+    assert set(loaded) == set(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(loaded[name], array)
+        assert loaded[name].dtype == np.float32 and loaded[name].shape == array.shape
+    np.testing.assert_array_equal(scipy.io.loadmat(path)['a/weights'], arrays['a/weights'])
+
+
+def test_bytes_depend_on_the_arrays_alone(tmp_path, monkeypatch):
+    for name, date in (('x.mat', 'Sat Jan  1 00:00:00 2000'), ('y.mat', 'Sun Jan  2 00:00:00 2000')):
+        monkeypatch.setattr('time.asctime', lambda *_: date)
+        save_mat(str(tmp_path / name), {'a': np.arange(6)})
+    assert (tmp_path / 'x.mat').read_bytes() == (tmp_path / 'y.mat').read_bytes()
+
+
+@pytest.mark.parametrize('compressed', [False, True])
+def test_files_are_read_as_scipy_reads_them(tmp_path, compressed):
+    rng = np.random.RandomState(0)
+    arrays = {kind: (100 * rng.standard_normal((3, 4, 5))).astype(kind)
+              for kind in ('f4', 'f8', 'i1', 'u1', 'i2', 'u2', 'i4', 'u4', 'i8', 'u8')}
+    arrays.update(a=rng.rand(7), b=np.zeros((0, 3)), c=3, a_name_longer_than_four=rng.rand(2, 2) > 0.5)
+    others = {'text': 'hello', 'complex': 1 + 2j, 'cell': np.array([1, 'x'], object), 'struct': {'x': 1}}
+    path = str(tmp_path / 'x.mat')
+    scipy.io.savemat(path, dict(arrays, **others), do_compression=compressed)
+    expected, found = scipy.io.loadmat(path), load_any(path)
+    assert set(found) == set(arrays) | set(others)
+    assert {name for name, array in found.items() if array is None} == set(others)
+    for name in arrays:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_other_byte_order():
+    """A file of a big-endian machine, one 1x2 array of 16-bit numbers; SciPy writes none."""
+    def element(kind, content):
+        return struct.pack('>II', kind, len(content)) + content + bytes(-len(content) % 8)
+
+    array = (element(6, bytes([0, 0, 0, 10, 0, 0, 0, 0])) + element(5, bytes([0, 0, 0, 1, 0, 0, 0, 2]))
+             + element(1, b'x') + element(3, bytes([1, 2, 255, 255])))
+    content = b'MATLAB 5.0 MAT-file'.ljust(124) + b'\1\0MI' + element(14, array)
+    assert read_arrays(content)['x'].tolist() == [[258, -1]]
+
+
+@pytest.mark.parametrize('stored, asked, read', [
+    ((1, 6), [6], (6,)), ((6, 1), [6], (6,)), ((5, 5, 3), [5, 5, 1, 3], (5, 5, 1, 3)), ((4, 2), [None, 2], (4, 2)),
+    ((10, 84), [84, 10], None), ((1, 7), [6], None), ((4, 3), [None, 2], None), ((4, 2, 1), [None, 2], None)])
+def test_axes_of_length_1_do_not_matter_and_others_do(tmp_path, stored, asked, read):
+    path = str(tmp_path / 'x.mat')
+    save_mat(path, {'w': np.arange(np.prod(stored)).reshape(stored)})
+    if read:
+        array = load_mat(path, {'w': asked})['w']
+        assert array.shape == read and array.ravel().tolist() == list(range(array.size))
+    else:
+        expected = 'x'.join('N' if n is None else str(n) for n in asked)
+        with pytest.raises(RunError, match='has shape %s, expected %s' % ('x'.join(map(str, stored)), expected)):
+            load_mat(path, {'w': asked})
+
+
+@pytest.mark.parametrize('stored, said', [
+    ({'v': np.zeros(3)}, "has no array 'w'"), ({'w': np.array([1, 2, np.nan])}, 'NaN or infinity'),
+    ({'w': np.array([1, 2, 1e300])}, 'NaN or infinity'), ({'w': np.array([1, 2, 3j])}, 'does not hold real numbers'),
+    ({'w': 'abc'}, 'does not hold real numbers')])
+def test_an_array_that_cannot_be_used_is_one_line(tmp_path, stored, said):
+    path = str(tmp_path / 'x.mat')
+    scipy.io.savemat(path, stored)
+    with pytest.raises(RunError, match=said) as error:
+        load_mat(path, {'w': [3]})
+    assert path in str(error.value) and '\n' not in str(error.value)
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
+    path = str(tmp_path / 'x.mat')
+    with pytest.raises(RunError, match='no file .*x.mat'):
+        load_mat(path, {})
+    (tmp_path / 'x.mat').write_text('hello')
+    with pytest.raises(RunError, match='x.mat.* is not a whole MAT-file'):
+        load_mat(path, {})
+    save_mat(path, {'w': np.arange(100)})
+    (tmp_path / 'x.mat').write_bytes((tmp_path / 'x.mat').read_bytes()[:-8])
+    with pytest.raises(RunError, match='x.mat.* is not a whole MAT-file .it ends early'):
+        load_mat(path, {})
