@@ -1,0 +1,200 @@
+"""What a student learns from: samples, impressions, affine copies, batches, and the scale of pixels."""
+import os
+
+import numpy as np
+import pytest
+import scipy.ndimage
+
+from utils.files import RunError
+from utils.flags import training_flags
+from utils.matfile import load_any, save_mat
+from utils.transfer_set import (affine_copies, batches, load_impressions, save_impressions, stratified_sample, to_bytes,
+                                transfer_set)
+
+
+# Real images
+
+@pytest.mark.parametrize('size', [1, 9, 10, 600, 3001, 59999, 60000])
+def test_a_sample_is_stratified_and_of_exact_size(mnist, size):
+    labels = mnist.train_labels
+    sample = stratified_sample(labels, size, np.random.RandomState(0))
+    assert len(sample) == size and (np.diff(sample) > 0).all()
+    shares = np.bincount(labels) * size / len(labels)
+    assert np.abs(np.bincount(labels[sample], minlength=10) - shares).max() < 1
+    if 10 <= size < 59999:
+        assert not np.array_equal(sample, stratified_sample(labels, size, np.random.RandomState(1)))
+
+
+def test_a_sample_of_unequal_classes():
+    labels = np.repeat([7, 2, 5], [70, 29, 1]).astype(np.uint8)
+    sample = stratified_sample(labels, 10, np.random.RandomState(0))
+    assert np.bincount(labels[sample]).tolist() == [0, 0, 3, 0, 0, 0, 0, 7]
+
+
+@pytest.fixture(scope='module')
+def small(tmp_path_factory):
+    """(path of a data set of one's own, its 500 training images as they are learnt from, their labels)."""
+    path, rng = str(tmp_path_factory.mktemp('data') / 'small.npz'), np.random.RandomState(0)
+    images, labels = rng.randint(0, 256, (500, 32, 32)).astype(np.uint8), np.arange(500) % 10
+    np.savez(path, x_train=images, y_train=labels)
+    return path, images[..., None], labels
+
+
+def learnt_from(*flags, impressions=None):
+    return transfer_set(training_flags(['--train_dir=unused', *flags]), impressions, np.random.RandomState(0))
+
+
+@pytest.mark.parametrize('scope', ['Teacher', 'Student'])
+def test_teacher_and_student_alone_learn_from_all(small, scope):
+    path, all_images, all_labels = small
+    images, labels = learnt_from('--dataset', path, '--main_scope', scope)
+    np.testing.assert_array_equal(images, all_images)
+    np.testing.assert_array_equal(labels, all_labels)
+
+
+def test_soft_logits_learn_from_a_sample(mnist, data):
+    images, labels = learnt_from('--data', data, '--Distillation=Soft_logits-1')
+    sample = stratified_sample(mnist.train_labels, 600, np.random.RandomState(0))
+    np.testing.assert_array_equal(images, mnist.train_images[sample])
+    np.testing.assert_array_equal(labels, mnist.train_labels[sample])
+
+
+def test_held_out_images_are_not_trained_on(small):
+    path, all_images, _ = small
+    images, _ = learnt_from('--dataset', path, '--holdout=100')
+    np.testing.assert_array_equal(images, all_images[:400])
+    sample, labels = learnt_from('--dataset', path, '--holdout=100', '--Distillation=Soft_logits-10')
+    assert len(sample) == 40 and np.bincount(labels).tolist() == [4] * 10, '10 % of what is left'
+    trained_on = {image.tobytes() for image in images}
+    assert all(image.tobytes() in trained_on for image in sample)
+    with pytest.raises(RunError, match='small.npz. holds 500 training images, too few for --holdout 500'):
+        learnt_from('--dataset', path, '--holdout=500')
+
+
+# Impressions
+
+IMAGES = np.random.RandomState(0).randint(0, 256, (6, 32, 32, 1)).astype(np.uint8)
+TARGETS = np.random.RandomState(1).dirichlet(np.ones(10), 6).astype(np.float32)
+
+
+def test_pixels_from_fractions_to_bytes():
+    assert to_bytes(np.array([0, 0.4 / 255, 0.6 / 255, 0.5, 254.4 / 255, 1], np.float32)).tolist() == [
+        0, 0, 1, 128, 254, 255]
+    np.testing.assert_array_equal(to_bytes(IMAGES / np.float32(255)), IMAGES)
+
+
+def test_impressions_are_kept_as_they_are(tmp_path):
+    path = str(tmp_path / 'DI-1.mat')
+    save_impressions(path, IMAGES, TARGETS)
+    images, targets = load_impressions(path)
+    np.testing.assert_array_equal(images, IMAGES)
+    np.testing.assert_array_equal(targets, TARGETS)
+    assert images.dtype == np.uint8 and targets.dtype == np.float32
+    kept = load_any(path)
+    assert set(kept) == {'train_images', 'train_labels'} and {array.dtype for array in kept.values()} == {targets.dtype}
+    assert kept['train_images'].max() > 250, 'the scale on disk is 0..255'
+
+
+def test_impressions_made_elsewhere_are_read(reference):
+    images, targets = load_impressions(os.path.join(reference, 'DI-1.mat'))
+    exact = load_any(os.path.join(reference, 'DI-1.mat'))['train_images']
+    assert images.shape == (600, 32, 32, 1) and targets.shape == (600, 10)
+    assert np.abs(images - exact.reshape(images.shape)).max() <= 0.5 and 30 < images.mean() < 35
+
+
+@pytest.mark.parametrize('changes, said', [
+    (dict(train_images=IMAGES[:, 2:30, 2:30]), "'train_images' has shape 6x28x28x1, expected Nx32x32x1"),
+    (dict(train_labels=TARGETS[:, :5]), "'train_labels' has shape 6x5, expected Nx10"),
+    (dict(train_labels=TARGETS[:5]), 'holds 6 images and 5 labels; make it again'),
+    (dict(train_images=IMAGES[:0], train_labels=TARGETS[:0]), 'images'),  # SciPy may write it as 0x0x0x0
+    (dict(train_images=IMAGES + 1.0), 'train_images are not within 0..255; make it again'),
+    (dict(train_images=IMAGES - 1.0), 'train_images are not within 0..255; make it again'),
+    (dict(train_images=IMAGES * np.nan), "'train_images' contains NaN or infinity"),
+    (dict(train_labels=TARGETS / 2), 'rows of train_labels are not probabilities that sum to 1; make it again'),
+    (dict(train_labels=np.eye(10)[:6] * 3 - 0.2), 'rows of train_labels are not probabilities that sum to 1')])
+def test_impressions_that_cannot_be_used_are_one_line(tmp_path, changes, said):
+    path = str(tmp_path / 'DI-1.mat')
+    save_mat(path, dict(dict(train_images=IMAGES, train_labels=TARGETS), **changes))
+    with pytest.raises(RunError) as error:
+        load_impressions(path)
+    assert repr(path) in str(error.value) and said in str(error.value) and '\n' not in str(error.value)
+
+
+def test_zskd_learns_from_impressions_and_opens_no_data_set(tmp_path):
+    path = str(tmp_path / 'DI-1.mat')
+    save_impressions(path, IMAGES, TARGETS)
+    flags = ['--data', str(tmp_path / 'none'), '--Distillation=ZSKD-1']
+    images, labels = learnt_from(*flags, impressions=path)
+    np.testing.assert_array_equal(images, IMAGES)
+    np.testing.assert_array_equal(labels, TARGETS.argmax(axis=1))
+    images, labels = learnt_from(*flags, '--augment', '--copies=3', impressions=path)
+    np.testing.assert_array_equal(images[:6], IMAGES)
+    np.testing.assert_array_equal(images[6:], affine_copies(IMAGES, 3, 15, 0.15, 3, np.random.RandomState(0)))
+    np.testing.assert_array_equal(labels, np.tile(TARGETS.argmax(axis=1), 4))
+    assert os.listdir(str(tmp_path)) == ['DI-1.mat']
+
+
+# Affine copies
+
+def test_copies_without_movement_are_the_images(mnist):
+    images = mnist.train_images[:600]
+    copies = affine_copies(images, 2, 0, 0, 0, np.random.RandomState(0))
+    np.testing.assert_array_equal(copies, np.concatenate([images, images]))
+
+
+def test_copies_are_what_the_definition_says(mnist):
+    """A pixel at p of a copy is the image, bilinear and black outside, at centre + R (p - centre) / zoom + shift.
+
+    Drawn for each set of copies: angles, zooms, shifts down, shifts right. The images are smooth, because the place in
+    the image is rounded to 1/32 of a pixel.
+    """
+    images = np.rint(scipy.ndimage.gaussian_filter(mnist.test_images[:40].astype(float), [0, 2, 2, 0])).astype(np.uint8)
+    copies = affine_copies(images, 2, 40, 0.3, 6, np.random.RandomState(3)).reshape(2, 40, 32, 32)
+    rng = np.random.RandomState(3)
+    down, right = np.mgrid[:32, :32] - 15.5
+    for version in copies:
+        angles, zooms = np.radians(rng.uniform(-40, 40, 40)), rng.uniform(0.7, 1.3, 40)
+        downs, rights = rng.uniform(-6, 6, 40), rng.uniform(-6, 6, 40)
+        for i in range(40):
+            c, s = np.cos(angles[i]) / zooms[i], np.sin(angles[i]) / zooms[i]
+            places = [15.5 + s * right + c * down + downs[i], 15.5 + c * right - s * down + rights[i]]
+            black_around = np.pad(images[i, :, :, 0].astype(float), 40, mode='constant')
+            expected = scipy.ndimage.map_coordinates(black_around, [40 + places[0], 40 + places[1]], order=1)
+            assert np.abs(version[i] - expected).max() < 2
+
+
+def test_copies_move_as_asked():
+    images = np.zeros((400, 32, 32, 1), np.uint8)
+    images[:, 14:18, 14:18] = 255
+    ys, xs = np.mgrid[:32, :32]
+
+    def centres(copies):
+        weights = copies[..., 0] / copies.sum(axis=(1, 2, 3))[:, None, None]
+        return np.stack([(weights * ys).sum(axis=(1, 2)), (weights * xs).sum(axis=(1, 2))])
+
+    shifted = centres(affine_copies(images, 1, 0, 0, 4, np.random.RandomState(0)))
+    assert np.abs(shifted - 15.5).max() < 4.1 and (shifted.std(axis=1) > 1.5).all()
+    turned = affine_copies(images, 1, 45, 0, 0, np.random.RandomState(0))
+    assert np.abs(centres(turned) - 15.5).max() < 0.2 and not np.array_equal(turned, images)
+    zoomed = affine_copies(images, 1, 0, 0.5, 0, np.random.RandomState(0)).sum(axis=(1, 2, 3)) / 255
+    assert zoomed.min() < 6 and zoomed.max() > 30  # of 16 pixels
+
+
+def test_copies_follow_from_the_seed():
+    first, second, other = [affine_copies(IMAGES, 3, 15, 0.15, 3, np.random.RandomState(seed)) for seed in (5, 5, 6)]
+    assert np.array_equal(first, second) and not np.array_equal(first, other)
+    assert not np.array_equal(first[:6], first[6:12])
+
+
+# Batches
+
+def test_batches_show_every_item_before_any_twice():
+    shown = list(batches(10, 4, 5, np.random.RandomState(0)))
+    assert [len(batch) for batch in shown] == [4] * 5
+    seen = np.concatenate(shown)
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10)) and seen[:10].tolist() != seen[10:].tolist()
+
+
+def test_batches_larger_than_the_set():
+    shown = np.concatenate(list(batches(3, 8, 3, np.random.RandomState(0))))
+    assert len(shown) == 24 and all(sorted(shown[i:i + 3]) == [0, 1, 2] for i in range(0, 24, 3))
