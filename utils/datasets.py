@@ -6,10 +6,12 @@ SHA-256 of the four files it was first published as, so that it does not matter 
 import hashlib
 import os
 import struct
+import zipfile
 from typing import Callable, List, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.lib.format import read_array
 
 from utils import sources
 from utils.files import RunError, atomic_write
@@ -94,8 +96,10 @@ def read_npz(path, names):
         raise RunError('cannot read the data set %r: %s' % (path, error.strerror)) from error
     with file:
         try:
-            with np.load(file, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in names if name in arrays.files}
+            # Not np.load: it takes a member that is no array for bytes, and its object complains when a file is no archive.
+            with zipfile.ZipFile(file) as archive:
+                found = {name: read_array(archive.open(name + '.npy'), allow_pickle=False)
+                         for name in names if name + '.npy' in archive.namelist()}
         except Exception as error:  # a damaged archive fails in any of many ways
             raise RunError('%r is damaged or no .npz file; make or fetch it anew' % path) from error
     for name in names:
