@@ -64,7 +64,7 @@ def _checked(path, name, array, shape):
         raise RunError('%r: array %r has shape %s, expected %s'
                        % (path, name, 'x'.join(map(str, array.shape)),
                           'x'.join('N' if n is None else str(n) for n in shape)))
-    with np.errstate(over='ignore'):
+    with np.errstate(over='ignore', invalid='ignore'):
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise RunError('%r: array %r contains NaN or infinity' % (path, name))
