@@ -1,19 +1,25 @@
 """Randomly damaged files are refused with the one message, or read: never anything else."""
 import contextlib
+import copy
 import io
+import json
 import os
 import tempfile
+import zipfile
+from argparse import Namespace
 
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from utils import mnist as mnist_module
-from utils.arguments import training_arguments, training_files, training_result
-from utils.files import RunError, load_mat, load_result
-from utils.impressions import load_impressions
+from utils import datasets
+from utils.files import RunError
+from utils.layout import Files
+from utils.matfile import load_mat
+from utils.results import fingerprint, load_result, save_result
+from utils.transfer_set import load_impressions
 
 SHAPES = {'Teacher/fc1/weights': [120, 84], 'Teacher/fc2/biases': [10]}
 EXAMPLES = settings(max_examples=250, deadline=None, derandomize=True,
@@ -31,6 +37,7 @@ TEACHER = {name: RNG.standard_normal(shape) for name, shape in SHAPES.items()}
 IMPRESSIONS = {'train_images': RNG.uniform(0, 255, (3, 32, 32, 1)), 'train_labels': RNG.dirichlet(np.ones(10), 3)}
 WHOLE = {(kind, compressed): mat_bytes(arrays, compressed)
          for kind, arrays in (('teacher', TEACHER), ('impressions', IMPRESSIONS)) for compressed in (False, True)}
+DATA_SET = {'x_test': RNG.randint(0, 256, (3, 28, 28)).astype(np.uint8), 'y_test': np.array([7, 2, 1], np.uint8)}
 
 
 @st.composite
@@ -76,26 +83,92 @@ def test_damaged_mat_files(kind, compressed):
     check()
 
 
-@pytest.mark.parametrize('name, original', [('mnist.npz', b'PK\3\4' + bytes(500)), ('mnist.pkl.gz', None)])
-def test_damaged_archives(name, original, data):
-    if original is None:
-        with open(mnist_module.fetch(data), 'rb') as file:
-            original = file.read(20000)
+def npz_bytes(arrays, save):
+    buffer = io.BytesIO()
+    save(buffer, **arrays)
+    return buffer.getvalue()
 
-    @settings(EXAMPLES, max_examples=100)
-    @given(damaged(original))
-    def check(content):
-        with written(content, name) as path, pytest.raises(RunError, match='delete it'):
-            mnist_module.load_mnist(os.path.dirname(path))
 
-    check()
+def npy_bytes(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@st.composite
+def damaged_npz(draw):
+    """An .npz file that is damaged, or that is a whole archive (its checksums right) of arrays one of which is."""
+    if draw(st.booleans()):
+        return draw(damaged(npz_bytes(DATA_SET, draw(st.sampled_from([np.savez, np.savez_compressed])))))
+    members = {name: npy_bytes(array) for name, array in DATA_SET.items()}
+    name = draw(st.sampled_from(sorted(members)))
+    members[name] = draw(damaged(members[name]))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, 'w') as archive:
+        for name, content in members.items():
+            archive.writestr(name + '.npy', content)
+    return buffer.getvalue()
 
 
 @EXAMPLES
-@given(st.binary() | st.text().map(str.encode) | st.recursive(
-    st.none() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
-        st.sampled_from(['arguments', 'inputs', 'outputs', 'accuracy']), inner)).map(lambda x: repr(x).encode()))
+@given(damaged_npz())
+def test_damaged_data_sets(content):
+    with written(content, 'mnist.npz') as path:
+        for dataset in (path, 'mnist'):
+            try:
+                images, labels = datasets.load(dataset, os.path.dirname(path), 'test')
+                assert dataset == path, 'no known data set is of 3 images'
+                assert images.shape == (len(labels), 32, 32, 1) and images.dtype == labels.dtype == np.uint8
+                assert len(labels) and labels.max() < 10
+            except RunError as error:
+                assert path in str(error) and '\n' not in str(error)
+
+
+def test_undamaged_files_are_read():
+    """What is damaged above is whole to begin with."""
+    for compressed in (False, True):
+        with written(WHOLE['teacher', compressed], 'x.mat') as path:
+            assert set(load_mat(path, SHAPES)) == set(SHAPES)
+        with written(WHOLE['impressions', compressed], 'x.mat') as path:
+            assert len(load_impressions(path)[0]) == 3
+    for save in (np.savez, np.savez_compressed):
+        with written(npz_bytes(DATA_SET, save), 'x.npz') as path:
+            assert datasets.load(path, 'unused', 'test')[1].tolist() == [7, 2, 1]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner) |
+    st.dictionaries(st.sampled_from(['arguments', 'inputs', 'outputs', 'accuracy', 'seed']), inner))
+
+
+@EXAMPLES
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_strange_result_files_are_no_results(content):
     with written(content, 'result.json') as path:
-        args = training_arguments(['--train_dir', os.path.dirname(path), '--main_scope', 'Student'])
-        assert load_result(training_result(args), args, *training_files(args)) is None
+        assert load_result(Namespace(seed=0), Files({}, [], path)) is None
+
+
+def test_records_that_are_nearly_right_are_no_results(tmp_path, teacher):
+    """One value of a record, whole or inside, is gone or another."""
+    made = Namespace(seed=0, steps=7, schedule='cosine', betas=[0.1, 1.0])
+    files = Files({'teacher': teacher}, [teacher], str(tmp_path / 'result.json'))
+    save_result(files, fingerprint(made, files.inputs), accuracy=98.5)
+    whole = load_result(made, files)
+    places = [(key, name) for key in ('arguments', 'inputs', 'outputs') for name in [None, *sorted(whole[key])]]
+
+    @EXAMPLES
+    @given(st.sampled_from(places), st.booleans(), JSON)
+    def check(place, gone, other):
+        record = copy.deepcopy(whole)
+        key, name = place
+        inside, key = (record, key) if name is None else (record[key], name)
+        assume(gone or other != inside[key])
+        if gone:
+            del inside[key]
+        else:
+            inside[key] = other
+        with written(json.dumps(record).encode(), 'result.json') as path:
+            assert load_result(made, Files(files.inputs, files.outputs, path)) is None
+
+    assert whole['accuracy'] == 98.5
+    check()
