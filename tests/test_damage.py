@@ -141,7 +141,7 @@ JSON = st.recursive(
     st.dictionaries(st.sampled_from(['arguments', 'inputs', 'outputs', 'accuracy', 'seed']), inner))
 
 
-@EXAMPLES
+@settings(EXAMPLES, max_examples=100)
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_strange_result_files_are_no_results(content):
     with written(content, 'result.json') as path:
@@ -156,7 +156,7 @@ def test_records_that_are_nearly_right_are_no_results(tmp_path, teacher):
     whole = load_result(made, files)
     places = [(key, name) for key in ('arguments', 'inputs', 'outputs') for name in [None, *sorted(whole[key])]]
 
-    @EXAMPLES
+    @settings(EXAMPLES, max_examples=150)
     @given(st.sampled_from(places), st.booleans(), JSON)
     def check(place, gone, other):
         record = copy.deepcopy(whole)
