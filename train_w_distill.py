@@ -10,6 +10,7 @@ evaluation images), events.out.tfevents.* (TensorBoard) and, last, result.json.
 """
 import time
 from argparse import Namespace
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -45,20 +46,7 @@ def main(argv=None):
         teacher_answers = logits_of(files.inputs['teacher'], 'Teacher', images, settings.threads)
 
     new_graph(settings.seed)
-    pixels, seen = image_bytes()
-    y = tf.placeholder(tf.int32, [None])
-    teacher_logits = tf.placeholder(tf.float32, [None, datasets.CLASSES])
-    rate = tf.placeholder(tf.float32, [])
-    logits = build_lenet(seen, settings.main_scope)
-    predictions = tf.argmax(logits, axis=1)
-    loss = settings.weight_decay * weight_decay(settings.main_scope)
-    if settings.ce_weight:
-        loss += settings.ce_weight * tf.losses.sparse_softmax_cross_entropy(y, logits)
-    if settings.kl_weight:
-        loss += (settings.kl_weight * settings.temperature ** 2
-                 * distillation_loss(logits, teacher_logits, settings.temperature))
-    train_op = tf.train.AdamOptimizer(rate).minimize(loss)
-
+    graph = build_training(settings)
     best_score = -1.0
     evaluate_every = max(1, settings.steps // EVALUATIONS)
     with session(settings.threads) as sess, Curves(settings.train_dir) as curves, \
@@ -66,19 +54,19 @@ def main(argv=None):
         sess.run(tf.global_variables_initializer())
         for step, batch in enumerate(batches(len(images), settings.batch_size, settings.steps, rng)):
             current = learning_rate(settings.learning_rate, step, settings.steps, settings.schedule)
-            feed = {pixels: images[batch], y: labels[batch], rate: current}
+            feed = {graph.pixels: images[batch], graph.labels: labels[batch], graph.learning_rate: current}
             if settings.kl_weight:
-                feed[teacher_logits] = teacher_answers[batch]
-            value, predicted, _ = sess.run([loss, predictions, train_op], feed)
+                feed[graph.teacher_logits] = teacher_answers[batch]
+            loss, predicted, _ = sess.run([graph.loss, graph.predictions, graph.train_op], feed)
             progress.update()
             if (step + 1) % evaluate_every and step + 1 != settings.steps:
                 continue
             trained = weights(sess, settings.main_scope)
-            if not all(np.isfinite(array).all() for array in [value, *trained.values()]):
+            if not all(np.isfinite(array).all() for array in [loss, *trained.values()]):
                 raise RunError('the loss became NaN or infinite by step %d; use a smaller --learning_rate' % (step + 1))
-            score = 100 * np.mean(in_batches(sess, predictions, pixels, eval_images) == eval_labels)
-            progress.show(loss=value, lr=current, **{measure: score})
-            curves.add(step + 1, loss=value, learning_rate=current,
+            score = 100 * np.mean(in_batches(sess, graph.predictions, graph.pixels, eval_images) == eval_labels)
+            progress.show(loss=loss, lr=current, **{measure: score})
+            curves.add(step + 1, loss=loss, learning_rate=current,
                        train_accuracy=100 * np.mean(predicted == labels[batch]), **{measure: score})
             if score > best_score:
                 best_score, best = score, trained
@@ -89,6 +77,35 @@ def main(argv=None):
         save_result(files, made_from, evaluated_on=evaluated_on, seconds=time.time() - started, versions=versions(),
                     **{kind: round(score, 4)})
     print('%s: %s %.2f %% on %d %s' % (settings.method, kind, score, len(eval_labels), evaluated_on))
+
+
+class Training(NamedTuple):
+    """The graph of a training step: what is fed, and what is fetched."""
+    pixels: tf.Tensor           # uint8 [B, 32, 32, 1] in 0..255
+    labels: tf.Tensor           # int32 [B] in 0..9
+    teacher_logits: tf.Tensor   # float32 [B, 10]
+    learning_rate: tf.Tensor    # scalar
+    loss: tf.Tensor             # scalar
+    predictions: tf.Tensor      # int64 [B] in 0..9
+    train_op: tf.Operation
+
+
+def build_training(settings):
+    """The Training of one network in the default graph: cross entropy, distillation and weight decay as asked for."""
+    pixels, images = image_bytes()
+    labels = tf.placeholder(tf.int32, [None])
+    teacher_logits = tf.placeholder(tf.float32, [None, datasets.CLASSES])
+    rate = tf.placeholder(tf.float32, [])
+    logits = build_lenet(images, settings.main_scope)
+    predictions = tf.argmax(logits, axis=1)
+    loss = settings.weight_decay * weight_decay(settings.main_scope)
+    if settings.ce_weight:
+        loss += settings.ce_weight * tf.losses.sparse_softmax_cross_entropy(labels, logits)
+    if settings.kl_weight:
+        loss += (settings.kl_weight * settings.temperature ** 2
+                 * distillation_loss(logits, teacher_logits, settings.temperature))
+    train_op = tf.train.AdamOptimizer(rate).minimize(loss)
+    return Training(pixels, labels, teacher_logits, rate, loss, predictions, train_op)
 
 
 def evaluation_set(settings, teacher):

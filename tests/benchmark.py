@@ -1,12 +1,16 @@
-"""How fast the graphs and the table are: the textbook form against ours, side by side in one run.
+"""How fast the scripts are: the textbook's graph against ours, side by side in one run.
 
-    make bench                          (python tests/benchmark.py --profile: where a step's time goes)
+    make bench                    a step of every kind, two minutes
+    make bench ARGS=--full        and whole jobs as processes, about half an hour
+    make bench ARGS=--profile     where the time of our steps goes
 
-Prints microseconds per sample for every kind of step, on one thread, with the ratio of each pair of
-neighbouring repetitions; what that makes of the published budgets; and the wall time of a small table.
+Steps are timed as the scripts run them: the graphs of train_w_distill.py and utils/synthesis.py, fed bytes in the batches
+of their recipe, the same fetches, one thread.
 """
-import argparse
+import contextlib
+import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -20,141 +24,174 @@ import numpy as np  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
 from tabulate import tabulate  # noqa: E402
 
+import train_w_distill  # noqa: E402
 from nets.lenet import build_lenet  # noqa: E402
-from nets.losses import distillation_loss, impression_loss  # noqa: E402
 from plain_form import plain_lenet  # noqa: E402
-from utils import arguments, runtime  # noqa: E402
+from utils import flags, recipes, synthesis  # noqa: E402
+from utils.methods import METHODS  # noqa: E402
+from utils.session import session, versions  # noqa: E402
 
-RATES = [1, 5, 10, 25, 40]
-SMALL_TABLE = ['--runs', '2', '--rates', '1', '--budget', '0.02']
+FORMS = {'plain': plain_lenet, 'ours': build_lenet}
+REPETITIONS = 12
+PUBLISHED_STEPS = ['Teacher 100', 'ZSKD 40', 'impressions 40']  # the batches of the others are the same
 
 
 def main():
-    parser = arguments.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--repetitions', default=15, type=arguments.whole(2), help='(default: 15)')
-    parser.add_argument('--batch_size', default=128, type=arguments.whole(1), help='(default: 128)')
+    parser = flags.Parser(description=__doc__)
+    parser.add_argument('--full', action='store_true', help='time whole jobs as well')
     parser.add_argument('--profile', action='store_true', help='only list the costliest operations of our steps')
     args = parser.parse_args()
-    print('TensorFlow %(tensorflow)s, Python %(python)s, one thread' % runtime.versions())
-    steps = build_steps(args.batch_size)
-    with runtime.session(threads=1) as sess:
-        sess.run(tf.global_variables_initializer())
-        if args.profile:
-            for name, (_, fast) in steps.items():
-                print_profile(sess, name, fast, args.batch_size)
-            return
-        costs = measure(sess, steps, args.batch_size, args.repetitions)
-    print_published_budgets(costs)
-    print_small_table()
+    print('%s, %d cores; commit %s; TensorFlow %s, Python %s; one thread' % (
+        processor(), os.cpu_count(), commit(), versions()['tensorflow'], versions()['python']), flush=True)
+    costs = {}
+    for recipe in recipes.RECIPES:
+        rows = []
+        for name, settings in kinds(recipe).items():
+            if recipe == 'published' and name not in PUBLISHED_STEPS:
+                continue
+            with contextlib.ExitStack() as stack:
+                steps = [stack.enter_context(Step(settings, form)) for form in FORMS.values()]
+                if args.profile:
+                    print_profile(name, steps[1])
+                    continue
+                times = [[step.seconds() for step in steps] for _ in range(REPETITIONS)]
+            plain, ours = (1e6 * statistics.median(column) / settings.batch_size for column in zip(*times))
+            ratios = sorted(a / b for a, b in times)
+            costs[recipe, name] = plain, ours
+            rows.append([name, settings.batch_size, '%.0f' % plain, '%.0f' % ours, '%.1f' % statistics.median(ratios),
+                         '%.1f - %.1f' % (ratios[0], ratios[-1])])
+        if rows:
+            print('\nSteps of --recipe %s, microseconds per sample, median of %d repetitions in turn\n' % (recipe, REPETITIONS))
+            print(tabulate(rows, ['', 'batch', 'plain', 'ours', 'ratio', 'its range'], tablefmt='github'), flush=True)
+    if not args.profile:
+        print_run(costs)
+    if args.full:
+        print_jobs()
 
 
-def build_steps(size):
-    """{name: (plain step, our step)} over one batch of random images that stays in the graph."""
-    runtime.new_graph(0)
-    rng = np.random.RandomState(0)
-    images = tf.constant(rng.uniform(0, 1, (size, 32, 32, 1)), tf.float32)
-    labels = tf.constant(rng.randint(0, 10, size))
-    targets = tf.constant(rng.dirichlet(np.ones(10), size), tf.float32)
-    soft_targets = tf.constant(10 * rng.standard_normal((size, 10)), tf.float32)
-    forms = {'ours': build_lenet}
-    for scope in ('Teacher', 'Student'):
-        build_lenet(images, scope)  # makes the variables
-    forms['plain'] = plain_lenet
-    losses = {}
-    for form, lenet in forms.items():
-        for scope in ('Teacher', 'Student'):
-            losses['%s step' % scope, form] = (
-                tf.losses.sparse_softmax_cross_entropy(labels, lenet(images, scope)), tf.trainable_variables(scope))
-        # The published graph runs the teacher in every step; here its logits are computed once.
-        teacher = lenet(images, 'Teacher') if form == 'plain' else soft_targets
-        losses['distillation step', form] = (
-            distillation_loss(lenet(images, 'Student'), teacher, 20.0), tf.trainable_variables('Student'))
-        x = tf.get_variable('impressions_' + form, [size, 32, 32, 1], trainable=False)
-        losses['impression step', form] = impression_loss(x, targets, lenet(x, 'Teacher'), 20.0, 1e-3), [x]
-    # Each optimiser needs a name of its own: several train the same variables.
-    steps = {(name, form): tf.train.AdamOptimizer(name=(name + form).replace(' ', '')).minimize(loss, var_list=variables)
-             for (name, form), (loss, variables) in losses.items()}
-    return {name: (steps[name, 'plain'], steps[name, 'ours']) for name, form in steps if form == 'ours'}
+def kinds(recipe):
+    """{name: settings} of every kind of job in a table of that recipe."""
+    jobs = {}
+    for method in METHODS.values():
+        if method.name in recipes.TRAINING[recipe]:
+            for rate in recipes.RATES if method.has_teacher else [100]:
+                words = ['--train_dir=x', '--recipe', recipe, '--main_scope', method.network] + ['--augment'] * method.augment
+                words += ['--Distillation', '%s-%g' % (method.distillation, rate)] if method.has_teacher else []
+                jobs['%s %g' % (method.label, rate)] = flags.training_flags(words)
+    for rate in recipes.RATES:
+        jobs['impressions %g' % rate] = flags.synthesis_flags(['--Rate', str(rate), '--recipe', recipe])
+    return jobs
 
 
-def measure(sess, steps, size, repetitions, inner=5):
-    """Prints the table of steps; returns {name: (plain, ours)} in median seconds per sample."""
-    def seconds(step):
+class Step:
+    """One training or search step in a graph and session of its own; what it learns from is noise."""
+
+    def __init__(self, settings, form):
+        rng, size = np.random.RandomState(0), settings.batch_size
+        self._graph = tf.Graph()
+        with self._graph.as_default():
+            if hasattr(settings, 'iterations'):
+                synthesis.build_lenet = form
+                graph = synthesis.build_search(size, settings)
+                self._feed = {graph.targets: rng.dirichlet(np.ones(10), size), graph.learning_rate: 1e-3}
+                self.fetches = [graph.loss, graph.train_op]
+            else:
+                train_w_distill.build_lenet = form
+                graph = train_w_distill.build_training(settings)
+                self._feed = {graph.pixels: rng.randint(0, 256, (size, 32, 32, 1)).astype(np.uint8),
+                              graph.labels: rng.randint(0, 10, size), graph.learning_rate: 1e-3,
+                              graph.teacher_logits: 10 * rng.standard_normal((size, 10))}
+                self.fetches = [graph.loss, graph.predictions, graph.train_op]
+            self._initialise = tf.global_variables_initializer()
+            self._sess = session(threads=1)
+
+    def __enter__(self):
+        self._sess.run(self._initialise)
+        self.seconds()
+        return self
+
+    def __exit__(self, *_):
+        self._sess.close()
+
+    def run(self, **options):
+        self._sess.run(self.fetches, self._feed, **options)
+
+    def seconds(self, steps=6):
+        """Mean time of a step."""
         started = time.perf_counter()
-        for _ in range(inner):
-            sess.run(step)
-        return (time.perf_counter() - started) / inner / size
-
-    rows, costs = [], {}
-    for name, pair in steps.items():
-        for step in pair:
-            seconds(step)
-        times = [[seconds(step) for step in pair] for _ in range(repetitions)]
-        plain, ours = (statistics.median(column) for column in zip(*times))
-        ratios = sorted(a / b for a, b in times)
-        costs[name] = plain, ours
-        rows.append([name, '%.0f' % (1e6 * plain), '%.0f' % (1e6 * ours), '%.1f' % statistics.median(ratios),
-                     '%.1f - %.1f' % (ratios[0], ratios[-1])])
-    print('\nMicroseconds per sample, batches of %d, median of %d repetitions\n' % (size, repetitions))
-    print(tabulate(rows, ['', 'plain', 'ours', 'ratio', 'its range'], tablefmt='github'))
-    return costs
+        for _ in range(steps):
+            self.run()
+        return (time.perf_counter() - started) / steps
 
 
-def print_published_budgets(costs):
-    """CPU time of one run of the table: published budgets on the plain graphs, our defaults on ours."""
-    images = [arguments.share_of(rate, arguments.TRAIN) for rate in RATES]
-    synthesis = arguments.impression_arguments(['--Rate', '1'])
+def print_run(costs):
+    """Core hours of one run of the table, from the steps above: published on plain graphs, and ours."""
+    def hours(recipe, form):
+        total = 0.0
+        for name, settings in kinds(recipe).items():
+            steps = getattr(settings, 'steps', None)
+            samples = steps * settings.batch_size if steps else settings.iterations * recipes.count(settings.Rate)
+            known = name if (recipe, name) in costs else next(
+                kind for kind in PUBLISHED_STEPS if kind.startswith('impressions') == name.startswith('impressions')
+                and kind.startswith('Teacher') == name.startswith('Teacher'))
+            total += 1e-6 / 3600 * samples * costs[recipe, known][form]
+        return total
 
-    def samples(method):
-        runs = [arguments.training_arguments(['--train_dir=x', '--main_scope=%s' % (method if method == 'Teacher' else 'Student'),
-                                              '--Distillation=%s' % kind] + flags)
-                for kind, flags in ([('None', [])] if method in ('Teacher', 'Student') else
-                                    [('%s-%g' % (method.replace('_augment', ''), rate), ['--augment'] * method.endswith('augment'))
-                                     for rate in RATES])]
-        return sum(run.steps * run.batch_size for run in runs)
+    published, fast, ours = hours('published', 0), hours('published', 1), hours('default', 1)
+    print('\nOne run of the table, steps times their cost (extrapolated; without evaluation and start-up): published recipe '
+          'on plain graphs %.1f core hours, on ours %.1f, default recipe on ours %.2f; %.0f to 1' %
+          (published, fast, ours, published / ours), flush=True)
 
+
+def print_jobs():
+    """Impressions at rate 1 and a student of them as processes: published on the plain graph and on ours, and ours."""
     rows = []
-    for label, step, published, ours in [
-            ('teacher', 'Teacher step', 200 * arguments.TRAIN, samples('Teacher')),
-            ('student alone', 'Student step', 2000 * arguments.TRAIN, samples('Student')),
-            ('impressions', 'impression step', 1500 * sum(images), synthesis.iterations * sum(images)),
-            ('soft-logits', 'distillation step', 2000 * sum(images), samples('Soft_logits')),
-            ('ZSKD', 'distillation step', 2000 * sum(images), samples('ZSKD')),
-            ('ZSKD + augmentation', 'distillation step', 0, samples('ZSKD_augment'))]:
-        plain, fast = costs[step]
-        rows.append([label, published * plain / 3600, ours * fast / 3600])
-    rows.append(['sum', sum(row[1] for row in rows), sum(row[2] for row in rows)])
-    print('\nOne run of the table, core hours by these figures (published budgets, plain graphs; our defaults, our graphs)\n')
-    print(tabulate([[label, '%.2f' % a, '%.3f' % b, '%.0f' % (a / b) if a else '-'] for label, a, b in rows],
-                   ['', 'published', 'ours', 'ratio'], tablefmt='github'))
-
-
-def print_small_table():
-    rows = []
-    for jobs in ('1', '2'):
-        with tempfile.TemporaryDirectory() as root:
+    for label, command, recipe in [('published recipe, plain graph', ['tests/plain_form.py'], 'published'),
+                                   ('published recipe, our graph', [], 'published'),
+                                   ('default recipe, our graph', [], 'default')]:
+        with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
-            subprocess.run([sys.executable, os.path.join(ROOT, 'autotrain.py'), '--root', root, '--jobs', jobs] + SMALL_TABLE,
-                           check=True, stdout=subprocess.DEVNULL)
-            rows.append(time.perf_counter() - started)
-    print('\nWall time of a small table (%s): --jobs 1 %.0f s, --jobs 2 %.0f s, ratio %.2f'
-          % (' '.join(SMALL_TABLE), rows[0], rows[1], rows[0] / rows[1]))
+            for words in (['Data_Impressions.py', '--Rate=1', '--save_path', folder],
+                          ['train_w_distill.py', '--Distillation=ZSKD-1', '--impressions', folder, '--train_dir', folder]):
+                begun = time.perf_counter()
+                subprocess.run([sys.executable] + command + words + ['--recipe', recipe], cwd=ROOT, check=True,
+                               stdout=subprocess.DEVNULL)
+                seconds = time.perf_counter() - begun
+                rows.append([label, words[0], '%.0f' % seconds])
+            with open(os.path.join(folder, 'result.json')) as file:
+                rows[-1].append('%.2f' % json.load(file)['accuracy'])
+            rows.append([label, 'both', '%.0f' % (time.perf_counter() - started)])
+    print('\nWhole jobs at rate 1 as processes, one run each, one after the other\n')
+    print(tabulate(rows, ['', 'job', 'seconds', 'test accuracy'], tablefmt='github', disable_numparse=True), flush=True)
 
 
-def print_profile(sess, name, step, size, most=12):
+def print_profile(name, step, most=12):
     """The costliest operations of one step, from TensorFlow's own trace."""
-    for _ in range(5):
-        sess.run(step)
     trace = tf.RunMetadata()
-    sess.run(step, options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=trace)
+    step.run(options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=trace)
     times = {}
     for device in trace.step_stats.dev_stats:
         for node in device.node_stats:
             times[node.node_name] = times.get(node.node_name, 0) + node.op_end_rel_micros - node.op_start_rel_micros
     total = sum(times.values())
-    print('\n%s: %.0f microseconds per sample in operations\n' % (name, total / size))
-    print(tabulate([['%.1f' % (t / size), '%.0f %%' % (100 * t / total), node]
-                    for node, t in sorted(times.items(), key=lambda item: -item[1])[:most]], ['us', 'share', 'operation'], tablefmt='github'))
+    print('\n%s: %d operations, %d microseconds\n' % (name, len(times), total))
+    print(tabulate([[t, '%.0f %%' % (100 * t / total), node]
+                    for node, t in sorted(times.items(), key=lambda item: -item[1])[:most]], ['us', 'share', 'operation'],
+                   tablefmt='github'))
+
+
+def processor():
+    """The processor's name, where the system tells it."""
+    try:
+        with open('/proc/cpuinfo') as file:
+            return next(line.split(':')[1].strip() for line in file if line.startswith('model name'))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def commit():
+    return subprocess.run(['git', 'describe', '--always', '--dirty'], cwd=ROOT, stdout=subprocess.PIPE,
+                          universal_newlines=True).stdout.strip() or 'unknown'
 
 
 if __name__ == '__main__':

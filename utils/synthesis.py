@@ -1,4 +1,6 @@
 """The search for data impressions: gradient descent on a teacher's input (Nayak et al., ICML 2019, section 3.3)."""
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -6,6 +8,7 @@ from nets.lenet import build_lenet
 from nets.losses import impression_loss
 from nets.similarity import class_similarity, dirichlet_targets
 from utils.console import Progress
+from utils.datasets import CLASSES
 from utils.files import RunError
 from utils.matfile import load_mat
 from utils.schedule import learning_rate
@@ -19,7 +22,7 @@ def data_impressions(teacher, size, settings, rng, what):
     teacher: path of its weights; settings: a Namespace with the hyper-parameters of utils/recipes.py, seed and threads;
     rng a numpy RandomState; what: the word for them in the progress. Raises RunError where they become NaN.
     """
-    fc2 = load_mat(teacher, {'Teacher/fc2/weights': [84, 10]})['Teacher/fc2/weights']
+    fc2 = load_mat(teacher, {'Teacher/fc2/weights': [84, CLASSES]})['Teacher/fc2/weights']
     targets = dirichlet_targets(class_similarity(fc2), size, settings.betas, rng)
     return to_bytes(synthesise(teacher, targets, settings, rng, what)), targets
 
@@ -31,32 +34,46 @@ def synthesise(teacher, targets, settings, rng, what):
     anew for every batch.
     """
     blocks = -(-len(targets) // settings.batch_size)
-    size = -(-len(targets) // blocks)
     new_graph(settings.seed)
-    x = tf.get_variable('impressions', [size, 32, 32, 1], trainable=False)
-    noise = tf.placeholder(tf.float32, x.shape)
-    y = tf.placeholder(tf.float32, [size, targets.shape[1]])
-    rate = tf.placeholder(tf.float32, [])
-    loss = impression_loss(x, y, build_lenet(x, 'Teacher'), settings.temperature, settings.l2)
-    adam = tf.train.AdamOptimizer(rate, beta2=settings.beta2, epsilon=settings.epsilon)
-    train_op = adam.minimize(loss, var_list=[x])
-    start = [x.assign(noise), tf.variables_initializer(adam.variables())]
-    finished = tf.clip_by_value(x, 0.0, 1.0)
-
+    graph = build_search(-(-len(targets) // blocks), settings)
     impressions = []
     with session(settings.threads) as sess, Progress(blocks * settings.iterations, what) as progress:
         restore(sess, teacher, 'Teacher')
         for block in np.array_split(targets, blocks):
             # The last blocks may be one short: the row that fills them up is not kept.
-            wanted = np.resize(block, y.shape.as_list())
-            initial = np.resize(rng.standard_normal(block.shape[:1] + (32, 32, 1)), x.shape.as_list())
-            sess.run(start, {noise: initial})
+            wanted = np.resize(block, graph.targets.shape.as_list())
+            noise = np.resize(rng.standard_normal(block.shape[:1] + (32, 32, 1)), graph.noise.shape.as_list())
+            sess.run(graph.start, {graph.noise: noise})
             for i in range(settings.iterations):
                 current = learning_rate(settings.learning_rate, i, settings.iterations, settings.schedule)
-                value, _ = sess.run([loss, train_op], {y: wanted, rate: current})
+                loss, _ = sess.run([graph.loss, graph.train_op], {graph.targets: wanted, graph.learning_rate: current})
                 progress.update()
-            impressions.append(sess.run(finished)[:len(block)])
-            if not (np.isfinite(value) and np.isfinite(impressions[-1]).all()):
+            impressions.append(sess.run(graph.images)[:len(block)])
+            if not (np.isfinite(loss) and np.isfinite(impressions[-1]).all()):
                 raise RunError('the impressions became NaN; use a smaller --learning_rate')
-            progress.show(loss=value / size)
+            progress.show(loss=loss / len(wanted))
     return np.concatenate(impressions)
+
+
+class Search(NamedTuple):
+    """The graph of a search for B impressions: what is fed, and what is fetched."""
+    noise: tf.Tensor            # float32 [B, 32, 32, 1], where it starts
+    targets: tf.Tensor          # float32 [B, 10]
+    learning_rate: tf.Tensor    # scalar
+    start: list                 # operations that begin a new search
+    loss: tf.Tensor             # scalar
+    train_op: tf.Operation
+    images: tf.Tensor           # float32 [B, 32, 32, 1] in [0, 1], what it has come to
+
+
+def build_search(size, settings):
+    """The Search for ``size`` impressions in the default graph, beside the variables of a teacher."""
+    x = tf.get_variable('impressions', [size, 32, 32, 1], trainable=False)
+    noise = tf.placeholder(tf.float32, x.shape)
+    targets = tf.placeholder(tf.float32, [size, CLASSES])
+    rate = tf.placeholder(tf.float32, [])
+    loss = impression_loss(x, targets, build_lenet(x, 'Teacher'), settings.temperature, settings.l2)
+    adam = tf.train.AdamOptimizer(rate, beta2=settings.beta2, epsilon=settings.epsilon)
+    train_op = adam.minimize(loss, var_list=[x])
+    start = [x.assign(noise), tf.variables_initializer(adam.variables())]
+    return Search(noise, targets, rate, start, loss, train_op, tf.clip_by_value(x, 0.0, 1.0))
