@@ -22,7 +22,7 @@ def build_lenet(images, scope):
         x = batch_last(images)
         x = conv_relu_pool(x, *_variables('conv0', [KERNEL, KERNEL, 1, conv0]))      # to 14x14
         x = conv_relu_pool(x, *_variables('conv1', [KERNEL, KERNEL, conv0, conv1]))  # to 5x5
-        x = flatten(x)
+        x = flatten(x, conv1)
         x = tf.nn.relu(_dense(x, 'fc0', 120))
         x = tf.nn.relu(_dense(x, 'fc1', 84))
         x = _dense(x, 'fc2', 10)
