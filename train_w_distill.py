@@ -25,7 +25,7 @@ from utils.flags import training_flags
 from utils.layout import training_files
 from utils.matfile import save_mat
 from utils.recipes import synthesis
-from utils.results import fingerprint, save_result
+from utils.results import check_origin, fingerprint, save_result
 from utils.schedule import learning_rate
 from utils.session import image_bytes, in_batches, logits_of, new_graph, session, versions, weights
 from utils.synthesis import data_impressions
@@ -39,6 +39,8 @@ def main(argv=None):
     settings = training_flags(argv)
     files = training_files(settings)
     started, made_from = time.time(), fingerprint(settings, files.inputs)
+    if 'impressions' in files.inputs:
+        check_origin(files.inputs, made_from['inputs'])
     rng = np.random.RandomState(settings.seed)
     images, labels = transfer_set(settings, files.inputs.get('impressions'), rng)
     eval_images, eval_labels, measure, evaluated_on = evaluation_set(settings, files.inputs.get('teacher'))

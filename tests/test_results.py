@@ -6,10 +6,10 @@ from argparse import Namespace
 import pytest
 
 from conftest import ROOT
-from utils.files import load_json, save_json, save_text
+from utils.files import RunError, load_json, save_json, save_text
 from utils.flags import synthesis_flags, training_flags
 from utils.layout import synthesis_files, training_files
-from utils.results import fingerprint, load_result, results_csv, results_markdown, save_result, table_row
+from utils.results import check_origin, fingerprint, load_result, results_csv, results_markdown, save_result, table_row
 
 
 @pytest.fixture
@@ -156,3 +156,39 @@ def test_json_that_is_kept_reads_back(tmp_path):
     path = str(tmp_path / 'x.json')
     save_json(path, {'b': [0.1, 1.0], 'a': 'ü'})
     assert load_json(path) == {'a': 'ü', 'b': [0.1, 1.0]}
+
+
+@pytest.fixture
+def impressions(tmp_path):
+    """{role: path} for a student: impressions, with the record of their making, and the teacher they are of."""
+    settings = synthesis_flags(['--Rate=1', '--save_path', str(tmp_path), '--teacher', str(tmp_path / 'teacher.mat')])
+    files = synthesis_files(settings)
+    for path in [*files.inputs.values(), *files.outputs]:
+        save_text(path, 'content of ' + os.path.basename(path))
+    save_result(files, fingerprint(settings, files.inputs))
+    return dict(files.inputs, impressions=files.outputs[0])
+
+
+def origin(inputs):
+    check_origin(inputs, fingerprint(Namespace(), inputs)['inputs'])
+
+
+def test_impressions_of_the_students_teacher_are_accepted(impressions, capsys):
+    origin(impressions)
+    assert not capsys.readouterr().out
+
+
+def test_impressions_of_another_teacher_are_refused(impressions, tmp_path):
+    save_text(str(tmp_path / 'other.mat'), 'another teacher')
+    with pytest.raises(RunError, match="DI-1.mat' was made from another teacher than '.*other.mat'"):
+        origin(dict(impressions, teacher=str(tmp_path / 'other.mat')))
+
+
+@pytest.mark.parametrize('change', [
+    lambda impressions, record: os.unlink(record), lambda impressions, record: save_text(record, '[]'),
+    lambda impressions, record: save_text(impressions, 'a file from elsewhere')], ids=['none', 'no record', 'of another file'])
+def test_impressions_without_a_record_of_their_own_are_taken_with_a_notice(impressions, tmp_path, capsys, change):
+    save_text(str(tmp_path / 'other.mat'), 'another teacher')
+    change(impressions['impressions'], str(tmp_path / 'DI-1.json'))
+    origin(dict(impressions, teacher=str(tmp_path / 'other.mat')))
+    assert "DI-1.mat' has no record that says which teacher" in capsys.readouterr().out

@@ -6,7 +6,7 @@ import statistics
 
 from tabulate import tabulate
 
-from utils.files import load_json, save_json, sha256
+from utils.files import RunError, load_json, save_json, sha256
 from utils.methods import METHODS
 
 FIRST_COLUMNS = ['method', 'rate', 'run', 'seed', 'accuracy', 'seconds']
@@ -19,6 +19,25 @@ def fingerprint(settings, inputs):
     settings: a Namespace; inputs: {role: path}. Taken before a job reads its inputs.
     """
     return {'arguments': vars(settings), 'inputs': {role: sha256(path) for role, path in inputs.items()}}
+
+
+def check_origin(inputs, digests):
+    """Raises RunError where a record says that the impressions were made from another teacher than the student gets.
+
+    inputs: {role: path}; digests: {role: SHA-256}. Impressions without a record of their own are taken with a notice.
+    """
+    path = inputs['impressions']
+    record = load_json(os.path.splitext(path)[0] + '.json')
+    try:
+        is_of_file = record['outputs'][os.path.basename(path)] == digests['impressions']
+        teacher = record['inputs']['teacher'] if is_of_file else None
+    except (TypeError, KeyError):
+        teacher = None
+    if teacher is None:
+        print('%r has no record that says which teacher it was made from; taken as it is' % path)
+    elif teacher != digests['teacher']:
+        raise RunError('%r was made from another teacher than %r; make it again, or give its own with --teacher'
+                       % (path, inputs['teacher']))
 
 
 def save_result(files, made_from, **values):
