@@ -3,6 +3,7 @@ from impressions (plain and augmented) and from real images, at every rate.
 
     python autotrain.py                                       five runs, five rates
     python autotrain.py --runs 1 --rates 1 10 --budget 0.1    a quick look
+    python autotrain.py --scheduler tcp://head:8786           on a Dask cluster (see utils/cluster.py)
 
 Each job is a process of its own (train_w_distill.py or Data_Impressions.py) with a folder and a log of
 its own. Stop it whenever you like; the same command goes on where it was. Writes results.csv and
@@ -10,6 +11,7 @@ results.md to --root while it goes.
 """
 import functools
 import os
+import socket
 import sys
 import time
 from contextlib import closing, contextmanager
@@ -20,7 +22,7 @@ from utils import datasets, layout, recipes
 from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.flags import command_line, table_flags
-from utils.jobs import Job, LocalPool, run_jobs, share_done, shell_line
+from utils.jobs import Job, LocalPool, here, run_jobs, share_done, shell_line
 from utils.methods import METHODS
 from utils.results import load_result, results_csv, results_markdown, table_row
 
@@ -33,11 +35,11 @@ def main(argv=None):
     make_folder(args.root)
     with locked(args.root):
         remove_leftovers(args.root)
-        datasets.fetch(args.dataset, args.data)
-        results, failures = work(args, jobs)
+        with pool_for(args, datasets.fetch(args.dataset, args.data)) as pool:
+            results, failures = work(args, jobs, pool)
         print('\n' + save_table(args, jobs, results))
     for job, reason in failures:
-        print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(job.command), reason))
+        print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(here(job.command)), reason))
     return 1 if failures else 0
 
 
@@ -70,7 +72,7 @@ def training_job(args, method_name, rate, index):
                              'steps', args.budget)
     name = '%s-%g' % (method_name, rate) if method.has_teacher else method_name
     cost = settings.steps * settings.batch_size * (2 if method_name == 'Teacher' else 1)
-    return Job('%s run %d' % (name, index), script('train_w_distill.py', flags),
+    return Job('%s run %d' % (name, index), ['train_w_distill.py'] + command_line(flags),
                os.path.join(settings.train_dir, 'log.txt'), needs, cost,
                functools.partial(load_result, settings, layout.training_files(settings)))
 
@@ -81,7 +83,7 @@ def synthesis_job(args, rate, index):
     flags, settings = scaled(recipes.synthesis_settings, dict(common_flags(args, index), **dict(flags, **args.synthesis)),
                              'iterations', args.budget)
     cost = 1.5 * settings.iterations * recipes.count(rate)
-    return Job('DI-%g run %d' % (rate, index), script('Data_Impressions.py', flags),
+    return Job('DI-%g run %d' % (rate, index), ['Data_Impressions.py'] + command_line(flags),
                os.path.join(settings.save_path, 'DI-%g.log' % rate), ['Teacher run %d' % index], cost,
                functools.partial(load_result, settings, layout.synthesis_files(settings)))
 
@@ -99,14 +101,21 @@ def scaled(settings_for, flags, name, budget):
     return flags, settings
 
 
-def script(name, flags):
-    return [sys.executable, '-u', os.path.join(layout.REPOSITORY, name)] + command_line(flags)
+def pool_for(args, data):
+    """Where jobs run: on this machine, or on the workers of a cluster; data: path of the data set's file."""
+    variables = dict(OMP_NUM_THREADS=str(args.threads), OPENBLAS_NUM_THREADS=str(args.threads))
+    if not args.scheduler:
+        return LocalPool(args.jobs, variables)
+    try:
+        from utils.cluster import ClusterPool
+    except ImportError as error:
+        raise RunError('--scheduler needs Dask (%s); pip install -r requirements-cluster.txt' % error) from error
+    return ClusterPool(args.scheduler, args.root, data, variables)
 
 
-def work(args, jobs):
-    """Runs what is not finished; returns ({job name: result}, [(failed job, reason)])."""
+def work(args, jobs, pool):
+    """Runs in ``pool`` what is not finished; returns ({job name: result}, [(failed job, reason)])."""
     results, failures, saved, started = {}, [], 0.0, time.time()
-    environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads), OPENBLAS_NUM_THREADS=str(args.threads))
     with TableProgress(sum(job.cost for job in jobs), len(jobs)) as progress:
 
         def watch(submitted):
@@ -115,7 +124,7 @@ def work(args, jobs):
                              sum(job.cost * (share or 0) for job, share in running))
 
         try:
-            with LocalPool(args.jobs, environment) as pool, closing(run_jobs(jobs, pool, watch)) as ended:
+            with closing(run_jobs(jobs, pool, watch)) as ended:
                 for job, result, reason, ran in ended:
                     if result is None:
                         failures.append((job, reason))
@@ -154,7 +163,9 @@ def outcome(result):
 def locked(root):
     """Keeps ``root`` for this process; raises RunError that names the process that has it already.
 
-    The lock is the operating system's: it ends with its process, however that dies.
+    The lock is the operating system's (flock): it ends with its process, however that dies. Between machines it holds where
+    the shared folder's file system passes it on: NFS 4, NFS 3 with its lock daemon (not mounted ``nolock`` or
+    ``local_lock``), Lustre mounted with ``flock``, CephFS, GPFS.
     """
     owner = os.path.join(root, '.autotrain.pid')
     lock = filelock.FileLock(os.path.join(root, '.autotrain.lock'))
@@ -163,10 +174,10 @@ def locked(root):
     except filelock.Timeout:
         raise RunError('%r is in use by another autotrain.py, process %s; wait for it, or choose another --root'
                        % (root, load_json(owner)))
-    except OSError as error:
-        raise RunError('cannot write into %r: %s' % (root, error.strerror or error)) from error
+    except (OSError, NotImplementedError) as error:
+        raise RunError('cannot write into %r: %s' % (root, getattr(error, 'strerror', None) or error)) from error
     with lock:
-        save_json(owner, os.getpid())
+        save_json(owner, '%d on %s' % (os.getpid(), socket.gethostname()))
         yield
 
 

@@ -1,4 +1,5 @@
 """TensorBoard curves."""
+import contextlib
 import glob
 import os
 import time
@@ -31,7 +32,8 @@ class Curves:
         self._file.close()
         if failure is None:
             for path in self._earlier:
-                os.unlink(path)
+                with contextlib.suppress(FileNotFoundError):  # another copy of this job may be quicker
+                    os.unlink(path)
 
     def add(self, step, **values):
         """Adds one point to each named curve."""

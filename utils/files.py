@@ -6,6 +6,9 @@ import os
 import tempfile
 
 
+_digests = {}  # {path: (version, SHA-256)}, what sha256 has read
+
+
 class RunError(Exception):
     """What went wrong and the way out, in one line for the user."""
 
@@ -60,7 +63,8 @@ def remove_leftovers(folder):
     for parent, _, names in os.walk(folder):
         for name in names:
             if name.startswith('.') and name.endswith('.tmp'):
-                os.unlink(os.path.join(parent, name))
+                with contextlib.suppress(FileNotFoundError):  # a dying writer may be quicker
+                    os.unlink(os.path.join(parent, name))
 
 
 def save_text(path, text):
@@ -82,15 +86,20 @@ def load_json(path):
 
 
 def sha256(path):
-    """Hex digest of a file's content, or None where it cannot be read."""
-    digest = hashlib.sha256()
+    """Hex digest of a file's content, or None where it cannot be read. A process reads a file once for as long as its
+    inode, size and time of change stay."""
     try:
         with open(path, 'rb') as file:
-            for block in iter(lambda: file.read(1 << 20), b''):
-                digest.update(block)
+            status = os.fstat(file.fileno())
+            version = status.st_ino, status.st_size, status.st_mtime_ns
+            if _digests.get(path, ('',))[0] != version:
+                digest = hashlib.sha256()
+                for block in iter(lambda: file.read(1 << 20), b''):
+                    digest.update(block)
+                _digests[path] = version, digest.hexdigest()
     except OSError:
         return None
-    return digest.hexdigest()
+    return _digests[path][1]
 
 
 def _umask():

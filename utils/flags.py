@@ -106,7 +106,9 @@ def table_flags(argv=None):
     add('--rates', default=recipes.RATES, type=rate, nargs='+', metavar='R', help='in %% of 60,000')
     add('--methods', default=argparse.SUPPRESS, choices=list(METHODS), nargs='+',
         help='columns of the table; the teacher is always one (default: all of the recipe)')
-    add('--jobs', default=os.cpu_count() or 1, type=number(int, 1, 1024), help='processes at a time')
+    add('--jobs', default=os.cpu_count() or 1, type=number(int, 1, 1024), help='processes at a time, on this machine')
+    add('--scheduler', default=argparse.SUPPRESS, type=path, metavar='ADDRESS',
+        help="run on the workers of a Dask cluster instead: its scheduler's address (tcp://host:8786) or file")
     add('--budget', default=1.0, type=number(float, 0, above=True), help='factor on all steps and iterations')
     add('--training', default='', metavar='"FLAGS"', help='more flags for every train_w_distill.py')
     add('--synthesis', default='', metavar='"FLAGS"', help='more flags for every Data_Impressions.py')
@@ -118,6 +120,7 @@ def table_flags(argv=None):
         parser.error('a table needs a data set; --dataset none is for Data_Impressions.py and train_w_distill.py')
     args.rates = sorted(set(args.rates))
     args.root = getattr(args, 'root', title(args.dataset))
+    args.scheduler = getattr(args, 'scheduler', None)
     wanted = getattr(args, 'methods', recipes.TRAINING[args.recipe])
     args.methods = [name for name in METHODS if name in wanted or name == 'Teacher']
     for name, jobs_parser in (('training', training_parser()), ('synthesis', synthesis_parser())):

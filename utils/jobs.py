@@ -9,21 +9,25 @@ import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Callable, List, NamedTuple
 
-from utils.files import RunError, make_folder
+from utils.files import make_folder
+from utils.layout import REPOSITORY
 
 LOG_TAIL = 5  # lines shown of a failed job's log
 GRACE = 10  # seconds from SIGTERM to SIGKILL for a child that does not end
 POLL = 1.0  # seconds between two looks at how far the running jobs are
+SHOWN_AFTER = 70  # seconds in which a shared folder shows what another machine wrote (NFS: acdirmax, 60)
+LIBC = ctypes.CDLL(None) if sys.platform.startswith('linux') else None  # not loaded between fork and exec
 PR_SET_PDEATHSIG = 1
 
 
 class Job(NamedTuple):
     """One process and how to tell that it is done."""
     name: str
-    command: List[str]
+    command: List[str]          # a script of this project and its flags
     log: str
     needs: List[str]            # names of the jobs that make its inputs
     cost: float                 # about proportional to its time
@@ -84,21 +88,29 @@ def run_jobs(jobs, pool, watch):
 
 
 def _ended(job, future):
-    """What came of a process."""
+    """What came of a process. Raises CancelledError where the whole pool is gone."""
     try:
         status = future.result()
-    except (RunError, OSError) as error:
+    except CancelledError:
+        raise
+    except Exception as error:  # whatever keeps a pool from running it
         return Ended(job, None, str(error), False)
+    deadline = time.monotonic() + (SHOWN_AFTER if status == 0 else 0)
     result = job.finished() if status == 0 else None
-    return Ended(job, result, 'exit status %s; the end of %s:\n%s' % (status, job.log, tail(job.log)), True)
+    while result is None and time.monotonic() < deadline:
+        time.sleep(POLL)
+        result = job.finished()
+    reason = '' if result else 'exit status %s; the end of %s:\n%s' % (status, job.log, tail(job.log))
+    return Ended(job, result, reason, True)
 
 
 class LocalPool:
     """Runs commands as child processes of this one, ``workers`` at a time; they end with it, however it ends."""
 
-    def __init__(self, workers, environment):
+    def __init__(self, workers, variables):
+        """variables: {environment variable: value} for the commands, beside those of this process."""
         self._threads = ThreadPoolExecutor(workers)
-        self._environment = environment
+        self._variables = variables
         self._children = []
         self._starting = threading.Lock()
         self._stopping = False
@@ -109,13 +121,7 @@ class LocalPool:
     def __exit__(self, *_):
         with self._starting:
             self._stopping = True
-        for child in self._children:
-            child.terminate()
-        for child in self._children:
-            try:
-                child.wait(timeout=GRACE)
-            except subprocess.TimeoutExpired:
-                child.kill()
+        stop(self._children)
         self._threads.shutdown()
 
     def submit(self, command, log):
@@ -123,25 +129,49 @@ class LocalPool:
         return self._threads.submit(self._call, command, log)
 
     def _call(self, command, log):
-        make_folder(os.path.dirname(log))
-        with open(log, 'ab') as output:
-            output.write(b'$ %s\n' % shell_line(command).encode(errors='replace'))
-            output.flush()
-            with self._starting:
-                if self._stopping:
-                    return 'none'
-                child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                         start_new_session=True, env=self._environment,
-                                         preexec_fn=die_with_parent if sys.platform.startswith('linux') else None)
-                self._children.append(child)
-            status = child.wait()
-            self._children.remove(child)
-            return status
+        with self._starting:
+            if self._stopping:
+                return 'none'
+            child = spawn(command, log, self._variables)
+            self._children.append(child)
+        status = child.wait()
+        self._children.remove(child)
+        return status
+
+
+def spawn(command, log, variables, folder='.'):
+    """Starts a command as a child that ends with the calling thread; ``log`` and its other paths begin at ``folder``."""
+    log, command = os.path.join(folder, log), here(command)
+    make_folder(os.path.dirname(log))
+    with open(log, 'ab') as output:
+        output.write(b'$ %s\n' % shell_line(command).encode(errors='replace'))
+        output.flush()
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=folder,
+                                start_new_session=True, env=dict(os.environ, **variables),
+                                preexec_fn=LIBC and die_with_parent)
+
+
+def here(command):
+    """A command as this machine starts it: a script with this interpreter, from this checkout."""
+    if not command[0].endswith('.py'):
+        return command
+    return [sys.executable, '-u', os.path.join(REPOSITORY, command[0])] + command[1:]
 
 
 def die_with_parent():
     """In a child on Linux: SIGTERM when the parent dies, even by SIGKILL, so that no orphan works on."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def stop(children):
+    """Ends processes: asks first, then kills."""
+    for child in children:
+        child.terminate()
+    for child in children:
+        try:
+            child.wait(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            child.kill()
 
 
 def shell_line(command):
@@ -150,8 +180,11 @@ def shell_line(command):
 
 
 def tail(path, lines=LOG_TAIL):
-    with open(path, errors='replace') as file:
-        return ''.join('    ' + line for line in file.readlines()[-lines:])
+    try:
+        with open(path, errors='replace') as file:
+            return ''.join('    ' + line for line in file.readlines()[-lines:])
+    except OSError as error:
+        return '    (%s)' % error.strerror
 
 
 def share_done(log, since):
