@@ -19,7 +19,7 @@ find_python() {
 
 wanted() {
     echo "${PYTHON:-any}"
-    cat requirements.txt tests/requirements.txt
+    cat requirements.txt requirements-cluster.txt tests/requirements.txt
 }
 
 if [ -x "$venv/bin/python" ] && wanted | cmp -s - "$stamp"; then exit 0; fi
