@@ -20,7 +20,6 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from glob import glob
-from typing import NamedTuple
 
 from distributed import Client, Reschedule
 
@@ -39,14 +38,6 @@ CONNECT = 10  # seconds in which a scheduler must answer
 LOST_WORKERS = 100  # so many workers may be lost under a job before it is taken to be the reason
 
 
-class Table(NamedTuple):
-    """What a worker must know of the table it works for."""
-    folder: str     # where autotrain.py was started: relative paths begin here
-    lease: str
-    data: str       # the data set's file
-    software: dict
-
-
 class ClusterPool:
     """Runs commands on all workers that a scheduler has or gets."""
 
@@ -62,20 +53,21 @@ class ClusterPool:
             # Named like a dead writer's leftover, so that the next autotrain.py removes it before it does anything else.
             lease = stack.enter_context(tempfile.NamedTemporaryFile(prefix='.lease-', suffix='.tmp', dir=self._root)).name
             stack.callback(repeat(lambda: os.utime(lease)))
-            self._table = Table(os.getcwd(), lease, self._data, software())
+            # What a worker must know; relative paths begin at ``folder``.
+            self._table = dict(folder=os.getcwd(), lease=lease, data=self._data, software=software())
             place = 'scheduler_file' if os.path.isfile(self._scheduler) else 'address'
             try:
                 self._client = stack.enter_context(Client(timeout=CONNECT, **{place: self._scheduler}))
-                self._client.run_on_scheduler(make_patient)
+                self._client.run_on_scheduler(
+                    lambda dask_scheduler: setattr(dask_scheduler, 'allowed_failures', LOST_WORKERS))
             except Exception as error:  # of many kinds
-                raise RunError('%r is no Dask scheduler that was started in a checkout of this code: %s'
-                               % (self._scheduler, error)) from error
+                raise RunError('no Dask scheduler answers at %r: %s' % (self._scheduler, error)) from error
             for worker, reason in self._unfit_workers():
                 raise RunError('worker %s %s' % (worker, reason))
             threads = self._client.nthreads()
             print('%d workers, %d jobs at a time' % (len(threads), sum(threads.values())), flush=True)
             stack.callback(repeat(self._send_unfit_away))
-            self._executor = self._client.get_executor(pure=False)
+            self._call, self._executor = careful_call(), self._client.get_executor(pure=False)
             self._close = stack.pop_all().close
         return self
 
@@ -87,7 +79,7 @@ class ClusterPool:
 
     def submit(self, command, log):
         """A Future of the exit status of ``command``, whose output is added to the file ``log`` as it comes."""
-        return self._executor.submit(call, self._table, command, log, self._variables)
+        return self._executor.submit(self._call, self._table, command, log, self._variables)
 
     def _unfit_workers(self):
         """[(address, reason)] of those among the new workers that cannot work for this table."""
@@ -103,16 +95,27 @@ class ClusterPool:
             self._client.retire_workers(workers=[worker], close_workers=True)
 
 
-def make_patient(dask_scheduler):
-    dask_scheduler.allowed_failures = LOST_WORKERS
+def careful_call():
+    """``call``, but for a worker that came late and does not fit: it gives the job back, and will be sent away soon.
+
+    A function within a function, as Dask sends that whole and not by its name, which such a worker may not know.
+    """
+    def careful(table, *arguments):
+        try:
+            from utils import cluster
+            fits = not cluster.flaw(table)
+        except (ImportError, AttributeError):
+            fits = False
+        if not fits:
+            time.sleep(BEAT)
+            raise Reschedule
+        return cluster.call(table, *arguments)
+    return careful
 
 
 def call(table, command, log, variables):
     """On a worker: the exit status of a command, which lives no longer than the table's lease."""
-    if flaw(table):  # a worker that came late, and will be sent away
-        time.sleep(BEAT)
-        raise Reschedule
-    child = spawn(command, log, variables, table.folder)
+    child = spawn(command, log, variables, table['folder'])
     seen, since = None, time.monotonic()
     while True:
         with suppress(subprocess.TimeoutExpired):
@@ -120,7 +123,7 @@ def call(table, command, log, variables):
             if status < 0 or status == 143:
                 time.sleep(GRACE)  # a machine that goes down may kill its jobs before its workers
             return status
-        sign = last_sign(table.lease)
+        sign = last_sign(table['lease'])
         if sign != seen:
             seen, since = sign, time.monotonic()
         if sign is None or time.monotonic() > since + LEASE:
@@ -141,11 +144,11 @@ def last_sign(lease):
 
 def flaw(table):
     """On a worker: why it cannot work for the table; '' if it can."""
-    for path in (table.lease, table.data):
-        if not os.path.exists(os.path.join(table.folder, path)):
+    for path in (table['lease'], table['data']):
+        if not os.path.exists(os.path.join(table['folder'], path)):
             return 'does not see %r' % path
-    differences = ['%s %s, not %s' % (name, own, table.software[name])
-                   for name, own in software().items() if own != table.software[name]]
+    differences = ['%s %s, not %s' % (name, own, table['software'][name])
+                   for name, own in software().items() if own != table['software'][name]]
     return 'has ' + ', '.join(differences) if differences else ''
 
 

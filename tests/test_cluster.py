@@ -1,0 +1,215 @@
+"""A table on a Dask cluster: a scheduler and workers as processes, each with a checkout, a folder and an environment of its own."""
+import contextlib
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import ROOT
+from utils.cluster import LEASE
+
+SMALL = ['--runs', '1', '--rates', '0.2', '--budget', '0.0005', '--training=--holdout=200', '--methods', 'Student',
+         'Soft_logits', 'ZSKD']
+TEACHERS = SMALL[:-3] + ['Teacher', '--runs', '2']
+PATIENCE = 120  # seconds in which anything awaited has to happen
+
+
+def until(happens, seconds=PATIENCE):
+    deadline = time.time() + seconds
+    while not happens():
+        assert time.time() < deadline, 'not within %d seconds' % seconds
+        time.sleep(0.1)
+
+
+class Cluster:
+    """A scheduler and its workers, each started in a folder of its own, which is a checkout where not said otherwise."""
+
+    def __init__(self, folder):
+        self.folder, self.file = folder, str(folder / 'scheduler.json')
+        self.processes, self.workers = [], []
+
+    def scheduler(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.file)
+        process = self._start('scheduler', '--host', '127.0.0.1', '--port', '0', '--scheduler-file', self.file)
+        until(lambda: os.path.exists(self.file) and self._address())
+        return process
+
+    def worker(self, change=lambda checkout: None, checkout=True, **environment):
+        """Starts a worker; change: called with its checkout first."""
+        process = self._start('worker', self._address(), '--nthreads', '1', '--no-nanny', change=change, checkout=checkout,
+                              environment=environment)
+        self.workers.append(process)
+        return process
+
+    def _start(self, kind, *flags, change=lambda checkout: None, checkout=True, environment={}):
+        place = self.folder / ('%s%d' % (kind, len(self.processes)))
+        place.mkdir()
+        if checkout:
+            for name in ('train_w_distill.py', 'Data_Impressions.py', 'nets', 'utils'):
+                source = os.path.join(ROOT, name)
+                (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, str(place / name))
+        change(place)
+        local = ['--local-directory', str(place / 'scratch')] if kind == 'worker' else []
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'distributed.cli.dask_' + kind, '--no-dashboard'] + local + list(flags), cwd=str(place),
+            stdout=open(str(place / 'out'), 'w'), stderr=subprocess.STDOUT, env=dict(os.environ, HOME=str(place), **environment))
+        self.processes.append(process)
+        return process
+
+    def _address(self):
+        try:
+            with open(self.file) as file:
+                return json.load(file)['address']
+        except ValueError:  # half written
+            return None
+
+    def end(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    cluster = Cluster(tmp_path)
+    cluster.scheduler()
+    try:
+        yield cluster
+    finally:
+        cluster.end()
+
+
+class Table(subprocess.Popen):
+    """A running autotrain.py."""
+
+    def __init__(self, root, data, *flags, **options):
+        super().__init__([sys.executable, os.path.join(ROOT, 'autotrain.py'), '--root', str(root), '--data', data] + list(flags),
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, **options)
+
+    def end(self):
+        output, errors = self.communicate(timeout=PATIENCE)
+        assert 'Traceback' not in output + errors, errors
+        return self.returncode, output, errors
+
+
+def jobs_of(root):
+    """{process that works on the folder: its parent}."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        with contextlib.suppress(OSError):
+            with open('/proc/%s/cmdline' % pid, 'rb') as command, open('/proc/%s/stat' % pid) as status:
+                words = command.read()
+                if str(root).encode() in words and b'autotrain.py' not in words:
+                    found[int(pid)] = int(status.read().rsplit(')', 1)[1].split()[1])
+    return found
+
+
+def outcome(root):
+    """Everything a table made that must not depend on when and where it was run: {file: bytes}."""
+    files = {os.path.relpath(os.path.join(parent, name), str(root)): open(os.path.join(parent, name), 'rb').read()
+             for parent, _, names in os.walk(str(root)) for name in names if name.endswith('.mat') or name == 'results.md'}
+    with open(os.path.join(str(root), 'results.csv'), newline='') as file:
+        rows = [{column: value.replace(str(root), '') for column, value in row.items() if column != 'seconds'}
+                for row in csv.DictReader(file)]
+    return dict(files, rows=rows)
+
+
+@pytest.mark.parametrize('seed', [1])
+def test_the_same_bytes_whatever_dies(cluster, tmp_path, data, seed):
+    local, root, draw = tmp_path / 'local', tmp_path / 'table', random.Random(seed)
+    command = SMALL + ['--scheduler', cluster.file]
+    for _ in range(3):
+        cluster.worker()
+    table = Table(root, data, *command)
+    until(lambda: jobs_of(root))
+    time.sleep(draw.uniform(0, 3))
+    cluster.processes[0].kill()
+    status, _, errors = table.end()
+    assert status == 1 and 'error: lost the scheduler ' in errors and len(errors.strip().split('\n')) == 2, errors
+    until(lambda: not jobs_of(root), 10)  # the lease went with autotrain.py
+
+    cluster.end()
+    cluster.scheduler()
+    workers = {worker.pid: worker for worker in [cluster.worker() for _ in range(3)]}
+    table = Table(root, data, *command)
+    for jobs_first in (False, True):  # as where a process is killed, and where a machine goes down
+        until(lambda: set(jobs_of(root).values()) & set(workers))
+        time.sleep(draw.uniform(0, 1))
+        jobs = jobs_of(root)
+        victim = draw.choice(sorted(set(jobs.values()) & set(workers)) or sorted(workers))
+        children = [job for job, worker in jobs.items() if worker == victim]
+        for pid in children if jobs_first else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        workers.pop(victim).kill()
+        until(lambda: not set(children) & set(jobs_of(root)), 10)
+    status, output, errors = table.end()
+    assert status == 0, output + errors
+    assert '3 workers, 3 jobs at a time' in output
+    assert not [name for _, _, names in os.walk(str(root)) for name in names if name.endswith('.tmp')]
+    assert Table(local, data, *SMALL).end()[0] == 0 and outcome(root) == outcome(local)
+
+
+def test_no_job_outlives_autotrain_by_more_than_its_lease(cluster, tmp_path, data):
+    root = tmp_path / 'table'
+    cluster.worker()
+    table = Table(root, data, *TEACHERS, '--budget', '1', '--scheduler', cluster.file)
+    until(lambda: jobs_of(root))
+    second = Table(root, data, *TEACHERS, '--scheduler', cluster.file)
+    assert 'in use by another autotrain.py, process %d on ' % table.pid in second.end()[2] and second.returncode == 1
+    table.kill()
+    table.communicate()
+    assert jobs_of(root)
+    until(lambda: not jobs_of(root), LEASE + 10)
+    # The worker is free for what is asked for next; where autotrain.py can say so, its jobs end at once.
+    table = Table(root, data, *TEACHERS, '--budget', '1', '--scheduler', cluster.file)
+    until(lambda: jobs_of(root))
+    table.send_signal(signal.SIGINT)
+    assert table.end()[0] == 130
+    until(lambda: not jobs_of(root), 10)
+
+
+def other_tensorflow(checkout):
+    (checkout / 'tensorflow-9.9.dist-info').mkdir()
+    (checkout / 'tensorflow-9.9.dist-info' / 'METADATA').write_text('Metadata-Version: 2.1\nName: tensorflow\nVersion: 9.9\n')
+
+
+def other_code(checkout):
+    with (checkout / 'nets' / 'losses.py').open('a') as file:
+        file.write('# changed\n')
+
+
+def test_late_workers_are_used_if_they_fit(cluster, tmp_path, data):
+    root = tmp_path / 'table'
+    table = Table(root, data, *TEACHERS, '--scheduler', cluster.file)
+    until((root / '.autotrain.pid').exists)
+    time.sleep(3)
+    unfit = [cluster.worker(other_tensorflow), cluster.worker(other_code), cluster.worker(checkout=False)]
+    until(lambda: all(worker.poll() is not None for worker in unfit))
+    assert not jobs_of(root) and not list(root.glob('**/log.txt'))
+    cluster.worker()
+    status, output, errors = table.end()
+    assert status == 0 and '0 workers' in output, output + errors
+    lines = [line for line in errors.split('\n') if line]
+    assert len(lines) == 3 and all(line.startswith('sent away: worker tcp://127.0.0.1:') for line in lines), lines
+    assert all(any(reason in line for line in lines) for reason in ('TensorFlow 9.9, not', 'has code', 'not started in a checkout'))
+
+
+def test_a_worker_that_does_not_fit_is_named(cluster, tmp_path, data):
+    home = tmp_path / 'home'
+    home.mkdir()
+    cluster.worker()
+    until(lambda: 'Starting established connection' in (tmp_path / 'worker1' / 'out').read_text())
+    # One path, another folder on each machine.
+    status, _, errors = Table('/proc/self/cwd/table', data, *TEACHERS, '--scheduler', cluster.file, cwd=str(home)).end()
+    assert status == 1 and "worker tcp://127.0.0.1:" in errors and "does not see '/proc/self/cwd/table/.lease-" in errors
+    status, _, errors = Table(tmp_path / 'table', str(tmp_path / 'here'), *TEACHERS, '--scheduler', 'tcp://127.0.0.1:9').end()
+    assert status == 1 and "'tcp://127.0.0.1:9' is no Dask scheduler" in errors and len(errors.strip().split('\n')) == 1
