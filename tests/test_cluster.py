@@ -153,7 +153,7 @@ def test_the_same_bytes_whatever_dies(cluster, tmp_path, data, seed):
         until(lambda: not set(children) & set(jobs_of(root)), 10)
     status, output, errors = table.end()
     assert status == 0, output + errors
-    assert '3 workers, 3 jobs at a time' in output
+    assert 'workers: 3, jobs at a time: 3' in output
     assert not [name for _, _, names in os.walk(str(root)) for name in names if name.endswith('.tmp')]
     assert Table(local, data, *SMALL).end()[0] == 0 and outcome(root) == outcome(local)
 
@@ -197,7 +197,7 @@ def test_late_workers_are_used_if_they_fit(cluster, tmp_path, data):
     assert not jobs_of(root) and not list(root.glob('**/log.txt'))
     cluster.worker()
     status, output, errors = table.end()
-    assert status == 0 and '0 workers' in output, output + errors
+    assert status == 0 and 'workers: 0' in output, output + errors
     lines = [line for line in errors.split('\n') if line]
     assert len(lines) == 3 and all(line.startswith('sent away: worker tcp://127.0.0.1:') for line in lines), lines
     assert all(any(reason in line for line in lines) for reason in ('TensorFlow 9.9, not', 'has code', 'not started in a checkout'))

@@ -65,7 +65,7 @@ class ClusterPool:
             for worker, reason in self._unfit_workers():
                 raise RunError('worker %s %s' % (worker, reason))
             threads = self._client.nthreads()
-            print('%d workers, %d jobs at a time' % (len(threads), sum(threads.values())), flush=True)
+            print('workers: %d, jobs at a time: %d' % (len(threads), sum(threads.values())), flush=True)
             stack.callback(repeat(self._send_unfit_away))
             self._call, self._executor = careful_call(), self._client.get_executor(pure=False)
             self._close = stack.pop_all().close
