@@ -211,5 +211,5 @@ def test_a_worker_that_does_not_fit_is_named(cluster, tmp_path, data):
     # One path, another folder on each machine.
     status, _, errors = Table('/proc/self/cwd/table', data, *TEACHERS, '--scheduler', cluster.file, cwd=str(home)).end()
     assert status == 1 and "worker tcp://127.0.0.1:" in errors and "does not see '/proc/self/cwd/table/.lease-" in errors
-    status, _, errors = Table(tmp_path / 'table', str(tmp_path / 'here'), *TEACHERS, '--scheduler', 'tcp://127.0.0.1:9').end()
-    assert status == 1 and "'tcp://127.0.0.1:9' is no Dask scheduler" in errors and len(errors.strip().split('\n')) == 1
+    status, _, errors = Table(tmp_path / 'table', data, *TEACHERS, '--scheduler', 'tcp://127.0.0.1:9').end()
+    assert status == 1 and "no Dask scheduler answers at 'tcp://127.0.0.1:9'" in errors and len(errors.strip().split('\n')) == 1
