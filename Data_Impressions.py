@@ -9,15 +9,16 @@ sum to 1) and DI-<Rate>.json, which says how it was made and how well the teache
 import time
 
 import numpy as np
+from scipy.special import rel_entr, softmax
 
 from utils.console import run
 from utils.flags import synthesis_flags
+from utils.impressions import save_impressions
 from utils.layout import synthesis_files
 from utils.recipes import count
 from utils.results import fingerprint, save_result
 from utils.session import logits_of, versions
 from utils.synthesis import data_impressions
-from utils.transfer_set import save_impressions
 
 
 def main(argv=None):
@@ -27,21 +28,17 @@ def main(argv=None):
     teacher, rng = files.inputs['teacher'], np.random.RandomState(settings.seed)
     images, targets = data_impressions(teacher, count(settings.Rate), settings, rng, 'DI-%g' % settings.Rate)
     logits = logits_of(teacher, 'Teacher', images, settings.threads)
-    kl, agreement = agreement_with(targets, logits, settings.temperature)
+    kl, targets_met = agreement_with(targets, logits, settings.temperature)
 
     print('%d impressions, mean KL to the targets at T = %g: %.4f, same class as the target: %.2f %%'
-          % (len(targets), settings.temperature, kl, agreement))
+          % (len(targets), settings.temperature, kl, targets_met))
     save_impressions(files.outputs[0], images, targets)
-    save_result(files, made_from, kl=kl, agreement=agreement, seconds=time.time() - started, versions=versions())
+    save_result(files, made_from, kl=kl, targets_met=targets_met, seconds=time.time() - started, versions=versions())
 
 
 def agreement_with(targets, logits, temperature):
     """(mean KL(target || softmax(logits / T)) in nats, equal argmax in per cent); both [N, 10]."""
-    scaled = logits / temperature
-    scaled = scaled - scaled.max(axis=1, keepdims=True)
-    log_teacher = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-    log_targets = np.log(np.maximum(targets, np.finfo(np.float32).tiny))
-    kl = (targets * (log_targets - log_teacher)).sum(axis=1).mean()
+    kl = rel_entr(targets, softmax(logits.astype(float) / temperature, axis=1)).sum(axis=1).mean()
     return float(kl), float(100 * (targets.argmax(axis=1) == logits.argmax(axis=1)).mean())
 
 

@@ -156,7 +156,7 @@ def outcome(result):
     """The figure that sums up a job, for the progress line."""
     if 'accuracy' in result:
         return ': %.2f %%' % result['accuracy']
-    return ': %.1f %% of targets met' % result['agreement']
+    return ': %.1f %% of targets met' % result['targets_met']
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from nets.lenet import build_lenet, weight_decay
-from nets.losses import distillation_loss
+from nets.lenet import build_lenet
+from nets.losses import distillation_loss, l2_penalty
 from utils import datasets
 from utils.console import Progress, run
 from utils.curves import Curves
@@ -32,6 +32,9 @@ from utils.synthesis import data_impressions
 from utils.transfer_set import batches, transfer_set
 
 EVALUATIONS = 20
+# What a student is evaluated on, and what the curve of that is called.
+CURVES = {'test images': 'test_accuracy', 'held-out training images': 'validation_accuracy',
+          'unseen impressions': 'agreement'}
 UNSEEN = 1000  # impressions to evaluate on where there is no data set
 
 
@@ -69,16 +72,15 @@ def main(argv=None):
             score = 100 * np.mean(in_batches(sess, graph.predictions, graph.pixels, eval_images) == eval_labels)
             progress.show(loss=loss, lr=current, **{measure: score})
             curves.add(step + 1, loss=loss, learning_rate=current,
-                       train_accuracy=100 * np.mean(predicted == labels[batch]), **{measure: score})
+                       train_accuracy=100 * np.mean(predicted == labels[batch]), **{CURVES[evaluated_on]: score})
             if score > best_score:
                 best_score, best = score, trained
 
         for path, arrays in zip(files.outputs, (trained, best)):
             save_mat(path, arrays)
-        kind = measure.split('_')[-1]
         save_result(files, made_from, evaluated_on=evaluated_on, seconds=time.time() - started, versions=versions(),
-                    **{kind: round(score, 4)})
-    print('%s: %s %.2f %% on %d %s' % (settings.method, kind, score, len(eval_labels), evaluated_on))
+                    **{measure: round(score, 4)})
+    print('%s: %s %.2f %% on %d %s' % (settings.method, measure, score, len(eval_labels), evaluated_on))
 
 
 class Training(NamedTuple):
@@ -97,17 +99,17 @@ def build_training(settings):
     pixels, images = image_bytes()
     labels = tf.placeholder(tf.int32, [None])
     teacher_logits = tf.placeholder(tf.float32, [None, datasets.CLASSES])
-    rate = tf.placeholder(tf.float32, [])
+    step_size = tf.placeholder(tf.float32, [])
     logits = build_lenet(images, settings.main_scope)
     predictions = tf.argmax(logits, axis=1)
-    loss = settings.weight_decay * weight_decay(settings.main_scope)
+    loss = settings.weight_decay * l2_penalty(settings.main_scope)
     if settings.ce_weight:
         loss += settings.ce_weight * tf.losses.sparse_softmax_cross_entropy(labels, logits)
     if settings.kl_weight:
         loss += (settings.kl_weight * settings.temperature ** 2
                  * distillation_loss(logits, teacher_logits, settings.temperature))
-    train_op = tf.train.AdamOptimizer(rate).minimize(loss)
-    return Training(pixels, labels, teacher_logits, rate, loss, predictions, train_op)
+    train_op = tf.train.AdamOptimizer(step_size).minimize(loss)
+    return Training(pixels, labels, teacher_logits, step_size, loss, predictions, train_op)
 
 
 def evaluation_set(settings, teacher):
@@ -125,8 +127,8 @@ def evaluation_set(settings, teacher):
         return images, answers, 'agreement', 'unseen impressions'
     if settings.holdout:
         images, labels = datasets.load(settings.dataset, settings.data, 'train')
-        return images[-settings.holdout:], labels[-settings.holdout:], 'validation_accuracy', 'held-out training images'
-    return datasets.load(settings.dataset, settings.data, 'test') + ('test_accuracy', 'test images')
+        return images[-settings.holdout:], labels[-settings.holdout:], 'accuracy', 'held-out training images'
+    return datasets.load(settings.dataset, settings.data, 'test') + ('accuracy', 'test images')
 
 
 if __name__ == '__main__':

@@ -22,17 +22,17 @@ import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 from tabulate import tabulate  # noqa: E402
 
-from nets.similarity import class_similarity  # noqa: E402
 from utils import datasets  # noqa: E402
 from utils.console import run  # noqa: E402
 from utils.datasets import CLASSES, class_names, title  # noqa: E402
 from utils.files import RunError, atomic_write  # noqa: E402
 from utils.flags import picture_flags  # noqa: E402
+from utils.impressions import load_impressions  # noqa: E402
 from utils.layout import REPOSITORY, impressions_file, teacher_file  # noqa: E402
-from utils.matfile import load_any, load_mat  # noqa: E402
+from utils.matfile import load_any  # noqa: E402
 from utils.methods import METHODS  # noqa: E402
 from utils.session import logits_of  # noqa: E402
-from utils.transfer_set import load_impressions  # noqa: E402
+from utils.synthesis import similarity_of  # noqa: E402
 
 RECORDS = {'mnist': os.path.join(REPOSITORY, 'results', 'results.csv')}  # the committed tables
 
@@ -43,9 +43,8 @@ def main(argv=None):
     if args.student:
         pictures = {'confusion.png': draw_confusion(*predictions(args), names)}
     else:
-        fc2 = load_mat(teacher_file(args.teacher), {'Teacher/fc2/weights': [84, CLASSES]})['Teacher/fc2/weights']
         images, targets = load_impressions(args.impressions or default_impressions(args.teacher))
-        pictures = {'concentrate.png': draw_similarity(class_similarity(fc2), names),
+        pictures = {'concentrate.png': draw_similarity(similarity_of(teacher_file(args.teacher)), names),
                     'samples.png': draw_samples(images, targets, args.rows, names)}
         results = args.results or next(filter(os.path.exists, [
             os.path.join(title(args.dataset), 'results.csv'), RECORDS.get(args.dataset, '')]), None)

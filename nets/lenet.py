@@ -29,12 +29,6 @@ def build_lenet(images, scope):
         return tf.transpose(x)
 
 
-def weight_decay(scope):
-    """Sum over all weights (not biases) of half the squared L2 norm; scalar."""
-    return tf.add_n([tf.nn.l2_loss(v) for v in tf.trainable_variables(scope + '/')
-                     if v.op.name.endswith('weights')])
-
-
 def _dense(x, layer, units):
     """A fully connected layer: [features, B] -> [units, B]."""
     weights, biases = _variables(layer, [x.shape.as_list()[0], units])

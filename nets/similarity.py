@@ -3,7 +3,7 @@ import numpy as np
 
 
 def class_similarity(fc2_weights):
-    """The concentration matrix C: cosine similarity between class templates, rows scaled to [0, 1] (section 3.2.1).
+    """The concentration matrix C: cosine similarity between class templates, rows scaled to [0, 1] (eq. 2).
 
     fc2_weights [84, 10], one column per class. Returns float64 [10, 10]; row k is 1 at k, 0 at the
     class least like k.
@@ -16,7 +16,7 @@ def class_similarity(fc2_weights):
 
 
 def dirichlet_targets(similarity, count, betas, rng):
-    """Soft targets y ~ Dirichlet(beta * C[k]) (eq. 2), as many for every class and beta.
+    """Soft targets y ~ Dirichlet(beta * C[k]), as many for every class and beta.
 
     similarity C [10, 10] in [0, 1]; betas > 0; rng a numpy RandomState. Returns float32 [count, 10], rows sum to 1;
     row i is of class i mod 10, so what does not divide evenly goes to the first classes and betas.

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from utils import datasets
 from utils.files import RunError
+from utils.impressions import load_impressions
 from utils.layout import Files
 from utils.matfile import load_mat
 from utils.results import fingerprint, load_result, save_result
-from utils.transfer_set import load_impressions
 
 SHAPES = {'Teacher/fc1/weights': [120, 84], 'Teacher/fc2/biases': [10]}
 EXAMPLES = settings(max_examples=250, deadline=None, derandomize=True,

@@ -6,8 +6,8 @@ import scipy.stats
 import tensorflow.compat.v1 as tf
 
 from nets.fast_conv import conv_relu_pool
-from nets.lenet import build_lenet, weight_decay
-from nets.losses import distillation_loss, impression_loss
+from nets.lenet import build_lenet
+from nets.losses import distillation_loss, impression_loss, l2_penalty
 from nets.similarity import class_similarity, dirichlet_targets
 from plain_form import plain_conv_relu_pool, plain_lenet
 from utils.matfile import load_any
@@ -74,7 +74,7 @@ def test_weight_decay_counts_weights_not_biases():
     new_graph(0)
     build_lenet(tf.zeros([1, 32, 32, 1]), 'Student')
     build_lenet(tf.zeros([1, 32, 32, 1]), 'Teacher')
-    penalty = weight_decay('Student')
+    penalty = l2_penalty('Student')
     with session(1) as sess:
         sess.run(tf.global_variables_initializer())
         expected = sum((array.astype(np.float64) ** 2).sum() / 2

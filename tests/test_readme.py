@@ -148,7 +148,7 @@ def test_a_teacher_of_scaled_images(tmp_path, images):
 def differences():
     """README's table of hyper-parameters: published -> here, where they differ at any rate of the table."""
     def values(rows, name):
-        shown = ['%.4g' % row[name] if isinstance(row[name], float) else str(row[name]) for row in rows]
+        shown = ['%.4g' % row[name] if isinstance(row.get(name), float) else str(row.get(name, '-')) for row in rows]
         return shown[0] if len(set(shown)) == 1 else '%s to %s' % (shown[0], shown[-1])
 
     def column(rows_for, name):

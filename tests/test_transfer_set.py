@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
+from utils.datasets import to_bytes
 from utils.files import RunError
 from utils.flags import training_flags
+from utils.impressions import load_impressions, save_impressions
 from utils.matfile import load_any, save_mat
-from utils.transfer_set import (affine_copies, batches, load_impressions, save_impressions, stratified_sample, to_bytes,
-                                transfer_set)
+from utils.transfer_set import affine_copies, batches, stratified_sample, transfer_set
 
 
 # Real images

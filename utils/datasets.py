@@ -17,6 +17,7 @@ from utils import sources
 from utils.files import RunError, atomic_write
 
 SIDE, CLASSES = 32, 10
+PIXEL_MAX = 255  # images are bytes in memory and on disk; a network sees them divided by this
 DIGITS = [str(digit) for digit in range(CLASSES)]
 PARTS = {'train': ('x_train', 'y_train'), 'test': ('x_test', 'y_test')}
 
@@ -115,6 +116,11 @@ def read_npz(path, names):
     if labels.min() < 0 or labels.max() >= CLASSES:
         raise RunError('%r: %s holds labels from %d to %d, expected 0 to 9' % (path, names[1], labels.min(), labels.max()))
     return images, labels.astype(np.uint8)
+
+
+def to_bytes(images):
+    """Images as a network sees them, in [0, 1], as they are kept: uint8 in 0..255."""
+    return np.rint(PIXEL_MAX * images).astype(np.uint8)
 
 
 def enlarge(images):

@@ -1,5 +1,6 @@
 """Where every file of a run is: the inputs and outputs of a job, and the folders of a table."""
 import os
+from typing import NamedTuple
 
 from utils.methods import METHODS
 
@@ -20,11 +21,11 @@ def weights_files(train_dir):
     return [os.path.join(train_dir, name) for name in ('train_params.mat', 'best_params.mat')]
 
 
-class Files:
-    """What a job reads and writes: ``inputs`` {role: path}, ``outputs`` [path], and ``result``, written last."""
-
-    def __init__(self, inputs, outputs, result):
-        self.inputs, self.outputs, self.result = inputs, outputs, result
+class Files(NamedTuple):
+    """What a job reads and writes."""
+    inputs: dict    # {role: path}
+    outputs: list   # of paths
+    result: str     # path of its record, written last
 
 
 def training_files(settings):

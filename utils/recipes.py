@@ -13,13 +13,16 @@ from utils.methods import METHODS, method_for
 
 NOMINAL = 60000         # images that a rate is a percentage of
 RATES = [1, 5, 10, 25, 40]  # of the published table
+TEMPERATURE = 20.0      # of the distillation loss
+PLAIN_KL = 1 / TEMPERATURE ** 2
+MOVEMENTS = dict(rotation=15.0, scale=0.15, shift=3.0)  # of affine copies: degrees, fraction, pixels either way
 AUGMENTED_SET = 100000  # images that affine copies bring an augmented set to
 
 TRAINING = {
     'default': {
-        # steps: for all 60,000 images. ce_weight: factor of the cross entropy with the labels; kl_weight: factor of
-        # T^2 KL(teacher || student). Without warm-up some filters of conv1 die in ZSKD: no impression makes them
-        # answer, and weight decay does the rest.
+        # All for 60,000 images; ``training`` fits steps (ZSKD: batch size and weight decay) to fewer. ce_weight: factor of
+        # the cross entropy with the labels; kl_weight: of T^2 KL(teacher || student). Without warm-up some filters of
+        # conv1 die in ZSKD: no impression makes them answer, and weight decay does the rest.
         'Teacher': dict(steps=12000, batch_size=128, learning_rate=2e-3, schedule='cosine', weight_decay=1e-3,
                         ce_weight=1.0, kl_weight=0.0),
         'Student': dict(steps=12000, batch_size=128, learning_rate=4e-3, schedule='cosine', weight_decay=5e-4,
@@ -32,20 +35,25 @@ TRAINING = {
                              ce_weight=0.0, kl_weight=1.0),
     },
     'published': {
-        # epochs in place of steps; kl_weight 1/400 makes T^2 KL the plain KL at T = 20.
+        # epochs in place of steps; such a kl_weight makes T^2 KL the plain KL.
         'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant', weight_decay=1e-4,
                         ce_weight=1.0, kl_weight=0.0),
         'Student': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
                         ce_weight=1.0, kl_weight=0.0),
         'Soft_logits': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
-                            ce_weight=0.3, kl_weight=1 / 400),
+                            ce_weight=0.3, kl_weight=PLAIN_KL),
         'ZSKD': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
-                     ce_weight=0.0, kl_weight=1 / 400),
+                     ce_weight=0.0, kl_weight=PLAIN_KL),
     },
 }
+SYNTHESIS = {
+    'default': dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
+                    l2=1e-3, betas=[0.1, 1.0], batch_size=128),
+    'published': dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None,
+                      temperature=20.0, l2=1e-3, betas=[0.1, 1.0], batch_size=100),
+}
 RECIPES = list(TRAINING)
-TEMPERATURE = 20.0
-MOVEMENTS = dict(rotation=15.0, scale=0.15, shift=3.0)  # of affine copies: degrees, fraction, pixels either way
+HYPER_PARAMETERS = {'temperature', 'copies', *MOVEMENTS}.union(TRAINING['default']['ZSKD'])
 
 
 def training(recipe, method, items):
@@ -55,35 +63,35 @@ def training(recipe, method, items):
     """
     if method not in TRAINING[recipe]:
         raise ValueError('the %s recipe has no %s; use --recipe default' % (recipe, METHODS[method].label))
-    values = dict(TRAINING[recipe][method], temperature=TEMPERATURE, copies=0, **MOVEMENTS)
+    values = dict(TRAINING[recipe][method])
     share = items / NOMINAL
-    if recipe == 'published':
-        values['steps'] = items * values.pop('epochs') // values['batch_size'] + 1
+    if 'epochs' in values:
+        values = dict(steps=items * values.pop('epochs') // values['batch_size'] + 1, **values)
     elif method == 'ZSKD':
         # Few impressions do better with as many steps of smaller batches and with more weight decay: otherwise the
         # student learns what is odd about the few there are.
-        values['batch_size'] = max(8, round(values['batch_size'] * share ** 0.75))
-        values['weight_decay'] /= share ** 0.75
+        values.update(batch_size=max(8, round(values['batch_size'] * share ** 0.75)),
+                      weight_decay=values['weight_decay'] / share ** 0.75)
     else:
         # A smaller set needs fewer steps, though not in proportion.
         values['steps'] = int(values['steps'] * (0.25 + 0.75 * math.sqrt(share)))
+    if METHODS[method].has_teacher:
+        values['temperature'] = TEMPERATURE
     if METHODS[method].augment:
-        values['copies'] = max(4, min(100, round(AUGMENTED_SET / items)))
+        values.update(MOVEMENTS, copies=max(4, min(100, round(AUGMENTED_SET / items))))
     return values
 
 
 def synthesis(recipe, items):
     """{hyper-parameter: value} to synthesise ``items`` impressions."""
-    if recipe == 'default':
-        return dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
-                    l2=1e-3, betas=[0.1, 1.0], batch_size=128)
-    # Published for 600, 3000, 6000, 12000 and 24000 impressions; other numbers take the next smaller one's values.
-    learning_rate = 0.1 if items < 6000 else 1.0 if items < 12000 else 2.0 if items < 24000 else 3.0
-    # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that number is the
-    # same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter, as impressions are independent.
-    epsilon = 1e-7 if items < 6000 else 1e-6
-    return dict(iterations=1500, learning_rate=learning_rate, schedule='constant', beta2=0.999, epsilon=epsilon,
-                temperature=20.0, l2=1e-3, betas=[0.1, 1.0], batch_size=100)
+    values = dict(SYNTHESIS[recipe])
+    if recipe == 'published':
+        # Published for 600, 3000, 6000, 12000 and 24000 impressions; other numbers take the next smaller one's values.
+        values['learning_rate'] = 0.1 if items < 6000 else 1.0 if items < 12000 else 2.0 if items < 24000 else 3.0
+        # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that number is
+        # the same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter.
+        values['epsilon'] = 1e-7 if items < 6000 else 1e-6
+    return values
 
 
 def count(rate, total=NOMINAL):
@@ -94,14 +102,16 @@ def count(rate, total=NOMINAL):
 def training_settings(given):
     """All settings of a training as a Namespace: what was ``given`` as {flag: value}, the rest from its recipe.
 
-    Adds ``method`` and ``rate``. Raises ValueError for values that do not go together.
+    Adds ``method`` and ``rate``; hyper-parameters that the method has no use for are left out. Raises ValueError for values that do not go together.
     """
     distillation, _, rate = given['Distillation'].partition('-')
     method = method_for(given['main_scope'], distillation, given['augment'])
     rate = float(rate or 100)
     holdout = 0 if method.from_impressions else given['holdout']
     values = training(given['recipe'], method.name, count(rate, NOMINAL - holdout))
-    settings = Namespace(**dict(values, **given), method=method.name, rate=rate)
+    unused = HYPER_PARAMETERS - set(values)
+    settings = Namespace(**dict(values, **{name: value for name, value in given.items() if name not in unused}),
+                         method=method.name, rate=rate)
     if settings.ce_weight == settings.kl_weight == 0:
         raise ValueError('--ce_weight and --kl_weight cannot both be 0')
     if settings.ce_weight and method.from_impressions:
@@ -110,8 +120,6 @@ def training_settings(given):
         raise ValueError('--kl_weight needs a teacher; use --Distillation')
     if settings.dataset == 'none' and (settings.holdout or not method.from_impressions):
         raise ValueError('--dataset none goes with --Distillation ZSKD-R, and without --holdout')
-    if not method.augment:
-        settings.copies = 0
     return settings
 
 
@@ -131,9 +139,14 @@ def synthesis_rows(recipe):
     return [dict({'': 'impressions %g' % rate}, **synthesis(recipe, count(rate))) for rate in RATES]
 
 
-def tables(rows, style='plain'):
-    """The hyper-parameters of all recipes as text, a table each; rows: training_rows or synthesis_rows."""
-    return '\n\n'.join('--recipe %s:\n\n%s' % (recipe, tabulate(
-        [['%.4g' % value if isinstance(value, float) else value for value in row.values()] for row in rows(recipe)],
-        [name.replace('_', '\n' if style == 'plain' else ' ') for name in rows(recipe)[0]], tablefmt=style,
-        disable_numparse=True)) for recipe in RECIPES)
+def tables(rows_of):
+    """The hyper-parameters of all recipes as text, a table each; rows_of: training_rows or synthesis_rows."""
+    texts = []
+    for recipe in RECIPES:
+        rows = rows_of(recipe)
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-') for name in names]
+                 for row in rows]
+        texts.append('--recipe %s:\n\n%s' % (recipe, tabulate(
+            cells, [name.replace('_', '\n') for name in names], tablefmt='plain', disable_numparse=True)))
+    return '\n\n'.join(texts)

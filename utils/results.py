@@ -89,10 +89,11 @@ def results_markdown(rows):
     cells = {}
     for row in rows:
         cells.setdefault((float(row['rate']), row['method']), []).append(float(row['accuracy']))
-    lines = [['%g' % rate] + [_cell(cells.get((rate, method), [])) for method in METHODS]
+    methods = [method for method in METHODS.values() if any(name == method.name for _, name in cells)]
+    lines = [['%g' % rate] + [_cell(cells.get((rate, method.name), [])) for method in methods]
              for rate in sorted({rate for rate, _ in cells}, reverse=True)]
-    return tabulate(lines, ['Rate'] + [method.label for method in METHODS.values()], tablefmt='github',
-                    disable_numparse=True, colalign=['right'] + ['center'] * len(METHODS)) + '\n' if lines else ''
+    return tabulate(lines, ['Rate'] + [method.label for method in methods], tablefmt='github',
+                    disable_numparse=True, colalign=['right'] + ['center'] * len(methods)) + '\n' if lines else ''
 
 
 def _cell(accuracies):

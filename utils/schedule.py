@@ -5,7 +5,7 @@ SCHEDULES = 'cosine', 'warmup', 'constant'
 WARMUP = 0.1  # share of the steps
 
 
-def learning_rate(peak, step, steps, schedule='cosine'):
+def learning_rate(peak, step, steps, schedule):
     """Adam's learning rate for ``step`` in 0..steps-1, a float in (0, peak].
 
     'constant': ``peak`` throughout. 'cosine': from ``peak`` to nearly 0 along half a cosine. 'warmup':

@@ -9,8 +9,8 @@ import numpy as np  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
 
 from nets.lenet import build_lenet  # noqa: E402
+from utils.datasets import PIXEL_MAX, SIDE  # noqa: E402
 from utils.matfile import load_mat  # noqa: E402
-from utils.transfer_set import PIXEL_MAX  # noqa: E402
 
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()
@@ -36,7 +36,7 @@ def versions():
 
 def image_bytes():
     """(placeholder for images uint8 [B, 32, 32, 1] in 0..255, the same as a network sees them, float32 in [0, 1])."""
-    pixels = tf.placeholder(tf.uint8, [None, 32, 32, 1])
+    pixels = tf.placeholder(tf.uint8, [None, SIDE, SIDE, 1])
     return pixels, tf.cast(pixels, tf.float32) / PIXEL_MAX
 
 

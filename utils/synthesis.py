@@ -8,12 +8,11 @@ from nets.lenet import build_lenet
 from nets.losses import impression_loss
 from nets.similarity import class_similarity, dirichlet_targets
 from utils.console import Progress
-from utils.datasets import CLASSES
+from utils.datasets import CLASSES, SIDE, to_bytes
 from utils.files import RunError
 from utils.matfile import load_mat
 from utils.schedule import learning_rate
 from utils.session import new_graph, restore, session
-from utils.transfer_set import to_bytes
 
 
 def data_impressions(teacher, size, settings, rng, what):
@@ -22,9 +21,13 @@ def data_impressions(teacher, size, settings, rng, what):
     teacher: path of its weights; settings: a Namespace with the hyper-parameters of utils/recipes.py, seed and threads;
     rng a numpy RandomState; what: the word for them in the progress. Raises RunError where they become NaN.
     """
-    fc2 = load_mat(teacher, {'Teacher/fc2/weights': [84, CLASSES]})['Teacher/fc2/weights']
-    targets = dirichlet_targets(class_similarity(fc2), size, settings.betas, rng)
+    targets = dirichlet_targets(similarity_of(teacher), size, settings.betas, rng)
     return to_bytes(synthesise(teacher, targets, settings, rng, what)), targets
+
+
+def similarity_of(teacher):
+    """The class similarity [10, 10] of the teacher in a file."""
+    return class_similarity(load_mat(teacher, {'Teacher/fc2/weights': [84, CLASSES]})['Teacher/fc2/weights'])
 
 
 def synthesise(teacher, targets, settings, rng, what):
@@ -42,7 +45,7 @@ def synthesise(teacher, targets, settings, rng, what):
         for block in np.array_split(targets, blocks):
             # The last blocks may be one short: the row that fills them up is not kept.
             wanted = np.resize(block, graph.targets.shape.as_list())
-            noise = np.resize(rng.standard_normal(block.shape[:1] + (32, 32, 1)), graph.noise.shape.as_list())
+            noise = np.resize(rng.standard_normal(block.shape[:1] + (SIDE, SIDE, 1)), graph.noise.shape.as_list())
             sess.run(graph.start, {graph.noise: noise})
             for i in range(settings.iterations):
                 current = learning_rate(settings.learning_rate, i, settings.iterations, settings.schedule)
@@ -66,14 +69,14 @@ class Search(NamedTuple):
     images: tf.Tensor           # float32 [B, 32, 32, 1] in [0, 1], what it has come to
 
 
-def build_search(size, settings):
-    """The Search for ``size`` impressions in the default graph, beside the variables of a teacher."""
-    x = tf.get_variable('impressions', [size, 32, 32, 1], trainable=False)
+def build_search(batch_size, settings):
+    """The Search for ``batch_size`` impressions in the default graph, beside the variables of a teacher."""
+    x = tf.get_variable('impressions', [batch_size, SIDE, SIDE, 1], trainable=False)
     noise = tf.placeholder(tf.float32, x.shape)
-    targets = tf.placeholder(tf.float32, [size, CLASSES])
-    rate = tf.placeholder(tf.float32, [])
+    targets = tf.placeholder(tf.float32, [batch_size, CLASSES])
+    step_size = tf.placeholder(tf.float32, [])
     loss = impression_loss(x, targets, build_lenet(x, 'Teacher'), settings.temperature, settings.l2)
-    adam = tf.train.AdamOptimizer(rate, beta2=settings.beta2, epsilon=settings.epsilon)
+    adam = tf.train.AdamOptimizer(step_size, beta2=settings.beta2, epsilon=settings.epsilon)
     train_op = adam.minimize(loss, var_list=[x])
     start = [x.assign(noise), tf.variables_initializer(adam.variables())]
-    return Search(noise, targets, rate, start, loss, train_op, tf.clip_by_value(x, 0.0, 1.0))
+    return Search(noise, targets, step_size, start, loss, train_op, tf.clip_by_value(x, 0.0, 1.0))

@@ -1,19 +1,13 @@
-"""What a student learns from: a stratified sample of real images, or data impressions and affine copies of them.
-
-The one place that knows the pixel scale: images are bytes in 0..255 in memory and on disk, a network sees them as
-``images / PIXEL_MAX``, and impressions come out of their synthesis in [0, 1].
-"""
+"""What a student learns from: a stratified sample of real images, or data impressions and affine copies of them."""
 import cv2
 import numpy as np
 
 from utils import datasets
 from utils.datasets import CLASSES, SIDE
 from utils.files import RunError
-from utils.matfile import load_mat, save_mat
+from utils.impressions import load_impressions
 from utils.methods import METHODS
 from utils.recipes import count
-
-PIXEL_MAX = 255.0
 
 
 def transfer_set(settings, impressions, rng):
@@ -54,32 +48,6 @@ def stratified_sample(labels, size, rng):
     quotas[largest_remainders[:size - quotas.sum()]] += 1
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == k))[:quotas[k]]
                                    for k in range(CLASSES)]))
-
-
-def to_bytes(images):
-    """Images in [0, 1] as they are kept: uint8 in 0..255."""
-    return np.rint(PIXEL_MAX * images).astype(np.uint8)
-
-
-def save_impressions(path, images, targets):
-    """Writes images uint8 [N, 32, 32, 1] and targets [N, 10] as DI-R.mat (the images as float32, whole numbers)."""
-    save_mat(path, {'train_images': images.astype(np.float32), 'train_labels': targets})
-
-
-def load_impressions(path):
-    """(images uint8 [N, 32, 32, 1] in 0..255, targets float32 [N, 10], rows sum to 1) of a DI-R.mat of any origin.
-
-    Raises RunError where the file is missing, damaged, or holds something else.
-    """
-    arrays = load_mat(path, {'train_images': [None, SIDE, SIDE, 1], 'train_labels': [None, CLASSES]})
-    images, targets = arrays['train_images'], arrays['train_labels']
-    if not 0 < len(images) == len(targets):
-        raise RunError('%r holds %d images and %d labels; make it again' % (path, len(images), len(targets)))
-    if images.min() < 0 or images.max() > PIXEL_MAX:
-        raise RunError('%r: train_images are not within 0..255; make it again' % path)
-    if targets.min() < 0 or np.abs(targets.sum(axis=1) - 1).max() > 1e-3:
-        raise RunError('%r: rows of train_labels are not probabilities that sum to 1; make it again' % path)
-    return np.rint(images).astype(np.uint8), targets
 
 
 def affine_copies(images, copies, rotation, scale, shift, rng):
