@@ -1,7 +1,14 @@
 """What the tests share: where things are, and how a script is run as a user runs it."""
+import fcntl
 import os
+import pty
+import select
+import struct
 import subprocess
 import sys
+import termios
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
@@ -40,6 +47,16 @@ def mnist(data):
 
 
 @pytest.fixture(scope='session')
+def small(mnist, tmp_path_factory):
+    """A data set of one's own, which takes no time to load: 2,000 training images and 500 test images of MNIST."""
+    import numpy as np
+    path = str(tmp_path_factory.mktemp('own') / 'small.npz')
+    np.savez(path, x_train=mnist.train_images[:2000, :, :, 0], y_train=mnist.train_labels[:2000],
+             x_test=mnist.test_images[:500, :, :, 0], y_test=mnist.test_labels[:500])
+    return path
+
+
+@pytest.fixture(scope='session')
 def teacher():
     """The teacher that comes with the repository."""
     return os.path.join(ROOT, 'pre_trained', 'Lenet5.mat')
@@ -53,13 +70,64 @@ def reference():
     return REFERENCE
 
 
+def command(words):
+    """What starts a script of this repository: the words of a command line, the first its name."""
+    name, *flags = words
+    return [sys.executable, '-u', os.path.join(ROOT, name)] + [str(flag) for flag in flags]
+
+
+def run_script(words, prefix=(), **options):
+    """A script run to its end, as a user runs it; the finished process. prefix: the words before its command."""
+    return subprocess.run([*prefix, *command(words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                          **dict({'cwd': ROOT, 'timeout': 600}, **options))
+
+
+def two_at_a_time(function, items):
+    """{item: function(item)}; for functions that wait for a process."""
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(items, pool.map(function, items)))
+
+
 @pytest.fixture
 def script(data):
     """Runs a script in the repository's root: script(name, flags...) -> finished process."""
     def call(name, *flags, **options):
         if name != 'Data_Impressions.py' and '--data' not in flags:
             flags += ('--data', data)
-        return subprocess.run([sys.executable, os.path.join(ROOT, name)] + [str(flag) for flag in flags],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-                              **dict({'cwd': ROOT, 'timeout': 600}, **options))
+        return run_script((name,) + flags, **options)
     return call
+
+
+def wait_until(condition, seconds=120):
+    """Looks until ``condition()`` is true; fails when it is not so in time."""
+    deadline = time.time() + seconds
+    while not condition():
+        assert time.time() < deadline, 'waited in vain'
+        time.sleep(0.05)
+
+
+class Terminal:
+    """A script on a terminal of 24 lines and 160 columns."""
+
+    def __init__(self, words, **options):
+        self._screen, other_end = pty.openpty()
+        fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 160, 0, 0))
+        self.process = subprocess.Popen(command(words), stdout=other_end, stderr=other_end, **options)
+        os.close(other_end)
+        self._content = b''
+
+    @property
+    def shown(self):
+        return self._content.decode(errors='replace')
+
+    def read(self, until=lambda shown: False, seconds=120):
+        """Reads until ``until(shown)``, or the process has closed the terminal; fails when neither comes in time."""
+        deadline = time.time() + seconds
+        while not until(self.shown):
+            assert select.select([self._screen], [], [], max(0, deadline - time.time()))[0], 'waited in vain'
+            try:
+                block = os.read(self._screen, 4096)
+            except OSError:  # what Linux says when nobody is on the other end
+                break
+            self._content += block
+        return self.shown

@@ -1,85 +1,130 @@
-"""Bad input against the real scripts: one clear line, the right exit status, no traceback, nothing lost."""
-import gzip
+"""Bad input: one clear line, the right exit status, no traceback, nothing lost.
+
+Most of it is checked in this process, where a script's main() or its ``run`` ends with SystemExit; some dozen cases run
+the scripts themselves.
+"""
+import functools
 import os
 import resource
+import shlex
+import signal
 import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import scipy.io
 
-from conftest import ROOT
+import autotrain
+import Data_Impressions
+import train_w_distill
+import visualization
+from conftest import ROOT, command, run_script, two_at_a_time
+from utils import console
 
-TRAIN = 'train_w_distill.py --train_dir={out} --data={data} --main_scope=Student --steps=1 '
+SCRIPTS = {module.__name__ + '.py': module for module in (train_w_distill, Data_Impressions, autotrain, visualization)}
+
+# {script: {flags that are wrong: a word that the message holds beside the flag's name}}
+USAGE = {
+    'train_w_distill.py': {
+        '': '--train_dir', '--train_dir=': 'path', '--train_dir=x --unknown=1': '--unknown',
+        '--main_scope=Lecturer': 'Lecturer', '--Distillation=Magic-5': 'Magic-5', '--Distillation=ZSKD-0': '0 is not',
+        '--Distillation=ZSKD-101': '101', '--Distillation=ZSKD-abc': 'abc', '--Distillation=ZSKD-nan': 'nan',
+        '--Distillation=Soft_logits--5': '-5', '--Distillation=Soft_logits-': 'Soft_logits-',
+        '--Distillation=ZSKD-1 --main_scope=Teacher': 'Teacher', '--augment': 'ZSKD-R', '--steps=0': '0', '--steps=1.5': '1.5',
+        '--batch_size=0': '0', '--batch_size=70000': '60000', '--learning_rate=0': '0', '--learning_rate=-1': '-1',
+        '--learning_rate=nan': 'nan', '--learning_rate=inf': 'inf', '--learning_rate=fast': 'fast', '--schedule=steps': 'steps',
+        '--weight_decay=-1': '-1', '--temperature=0': '0', '--kl_weight=1': 'teacher', '--ce_weight=0': '0',
+        '--Distillation=ZSKD-1 --ce_weight=1': 'labels', '--copies=0': '0', '--rotation=181': '180', '--scale=1': '0.9',
+        '--shift=-1': '-1', '--holdout=40000': '30000', '--holdout=-1': '-1', '--seed=-1': '-1',
+        '--seed=2147483648': '2147483648', '--threads=0': '0', '--teacher=': 'path',
+        '--recipe=mine': 'mine', '--recipe=published --Distillation=ZSKD-1 --augment': 'augmentation',
+        '--dataset=cifar': 'cifar', '--dataset=': 'none', '--dataset=mnist.npy': 'FILE.npz',
+        '--dataset=none': 'ZSKD-R', '--dataset=none --main_scope=Teacher': 'ZSKD-R',
+        '--dataset=none --Distillation=Soft_logits-1': 'ZSKD-R', '--dataset=none --Distillation=ZSKD-1 --holdout=5': '--holdout',
+    },
+    'Data_Impressions.py': {
+        '': '--Rate', '--Rate=0': '0 is not', '--Rate=100.1': '100.1', '--Rate=many': 'many', '--Rate=0.0001': '0.0001',
+        '--Rate=1 --iterations=0': '0', '--Rate=1 --learning_rate=-1': '-1', '--Rate=1 --l2=-1': '-1', '--Rate=1 --betas=0': '0',
+        '--Rate=1 --betas': 'argument', '--Rate=1 --beta2=1': '1', '--Rate=1 --epsilon=0': '0', '--Rate=1 --batch_size=0': '0',
+        '--Rate=1 --temperature=-1': '-1', '--Rate=1 --save_path=': 'path', '--Rate=1 --dataset=svhn': 'svhn',
+        '--Rate=1 --steps=5': '--steps',
+    },
+    'autotrain.py': {
+        '--runs=0': '0', '--rates 0': '0', '--rates 1 500': '500', '--jobs=0': '0', '--budget=0': '0', '--methods Magic': 'Magic',
+        '--root=': 'path', '--dataset=none': 'table', '--dataset=cifar': 'cifar',
+        '--recipe=published --methods ZSKD_augment': 'augmentation',
+        '--training=--steps=0': '--steps', '--training=--what=1': '--what', '--training=--train_dir=x': '--train_dir',
+        "--training=\\'": 'quotation', '--training=--kl_weight=1': 'teacher', '--training=--dataset=none': 'ZSKD-R',
+        '--synthesis=--l2=x': '--l2', '--synthesis=--copies=3': '--copies',
+    },
+    'visualization.py': {'--rows=0': '0', '--rows=51': '50', '--impressions=': 'path', '--student=': 'path', '--dataset=x': 'x'},
+}
+USAGE = [(script, words, said) for script, cases in USAGE.items() for words, said in cases.items()]
+
+
+@pytest.mark.parametrize('script, words, said', USAGE, ids=lambda value: value.replace('.py', ''))
+def test_wrong_flags(script, words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(words)
+    if script == 'train_w_distill.py' and words and not words[0].startswith('--train_dir'):
+        words.append('--train_dir=x')
+    with pytest.raises(SystemExit) as end:
+        SCRIPTS[script].main(words)
+    assert end.value.code == 2
+    printed, (line, *more) = capsys.readouterr().out, capsys.readouterr().err.split('\n')
+    assert line.count('.py: error: ') == 1 and more == [''] and not printed
+    assert said in line and any(word.split('=')[0] in line for word in words + ['required'])
+    assert not os.listdir('.')
+
+
+TRAIN = 'train_w_distill.py --train_dir={out} --dataset={small} --steps=1 '
 ZSKD = TRAIN + '--Distillation=ZSKD-1 --teacher={good}/teacher.mat --impressions={good} '
 IMPRESSIONS = 'Data_Impressions.py --Rate=0.1 --iterations=1 --save_path={out} --teacher={good}/teacher.mat '
-TABLE = 'autotrain.py --root={out} --data={data} --budget=0.0001 --rates 0.1 --runs=1 '
+TABLE = 'autotrain.py --root={out} --dataset={small} --budget=0.0001 --rates 0.1 --runs=1 '
 PICTURES = 'visualization.py --save_path={out} --teacher={good}/teacher.mat --impressions={good}/DI-1.mat '
 
-USAGE = [(command, word) for command, words in [
-    ('train_w_distill.py', {'': 'required', '--main_scope=Student': '--train_dir'}),
-    (TRAIN, {'--main_scope=Lecturer': 'Lecturer', '--Distillation=Magic-5': 'Magic-5', '--Distillation=ZSKD-0': '0 is not a rate',
-             '--Distillation=ZSKD-101': '101', '--Distillation=ZSKD-abc': 'abc', '--Distillation=ZSKD-nan': 'nan',
-             '--Distillation=Soft_logits--5': '-5', '--Distillation=Soft_logits-': 'Soft_logits-',
-             '--Distillation=ZSKD-1 --main_scope=Teacher': 'Teacher', '--augment': '--augment',
-             '--steps=0': '--steps', '--steps=1.5': '1.5', '--batch_size=0': '--batch_size', '--batch_size=70000': '60000',
-             '--learning_rate=0': '--learning_rate', '--learning_rate=-1': '-1', '--learning_rate=nan': 'nan',
-             '--learning_rate=inf': 'inf', '--learning_rate=fast': 'fast', '--schedule=steps': 'steps',
-             '--weight_decay=-1': '-1', '--temperature=0': '--temperature', '--kl_weight=1': '--kl_weight',
-             '--ce_weight=0': '--ce_weight', '--Distillation=ZSKD-1 --ce_weight=1': 'labels', '--copies=0': '--copies',
-             '--rotation=181': '180', '--scale=1': '0.9', '--shift=-1': '-1', '--holdout=40000': '30000',
-             '--holdout=-1': '-1', '--seed=-1': '-1', '--seed=2147483648': '2147483648', '--threads=0': '--threads',
-             '--train_dir=': 'path', '--unknown=1': '--unknown'}),
-    ('Data_Impressions.py', {'': '--Rate'}),
-    (IMPRESSIONS, {'--Rate=0': '0 is not a rate', '--Rate=100.1': '100.1', '--Rate=many': 'many', '--Rate=0.0001': 'image',
-                   '--iterations=0': '--iterations', '--learning_rate=-1': '-1', '--l2=-1': '-1', '--betas=0': '--betas',
-                   '--beta2=1': '--beta2', '--batch_size=0': '--batch_size', '--temperature=-1': '-1'}),
-    (TABLE, {'--runs=0': '--runs', '--rates 0': '--rates', '--rates 1 500': '500', '--jobs=0': '--jobs', '--budget=0': '--budget',
-             '--methods Magic': 'Magic', '--training=--steps=0': '--steps', '--training=\'': '--training', '--synthesis=--l2=x': 'x'}),
-    (PICTURES, {'--rows=0': '--rows', '--impressions=': 'path'}),
-] for command, word in [(command + ' ' + flags, word) for flags, word in words.items()]]
-
-TEACHERS = {'missing': 'no file', 'empty': 'not a whole MAT-file', 'truncated': 'not a whole MAT-file', 'text': 'not a whole MAT-file',
-            'names': "no array 'Teacher/", 'shapes': 'expected', 'nan': 'NaN', 'complex': 'real numbers',
-            'strings': 'real numbers', 'folder': 'no file'}
-BAD_IMPRESSIONS = {'none': 'no file', '28x28': '28x28', 'five_classes': 'Nx5'.replace('Nx5', '600x5'), 'unequal': '600 images and 599',
-                   'bright': '0..255', 'unnormalised': 'sum to 1', 'nan': 'NaN', 'cut': 'not a whole MAT-file', 'no_images': 'images'}
-RUN = [(IMPRESSIONS + '--teacher={bad}/%s.mat' % name, [name, words]) for name, words in TEACHERS.items()] + [
-    (ZSKD + '--teacher={bad}/truncated.mat', ['truncated']),
-    (TRAIN + '--Distillation=Soft_logits-1 --teacher=Nobody', ['Nobody.mat', 'no file']),
-    (PICTURES + '--teacher={bad}/missing.mat', ['missing.mat']),
-    (PICTURES + '--teacher={bad}/nan.mat', ['NaN']),
-    (PICTURES + '--impressions={bad}/none.mat', ['none.mat']),
-    (PICTURES + '--results={bad}/missing.csv', ['missing.csv']),
-    (PICTURES + '--results={bad}/text.mat', ['text.mat', 'results.csv']),
-    (PICTURES + '--results={bad}/truncated.mat', ['truncated.mat', 'results.csv']),
-] + [(ZSKD + '--impressions={bad}/%s' % name, ['DI-1.mat', words]) for name, words in BAD_IMPRESSIONS.items()] + [
-    (TRAIN + '--data={bad}/cut_npz', ['mnist.npz', 'delete it']),
-    (TRAIN + '--data={bad}/altered_pickle', ['mnist.pkl.gz', 'delete it']),
-    (TRAIN + '--data={bad}/html', ['mnist.npz', 'delete it']),
-    (TRAIN + '--data={bad}/text.mat', ['text.mat']),
-    (TABLE + '--data={bad}/html', ['mnist.npz', 'delete it']),
-    (TRAIN + '--train_dir={bad}/text.mat/x', ['text.mat']),
-    (IMPRESSIONS + '--save_path={bad}/text.mat', ['text.mat']),
-    (PICTURES + '--save_path={bad}/text.mat', ['text.mat']),
-    (TABLE + '--root={bad}/text.mat', ['text.mat']),
-    (TRAIN + '--train_dir=/proc/none', ['/proc/none']),
-    (IMPRESSIONS + '--save_path=/proc/none', ['/proc/none']),
-    (TABLE + '--root=/proc/none', ['/proc/none']),
-    (TRAIN + '--learning_rate=1e6 --schedule=constant --steps=60', ['--learning_rate']),
-    (IMPRESSIONS + '--learning_rate=1e38 --iterations=20', ['--learning_rate']),
-    # a full disk: no file may grow beyond 20 kB
-    ('FULL ' + TRAIN, ['cannot write', 'make room']),
-    ('FULL ' + IMPRESSIONS + '--Rate=1', ['cannot write', 'make room']),
-    ('FULL ' + PICTURES, ['cannot write', 'make room']),
-]
+TEACHERS = {'missing': 'no file', 'empty': 'not a whole MAT-file', 'truncated': 'not a whole MAT-file',
+            'text': 'not a whole MAT-file', 'names': "no array 'Teacher/", 'shapes': 'expected', 'nan': 'NaN',
+            'complex': 'real numbers', 'strings': 'real numbers', 'folder': 'no file'}
+BAD_IMPRESSIONS = {'none': 'no file', '28x28': '28x28', 'five_classes': '600x5', 'unequal': '600 images and 599', 'bright': '0..255',
+                   'unnormalised': 'sum to 1', 'nan': 'NaN', 'cut': 'not a whole MAT-file', 'no_images': 'images'}
+RUNS = {
+    **{IMPRESSIONS + '--teacher={bad}/%s.mat' % name: [name, words] for name, words in TEACHERS.items()},
+    **{ZSKD + '--impressions={bad}/%s' % name: ['DI-1.mat', words] for name, words in BAD_IMPRESSIONS.items()},
+    ZSKD + '--teacher={bad}/truncated.mat': ['truncated.mat'],
+    TRAIN + '--Distillation=Soft_logits-1 --teacher=Nobody': ['Nobody.mat', 'no file'],
+    TRAIN + '--data={bad}/html --dataset=mnist': ['mnist.npz', 'damaged'],
+    TRAIN + '--dataset={bad}/fractions.npz': ['x_train', 'uint8'],
+    TRAIN + '--dataset=nowhere.npz': ['nowhere.npz'],
+    TRAIN + '--holdout=2000': ['2000'],
+    TRAIN + '--train_dir={bad}/text.mat/x': ['text.mat'],
+    TRAIN + '--train_dir=/proc/none': ['/proc/none'],
+    TRAIN + '--learning_rate=1e6 --schedule=constant --steps=60': ['--learning_rate'],
+    IMPRESSIONS + '--learning_rate=1e38 --iterations=20': ['--learning_rate'],
+    IMPRESSIONS + '--save_path={bad}/text.mat': ['text.mat'],
+    IMPRESSIONS + '--save_path=/proc/none': ['/proc/none'],
+    TABLE + '--dataset=nowhere.npz': ['nowhere.npz'],
+    TABLE + '--root={bad}/text.mat': ['text.mat'],
+    TABLE + '--root=/proc/none': ['/proc/none'],
+    PICTURES + '--teacher={bad}/missing.mat': ['missing.mat'],
+    PICTURES + '--teacher={bad}/nan.mat': ['NaN'],
+    PICTURES + '--impressions={bad}/none.mat': ['none.mat'],
+    PICTURES + '--results={bad}/missing.csv': ['missing.csv'],
+    PICTURES + '--results={bad}/text.mat': ['text.mat', 'results.csv'],
+    PICTURES + '--results={bad}/truncated.mat': ['truncated.mat', 'results.csv'],
+    PICTURES + '--save_path={bad}/text.mat': ['text.mat'],
+    PICTURES + '--student={bad}/missing.mat --dataset={small}': ['missing.mat'],
+    PICTURES + '--student={bad}/truncated.mat --dataset={small}': ['truncated.mat'],
+    PICTURES + '--student={good}/DI-1.mat --dataset={small}': ['DI-1.mat', 'no array'],
+    PICTURES + '--student={good}/teacher.mat --dataset=none': ['--dataset'],
+}
+EARLIER = 'train_params.mat', 'DI-0.1.mat', 'DI-1.mat', 'samples.png', 'results.csv', 'events.out.tfevents.1'
 
 
 @pytest.fixture(scope='module')
-def folders(tmp_path_factory, data, teacher):
-    """{placeholder: folder} with good files in one and every kind of bad file in another."""
+def folders(tmp_path_factory, small, teacher):
+    """{placeholder: path}: a folder with good files, and one with every kind of bad file."""
     good, bad = tmp_path_factory.mktemp('good'), tmp_path_factory.mktemp('bad')
     arrays = {name: value for name, value in scipy.io.loadmat(teacher).items() if not name.startswith('__')}
     scipy.io.savemat(str(good / 'teacher.mat'), arrays)
@@ -118,55 +163,114 @@ def folders(tmp_path_factory, data, teacher):
     impressions_with('cut')
     content = (bad / 'cut' / 'DI-1.mat').read_bytes()
     (bad / 'cut' / 'DI-1.mat').write_bytes(content[:-1000])
-    for folder, name, content in (('cut_npz', 'mnist.npz', b'PK\3\4' + bytes(5000)), ('html', 'mnist.npz', b'<html>Log in</html>'),
-                                  ('altered_pickle', 'mnist.pkl.gz', gzip.compress(b'cos\nsystem\n(S"true"\ntR.'))):
-        (bad / folder).mkdir()
-        (bad / folder / name).write_bytes(content)
-    return {'good': str(good), 'bad': str(bad), 'data': data}
+    (bad / 'html').mkdir()
+    (bad / 'html' / 'mnist.npz').write_text('<html>Log in</html>')
+    with np.load(small) as arrays:
+        np.savez(str(bad / 'fractions.npz'), **dict(arrays, x_train=arrays['x_train'] / 255))
+    return {'good': str(good), 'bad': str(bad), 'small': small}
 
 
-def limit_file_size():
+@pytest.fixture(scope='module')
+def new_folder(tmp_path_factory):
+    """new_folder() -> a folder in which every script has left its files earlier."""
+    def make():
+        folder = tmp_path_factory.mktemp('out')
+        for name in EARLIER:
+            (folder / name).write_text('made earlier')
+        return folder
+    return make
+
+
+def check_earlier_files(folder):
+    assert all((folder / name).read_text() == 'made earlier' for name in EARLIER)
+    assert not list(folder.glob('.*.tmp')), 'nothing half-written is left'
+
+
+@pytest.fixture
+def restored():
+    """Puts back what ``console.run`` and failed scripts leave changed in this process."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+    plt.close('all')
+
+
+@pytest.mark.parametrize('line', RUNS, ids=lambda line: line.split(' ')[0] + ' ' + line.split('} ')[-1].split('.mat ')[-1])
+def test_bad_files_and_runs(line, folders, new_folder, restored, monkeypatch):
+    out = new_folder()
+    monkeypatch.chdir(out)
+    script, *words = line.format(out=out, **folders).split()
+    with pytest.raises(SystemExit) as end:
+        console.run(functools.partial(SCRIPTS[script].main, words))
+    # A text as its code makes an exit with status 1 and that text, a line, on stderr.
+    assert str(end.value.code).startswith('error: ') and '\n' not in end.value.code
+    for word in RUNS[line]:
+        assert word in end.value.code
+    check_earlier_files(out)
+
+
+# The scripts themselves.
+
+PROCESSES = {
+    'train_w_distill.py --train_dir={out} --steps=0': (2, '--steps'),
+    'Data_Impressions.py --Rate=0': (2, '--Rate'),
+    'autotrain.py --runs=0': (2, '--runs'),
+    'visualization.py --rows=0': (2, '--rows'),
+    ZSKD + '--impressions={bad}/none': (1, 'DI-1.mat'),
+    IMPRESSIONS + '--teacher={bad}/truncated.mat': (1, 'truncated.mat'),
+    TABLE + '--root=/proc/none': (1, '/proc/none'),
+    PICTURES + '--results={bad}/text.mat': (1, 'results.csv'),
+    'FULL ' + TRAIN: (1, 'make room'),
+    'FULL ' + IMPRESSIONS + '--Rate=1': (1, 'make room'),
+    'FULL ' + PICTURES: (1, 'make room'),
+}
+
+
+def fill_disk():
+    """In a child: no file may grow beyond 20 kB, which is what a full disk looks like."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 
 
 @pytest.fixture(scope='module')
-def outcomes(folders, tmp_path_factory):
-    """{command: (finished process, [earlier files that are as they were])}, two processes at a time."""
-    def call(command):
-        out = tmp_path_factory.mktemp('out')
-        for name in ('train_params.mat', 'DI-0.1.mat', 'DI-1.mat', 'samples.png', 'results.csv', 'events.out.tfevents.1'):
-            (out / name).write_text('made earlier')
-        full = command.startswith('FULL ')
-        words = [word.format(out=out, **folders) for word in (command[5:] if full else command).split(' ') if word]
-        if '--rates' in words:  # values of one flag, given again
-            words = [w for i, w in enumerate(words) if w != '--rates' or '--rates' not in words[i + 1:]]
-        done = subprocess.run([sys.executable, os.path.join(ROOT, words[0])] + words[1:], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, universal_newlines=True, timeout=300, cwd=str(out),
-                              preexec_fn=limit_file_size if full else None)
-        return done, [path.name for path in out.iterdir() if path.is_file() and path.read_bytes() == b'made earlier']
+def processes(folders, new_folder):
+    """{command line: (finished process, its folder)}."""
+    def call(line):
+        out = new_folder()
+        words = line.replace('FULL ', '').format(out=out, **folders).split()
+        return run_script(words, cwd=str(out), preexec_fn=fill_disk if line.startswith('FULL ') else None), out
 
-    commands = [command for command, _ in USAGE + RUN]
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(commands, pool.map(call, commands)))
+    return two_at_a_time(call, PROCESSES)
 
 
-def check(outcome, status, words):
-    done, earlier = outcome
+@pytest.mark.parametrize('line', PROCESSES)
+def test_a_script_that_cannot_run_says_why_in_one_line(processes, line):
+    done, out = processes[line]
+    status, said = PROCESSES[line]
     assert done.returncode == status, done.stderr
-    assert 'Traceback' not in done.stderr + done.stdout
-    # TensorFlow 2 may log lines of its own before.
-    line, = [line for line in done.stderr.split('\n') if line.startswith('error: ') or '.py: error: ' in line]
-    assert done.stderr.endswith(line + '\n')
-    for word in words:
-        assert word in line
-    assert len(earlier) == 6, 'what was there before is there still'
+    last, = [text for text in done.stderr.split('\n') if 'error: ' in text]
+    assert last.startswith('error: ') or status == 2 and last.startswith(line.split()[0] + ': error: ')
+    assert said in last and done.stderr.endswith(last + '\n') and 'Traceback' not in done.stderr + done.stdout
+    check_earlier_files(out)
 
 
-@pytest.mark.parametrize('command, word', USAGE, ids=[c.split('} ')[-1].strip() or c for c, _ in USAGE])
-def test_impossible_flags(outcomes, command, word):
-    check(outcomes[command], 2, [word])
+STOPPED = {line + how: (how, status, said)
+           for line in ('train_w_distill.py --train_dir={out} --dataset={small} --steps=100000 ',
+                        'Data_Impressions.py --save_path={out} --Rate=10 --iterations=20 ')
+           for how, status, said in (('SIGINT', 130, 'interrupted\n'), ('SIGTERM', 143, ''))}
 
 
-@pytest.mark.parametrize('command, words', RUN, ids=[c.split(' ')[0] + ' ' + c.split(' ')[-1] for c, _ in RUN])
-def test_bad_files_and_runs(outcomes, command, words):
-    check(outcomes[command], 1, words)
+def test_a_stopped_script_says_so_and_leaves_no_half_result(folders, new_folder):
+    def stop(line):
+        out = new_folder()
+        *words, how = line.format(out=out, **folders).split()
+        child = subprocess.Popen(command(words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 universal_newlines=True)
+        assert ' left' in child.stdout.readline()
+        child.send_signal(getattr(signal, how))
+        _, errors = child.communicate(timeout=60)
+        check_earlier_files(out)
+        return child.returncode, errors[-len(STOPPED[line][2]):] if STOPPED[line][2] else '', sorted(os.listdir(str(out)))
+
+    for line, (status, said, files) in two_at_a_time(stop, STOPPED).items():
+        assert (status, said) == STOPPED[line][1:]
+        assert not {'result.json', 'best_params.mat', 'DI-10.mat', 'DI-10.json'} & set(files)

@@ -1,161 +1,159 @@
-"""Each script run as a user runs it: what it writes, what it says, and that the numbers are right."""
-import fcntl
+"""train_w_distill.py and Data_Impressions.py as a user runs them: what they write, what they say, and that the numbers
+are right."""
 import glob
 import json
-import math
 import os
-import pty
-import signal
-import struct
+import re
 import subprocess
 import sys
-import termios
 
-import cv2
 import numpy as np
 import pytest
+import scipy.io
 import tensorflow.compat.v1 as tf
 
+import autotrain
 import Data_Impressions
 import train_w_distill
 import visualization
-from conftest import ROOT
-from utils.arguments import defaults_for, training_arguments
-from utils.files import load_mat
-from utils.impressions import load_impressions
-from utils.mnist import TRAIN
-from utils.schedule import learning_rate
+from conftest import ROOT, Terminal, run_script, two_at_a_time
+from utils import flags, recipes
+from utils.datasets import load
+from utils.matfile import load_any
+from utils.session import logits_of
+from utils.transfer_set import load_impressions
 
-STUDENT = ('--main_scope', 'Student')
+# The command lines of the implementation that this project follows, and the method each must mean.
+PUBLISHED = {
+    'train_w_distill.py --train_dir=tch --Distillation=None --main_scope=Teacher': 'Teacher',
+    'train_w_distill.py --train_dir=std --Distillation=None': 'Student',
+    'train_w_distill.py --train_dir=sl --Distillation=Soft_logits-1': 'Soft_logits',
+    'train_w_distill.py --train_dir=zskd --Distillation=ZSKD-1': 'ZSKD',
+}
 
 
-def result_of(folder):
-    with open(os.path.join(str(folder), 'result.json')) as file:
+def accuracy(path, scope, images, labels):
+    """Per cent of the images that the network in a file is right about."""
+    return 100 * np.mean(logits_of(str(path), scope, images, threads=1).argmax(axis=1) == labels)
+
+
+def load_record(*path):
+    with open(os.path.join(*map(str, path))) as file:
         return json.load(file)
 
 
+def train(train_dir, *words):
+    """train_w_distill.py in this process; its record."""
+    train_w_distill.main(['--train_dir=%s' % train_dir] + [str(word) for word in words])
+    return load_record(train_dir, 'result.json')
+
+
+def synthesise(save_path, rate, *words):
+    """Data_Impressions.py in this process; (images, targets) of its file."""
+    Data_Impressions.main(['--save_path=%s' % save_path, '--Rate=%s' % rate] + [str(word) for word in words])
+    return load_impressions(os.path.join(str(save_path), 'DI-%s.mat' % rate))
+
+
+@pytest.mark.parametrize('line', PUBLISHED)
+def test_published_command_lines_mean_what_they_did(line):
+    settings = flags.training_flags(line.split()[1:])
+    assert settings.method == PUBLISHED[line]
+    assert (settings.teacher, settings.recipe, settings.dataset, settings.seed) == ('Lenet5', 'default', 'mnist', 0)
+
+
 @pytest.fixture(scope='module')
-def impressions(tmp_path_factory, teacher):
-    """1 % impressions of the repository's teacher, as the script makes them."""
-    folder = str(tmp_path_factory.mktemp('DI'))
-    assert subprocess.run([sys.executable, os.path.join(ROOT, 'Data_Impressions.py'), '--Rate', '1',
-                           '--teacher', teacher, '--save_path', folder]).returncode == 0
-    return folder
+def runs(tmp_path_factory, data):
+    """(folder, {--train_dir or --Rate: finished process}) of the published command lines, as they stand but for --steps."""
+    folder = tmp_path_factory.mktemp('runs')
+    (folder / 'data').symlink_to(data)
+
+    def run(line):
+        return run_script(line.split(), cwd=str(folder))
+
+    zskd = [line + ' --steps=2' for line in PUBLISHED if 'ZSKD' in line]
+    others = [line + ' --steps=2' for line in PUBLISHED if 'ZSKD' not in line]
+    done = two_at_a_time(run, ['Data_Impressions.py --Rate=1'] + others + zskd)
+    return folder, {re.search('(train_dir|Rate)=(\\S+)', line).group(2): process for line, process in done.items()}
 
 
-def test_reference_teacher_scores_as_it_should(reference, mnist):
-    logits = train_w_distill.teacher_logits(os.path.join(reference, 'Lenet5.mat'), mnist[2], threads=1)
-    assert round(100 * np.mean(logits.argmax(axis=1) == mnist[3]), 2) == 99.29
-
-
-def test_committed_teacher_is_good(teacher, mnist):
-    logits = train_w_distill.teacher_logits(teacher, mnist[2], threads=1)
-    assert np.mean(logits.argmax(axis=1) == mnist[3]) > 0.989
-
-
-def test_teacher_is_trained_and_published(script, tmp_path, mnist):
-    """300 steps: a broken gradient or another pre-processing stays below 95 %."""
-    published = tmp_path / 'pre trained' / 'Mine.mat'
-    done = script('train_w_distill.py', '--train_dir', tmp_path / 'tch', '--main_scope', 'Teacher',
-                  '--Distillation', 'None', '--steps', 300, '--publish', published)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count('\n') > 10 and '\r' not in done.stdout and 'left' in done.stdout
-    result = result_of(tmp_path / 'tch')
-    assert result['accuracy'] > 95 and result['arguments']['steps'] == 300 and result['seconds'] > 0
-    assert published.read_bytes() == (tmp_path / 'tch' / 'train_params.mat').read_bytes()
+@pytest.mark.parametrize('train_dir', ['tch', 'std', 'sl', 'zskd'])
+def test_published_command_lines_run(runs, mnist, train_dir):
+    folder, done = runs
+    assert done[train_dir].returncode == 0, done[train_dir].stderr
+    record = load_record(folder, train_dir, 'result.json')
     # What is saved is what was scored.
-    logits = train_w_distill.teacher_logits(str(published), mnist[2], threads=1)
-    assert result['accuracy'] == pytest.approx(100 * np.mean(logits.argmax(axis=1) == mnist[3]))
+    assert record['accuracy'] == pytest.approx(accuracy(
+        folder / train_dir / 'train_params.mat', record['arguments']['main_scope'], mnist.test_images, mnist.test_labels))
+    assert done[train_dir].stdout.endswith('%s: accuracy %.2f %% on 10000 test images\n'
+                                           % (record['arguments']['method'], record['accuracy']))
+    assert '\r' not in done[train_dir].stdout
+
+
+def test_the_record_of_a_run_explains_it(runs):
+    folder, _ = runs
+    record = load_record(folder, 'zskd', 'result.json')
+    assert record['arguments'] == vars(flags.training_flags('--train_dir=zskd --Distillation=ZSKD-1 --steps=2'.split()))
+    assert record['evaluated_on'] == 'test images' and record['seconds'] > 0
+    assert set(record['versions']) == {'python', 'tensorflow', 'numpy', 'opencv'}
+    assert set(record['inputs']) == {'teacher', 'impressions'}
+    assert set(record['outputs']) == {'train_params.mat', 'best_params.mat'}
+
+
+def test_impressions_are_what_the_teacher_asked_for(runs, teacher):
+    folder, done = runs
+    images, targets = load_impressions(str(folder / 'DI' / 'DI-1.mat'))
+    assert images.shape == (600, 32, 32, 1)
+    record = load_record(folder, 'DI', 'DI-1.json')
+    assert done['1'].returncode == 0 and record['agreement'] > 85
+    # What is recorded is true of what is saved.
+    logits = logits_of(teacher, 'Teacher', images, threads=1)
+    kl, agreement = Data_Impressions.agreement_with(targets, logits, record['arguments']['temperature'])
+    assert (record['kl'], record['agreement']) == pytest.approx((kl, agreement), rel=1e-4)
+    assert 'same class as the target: %.2f %%' % agreement in done['1'].stdout
+
+
+# The rest runs in this process.
+
+@pytest.fixture(scope='module')
+def medium(mnist, tmp_path_factory):
+    """All training images of MNIST, but only 1,000 test images: the file of a data set."""
+    path = str(tmp_path_factory.mktemp('medium') / 'medium.npz')
+    np.savez(path, x_train=mnist.train_images[..., 0], y_train=mnist.train_labels,
+             x_test=mnist.test_images[-1000:, :, :, 0], y_test=mnist.test_labels[-1000:])
+    return path
+
+
+@pytest.mark.parametrize('line, floor', [
+    ('--main_scope=Teacher --steps=300', 95),       # a broken gradient or another pre-processing stays below
+    ('--steps=300', 94),
+    ('--Distillation=Soft_logits-1 --steps=500', 94),  # 600 labels alone give about 93 at their best
+    ('--Distillation=ZSKD-1 --steps=1000', 80),     # a wrong temperature, targets in place of answers, unscaled pixels
+    ('--Distillation=ZSKD-1 --steps=500 --augment --copies=20', 90),
+])
+def test_every_method_learns(runs, medium, tmp_path, line, floor):
+    record = train(tmp_path, '--dataset', medium, '--impressions', runs[0] / 'DI', *line.split())
+    assert record['accuracy'] > floor
+
+
+def test_curves_progress_and_the_best_weights(small, tmp_path, capsys):
+    record = train(tmp_path, '--main_scope=Teacher', '--steps=100', '--dataset', small)
+    path, = glob.glob(str(tmp_path / 'events.out.tfevents.*'))
     curves = {}
-    path, = glob.glob(str(tmp_path / 'tch' / 'events.out.tfevents.*'))
     for event in tf.train.summary_iterator(path):
         for value in event.summary.value:
             curves.setdefault(value.tag, []).append(value.simple_value)
     assert set(curves) == {'loss', 'learning_rate', 'train_accuracy', 'test_accuracy'}
     assert curves['loss'][-1] < curves['loss'][0] / 2 and curves['learning_rate'][-1] < curves['learning_rate'][0]
-    assert curves['test_accuracy'][-1] == pytest.approx(result['accuracy'], rel=1e-6)
-
-
-def test_student_alone(script, tmp_path):
-    done = script('train_w_distill.py', '--train_dir', tmp_path, *STUDENT, '--steps', 300)
-    assert done.returncode == 0, done.stderr
-    assert result_of(tmp_path)['accuracy'] > 94
-    weights = load_mat(str(tmp_path / 'best_params.mat'), {'Student/fc0/weights': [200, 120]})
-    assert np.abs(weights['Student/fc0/weights']).max() > 0
-
-
-def test_soft_logits_learn_from_few_images(script, tmp_path, teacher):
-    done = script('train_w_distill.py', '--train_dir', tmp_path, *STUDENT, '--Distillation', 'Soft_logits-1',
-                  '--teacher', teacher, '--steps', 600)
-    assert done.returncode == 0, done.stderr
-    assert result_of(tmp_path)['accuracy'] > 94  # 600 labels alone give about 93 at their best
-
-
-def test_impressions_are_what_the_teacher_asked_for(impressions, teacher):
-    images, targets = load_impressions(os.path.join(impressions, 'DI-1.mat'))
-    assert images.shape == (600, 32, 32, 1) and images.dtype == np.float32 and 0 <= images.min() and images.max() <= 255
-    with open(os.path.join(impressions, 'DI-1.json')) as file:
-        record = json.load(file)
-    assert record['agreement'] > 0.85
-    logits = train_w_distill.teacher_logits(teacher, np.rint(images).astype(np.uint8), threads=1)
-    kl, agreement = Data_Impressions.agreement_with(targets, logits, record['arguments']['temperature'])
-    assert kl == pytest.approx(record['kl'], abs=0.01) and agreement == pytest.approx(record['agreement'], abs=0.01)
-
-
-@pytest.mark.parametrize('augment, floor', [((), 80), (('--augment', '--copies', '20'), 90)])
-def test_zskd_student_learns_digits_it_never_saw(script, tmp_path, teacher, impressions, augment, floor):
-    """A wrong temperature, a target in place of the teacher's answer or unscaled pixels end below."""
-    done = script('train_w_distill.py', '--train_dir', tmp_path, *STUDENT, '--Distillation', 'ZSKD-1',
-                  '--impressions', impressions, '--teacher', teacher, '--steps', 1000, *augment)
-    assert done.returncode == 0, done.stderr
-    assert result_of(tmp_path)['accuracy'] > floor
-
-
-def test_impressions_made_elsewhere_teach_as_well(script, tmp_path, reference):
-    done = script('train_w_distill.py', '--train_dir', tmp_path, *STUDENT, '--Distillation', 'ZSKD-1',
-                  '--impressions', reference, '--teacher', os.path.join(reference, 'Lenet5.mat'), '--steps', 600)
-    assert done.returncode == 0, done.stderr
-    assert result_of(tmp_path)['accuracy'] > 75
-
-
-@pytest.mark.parametrize('rate, count', [('0.002', 1), ('0.5', 300), ('0.055', 33)])
-def test_any_rate(script, tmp_path, teacher, rate, count):
-    done = script('Data_Impressions.py', '--Rate', rate, '--save_path', tmp_path, '--teacher', teacher, '--iterations', 2)
-    assert done.returncode == 0, done.stderr
-    images, targets = load_impressions(str(tmp_path / ('DI-%s.mat' % rate)))
-    assert len(images) == len(targets) == count
-    done = script('train_w_distill.py', '--train_dir', tmp_path, *STUDENT, '--Distillation', 'ZSKD-' + rate,
-                  '--teacher', teacher, '--impressions', tmp_path, '--steps', 2, '--augment')
-    assert done.returncode == 0, done.stderr
-
-
-def test_each_impression_is_independent_of_its_batch(script, tmp_path, teacher):
-    images = []
-    for size in (7, 60):
-        folder = tmp_path / str(size)
-        script('Data_Impressions.py', '--Rate', '0.1', '--save_path', folder, '--teacher', teacher, '--iterations', 20,
-               '--batch_size', size)
-        images.append(load_impressions(str(folder / 'DI-0.1.mat'))[0])
-    # Equal but for the order of sums; Adam magnifies the rounding where a gradient is near zero.
-    assert np.median(np.abs(images[0] - images[1])) < 1e-3 and np.mean(np.abs(images[0] - images[1]) > 1) < 0.01
-
-
-def test_targets_are_dirichlet():
-    similarity = np.random.RandomState(0).uniform(0, 1, (10, 10))
-    np.fill_diagonal(similarity, 1)
-    similarity[:, 3] = 0
-    count = 40000
-    targets = Data_Impressions.dirichlet_targets(similarity, count, [0.1, 1.0], np.random.RandomState(0))
-    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
-    assert targets.min() >= 0 and np.isfinite(targets).all()
-    for k in range(10):
-        for i, beta in enumerate((0.1, 1.0)):
-            drawn = targets[np.arange(count) % 20 == k + 10 * i]
-            assert len(drawn) == count // 20
-            a = np.maximum(beta * similarity[k], 1e-8)
-            mean = a / a.sum()
-            np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.04)
-            np.testing.assert_allclose(drawn.var(axis=0), mean * (1 - mean) / (a.sum() + 1), atol=0.02)
+    assert curves['test_accuracy'][-1] == pytest.approx(record['accuracy'], rel=1e-6)
+    best = accuracy(tmp_path / 'best_params.mat', 'Teacher', *load(small, '', 'test'))
+    assert best == pytest.approx(max(curves['test_accuracy']), rel=1e-6)
+    # In a file, progress is a line for every point of the curves.
+    *lines, last, nothing = capsys.readouterr().out.split('\n')
+    shown = [re.match(r'Teacher +(\d+) %, loss [\d.e-]+, lr [\d.e-]+, test_accuracy ([\d.]+), [\d:?]+ left$', line)
+             for line in lines]
+    assert [int(line.group(1)) for line in shown] == list(range(5, 101, 5))
+    assert [float(line.group(2)) for line in shown] == pytest.approx(curves['test_accuracy'], rel=1e-3)
+    assert last == 'Teacher: accuracy %.2f %% on 500 test images' % record['accuracy']
 
 
 def test_agreement_against_scipy():
@@ -165,175 +163,166 @@ def test_agreement_against_scipy():
     targets, logits = rng.dirichlet(np.ones(10), 50), 50 * rng.standard_normal((50, 10))
     kl, agreement = Data_Impressions.agreement_with(targets, logits, 20.0)
     assert kl == pytest.approx(entropy(targets.T, softmax(logits / 20, axis=1).T).mean())
-    assert agreement == np.mean(targets.argmax(axis=1) == logits.argmax(axis=1))
+    assert agreement == 100 * np.mean(targets.argmax(axis=1) == logits.argmax(axis=1))
     assert np.isfinite(Data_Impressions.agreement_with(np.eye(10), 1e4 * np.eye(10), 20.0)).all()
 
 
-def test_batches_show_every_item_before_any_twice():
-    seen = np.concatenate(list(train_w_distill.batches(10, 4, 5, np.random.RandomState(0))))
-    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
-    assert [len(b) for b in train_w_distill.batches(3, 8, 2, np.random.RandomState(0))] == [8, 8]
+def test_the_teachers_score_as_they_should(teacher, mnist):
+    assert accuracy(teacher, 'Teacher', mnist.test_images, mnist.test_labels) > 98.9
 
 
-def test_holdout_is_neither_trained_on_nor_the_test_set(data, mnist):
-    args = training_arguments(['--train_dir', 'x', *STUDENT, '--holdout', '10000', '--data', data,
-                               '--Distillation', 'Soft_logits-10'])
-    images, labels, eval_images, eval_labels = train_w_distill.transfer_set(args, {}, np.random.RandomState(0))
-    assert len(images) == len(labels) == 5000
-    np.testing.assert_array_equal(eval_images, mnist[0][-10000:])
-    held_out = {image.tobytes() for image in eval_images}
-    assert not any(image.tobytes() in held_out for image in images)
+def test_the_reference_teacher_scores_as_where_it_was_made(reference, mnist):
+    score = accuracy(os.path.join(reference, 'Lenet5.mat'), 'Teacher', mnist.test_images, mnist.test_labels)
+    assert round(score, 2) == 99.29
 
 
-def test_same_seed_same_bytes_other_seed_other_bytes(script, tmp_path, teacher):
-    made = {}
-    for name, seed in (('a', 4), ('b', 4), ('c', 5)):
-        folder = tmp_path / name
-        script('Data_Impressions.py', '--Rate', '0.2', '--save_path', folder, '--teacher', teacher, '--iterations', 10, '--seed', seed)
-        done = script('train_w_distill.py', '--train_dir', folder, *STUDENT, '--Distillation', 'ZSKD-0.2', '--augment',
-                      '--impressions', folder, '--teacher', teacher, '--steps', 20, '--seed', seed)
-        assert done.returncode == 0, done.stderr
-        made[name] = [(folder / file).read_bytes() for file in ('DI-0.2.mat', 'train_params.mat', 'best_params.mat')]
-    assert made['a'] == made['b']
-    assert all(a != c for a, c in zip(made['a'], made['c']))
+def test_impressions_made_elsewhere_teach_as_well(tmp_path, data, reference):
+    record = train(tmp_path, '--Distillation=ZSKD-1', '--impressions', reference, '--data', data,
+                   '--teacher', os.path.join(reference, 'Lenet5.mat'), '--steps=600')
+    assert record['accuracy'] > 75
 
 
-def test_progress_bar_on_a_terminal(tmp_path, teacher):
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
-    child = subprocess.Popen([sys.executable, os.path.join(ROOT, 'Data_Impressions.py'), '--Rate', '0.1', '--save_path',
-                              str(tmp_path), '--teacher', teacher, '--iterations', '30'], stdout=slave, stderr=slave)
-    os.close(slave)
-    shown = b''
-    while True:
-        try:
-            block = os.read(master, 4096)
-        except OSError:  # the terminal's other end is closed
-            break
-        if not block:
-            break
-        shown += block
-    assert child.wait() == 0
-    assert shown.count(b"\r") >= 2 and b"%" in shown and b"loss" in shown and b"<" in shown  # of [elapsed<left]
+@pytest.mark.parametrize('rate, items', [('0.002', 1), ('0.5', 300), ('0.055', 33)])
+def test_any_rate(tmp_path, small, rate, items):
+    images, targets = synthesise(tmp_path, rate, '--iterations=2')
+    assert len(images) == len(targets) == items
+    record = train(tmp_path, '--Distillation=ZSKD-' + rate, '--augment', '--impressions', tmp_path, '--dataset', small,
+                   '--steps=2', '--copies=2')
+    assert record['arguments']['rate'] == float(rate)
 
 
-@pytest.fixture(scope='module')
-def pictures(tmp_path_factory, impressions, teacher):
-    folder = tmp_path_factory.mktemp('figures')
-    results = folder / 'results.csv'
-    results.write_text('method,rate,run,seed,accuracy\nTeacher,100,0,0,99\nStudent,100,0,0,98.5\n'
-                       'ZSKD,1,0,0,92\nZSKD,1,1,1,93\nZSKD,10,0,0,97\nSoft_logits,1,0,0,95\nSoft_logits,10,0,0,98\n')
-    done = subprocess.run([sys.executable, os.path.join(ROOT, 'visualization.py'), '--save_path', str(folder), '--results',
-                           str(results), '--impressions', os.path.join(impressions, 'DI-1.mat'), '--teacher', teacher],
-                          env={k: v for k, v in os.environ.items() if k != 'DISPLAY'}, cwd=ROOT)
-    assert done.returncode == 0
-    return {name: cv2.imread(str(folder / name)) for name in ('concentrate.png', 'samples.png', 'accuracy.png')}
+def test_each_impression_is_independent_of_its_batch(tmp_path):
+    one, other = [synthesise(tmp_path / str(size), 0.1, '--iterations=20', '--batch_size', size)[0].astype(int)
+                  for size in (7, 60)]
+    # Equal but for the order of sums; Adam magnifies the rounding where a gradient is near zero.
+    assert np.mean(one != other) < 0.01
+    assert np.mean(one[0] != one[1]) > 0.1
 
 
-def test_similarity_picture(pictures):
-    picture = pictures['concentrate.png']
-    assert min(picture.shape[:2]) > 300
-    yellow = (np.abs(picture.astype(int) - [37, 231, 253]) < 12).all(axis=2)  # the colour of 1, in BGR
-    ys, xs = np.nonzero(yellow)
-    inside = xs < 0.75 * picture.shape[1]  # not the colour bar
-    assert np.corrcoef(ys[inside], xs[inside])[0, 1] > 0.98  # the diagonal
+def test_teachers_of_any_origin_are_accepted(tmp_path, teacher):
+    """Doubles, compressed, biases as columns: the same impressions."""
+    arrays = {name: array.astype(np.float64).reshape((-1,) if name.endswith('biases') else array.shape)
+              for name, array in load_any(teacher).items()}
+    scipy.io.savemat(str(tmp_path / 'columns.mat'), arrays, oned_as='column', do_compression=True)
+    made = [synthesise(tmp_path / name, 0.1, '--iterations=2', '--teacher', path)
+            for name, path in (('a', tmp_path / 'columns.mat'), ('b', teacher))]
+    np.testing.assert_array_equal(made[0][0], made[1][0])
 
 
-def test_samples_picture(pictures, impressions):
-    picture = cv2.cvtColor(pictures['samples.png'], cv2.COLOR_BGR2GRAY)
-    dark = picture < 60
-    assert 0.2 < dark.mean() < 0.9  # black backgrounds on a white page
-    columns = np.flatnonzero(np.diff((dark.mean(axis=0) > 0.3).astype(int)) == 1)
-    rows = np.flatnonzero(np.diff((dark.mean(axis=1) > 0.3).astype(int)) == 1)
-    assert len(columns) == 10 and len(rows) == 5
+def test_the_reference_teacher_is_accepted(tmp_path, reference):
+    images, _ = synthesise(tmp_path, 0.1, '--iterations=1', '--teacher', os.path.join(reference, 'Lenet5.mat'))
+    assert len(images) == 60
 
 
-def test_accuracy_picture(pictures):
-    picture = pictures['accuracy.png'].astype(int)
-    for colour in ([40, 39, 214], [180, 119, 31]):  # BGR of the soft-logits and the ZSKD line
-        assert (np.abs(picture - colour) < 20).all(axis=2).sum() > 100
+def test_another_seed_is_another_run(tmp_path, small):
+    """That the same seed makes the same bytes is for tests/test_autotrain.py."""
+    made = []
+    for seed in 4, 5:
+        folder = tmp_path / str(seed)
+        synthesise(folder, 0.2, '--iterations=2', '--seed', seed)
+        train(folder, '--dataset', small, '--steps=2', '--seed', seed)
+        made.append([(folder / file).read_bytes() for file in ('DI-0.2.mat', 'train_params.mat')])
+    assert all(one != other for one, other in zip(*made))
 
 
-def test_accuracy_bars_are_one_sample_standard_deviation():
-    accuracies = dict.fromkeys(visualization.COLUMNS, {})
-    accuracies['ZSKD'] = {1: [92.0, 94.0], 10: [97.0]}
-    (bars,), = [container.lines[2] for container in visualization.draw_accuracy(accuracies).axes[0].containers]
-    heights = [top - bottom for (_, bottom), (_, top) in bars.get_segments()]
-    assert heights == pytest.approx([2 * math.sqrt(2), 0])
+def test_holdout_evaluates_on_the_last_training_images_and_reads_no_test_image(tmp_path, small):
+    with np.load(small) as arrays:
+        np.savez(str(tmp_path / 'train.npz'), x_train=arrays['x_train'], y_train=arrays['y_train'])
+    record = train(tmp_path, '--dataset', tmp_path / 'train.npz', '--holdout=300', '--steps=60')
+    images, labels = load(small, '', 'train')
+    assert record['evaluated_on'] == 'held-out training images'
+    assert record['accuracy'] == pytest.approx(
+        accuracy(tmp_path / 'train_params.mat', 'Student', images[-300:], labels[-300:]), abs=1e-4)
 
 
-def test_pictures_straight_after_a_clone(tmp_path):
-    """No impressions, no results of one's own: the grid's impressions are made."""
-    done = subprocess.run([sys.executable, os.path.join(ROOT, 'visualization.py'), '--save_path', 'figures', '--rows', '1',
-                           '--teacher', os.path.join(ROOT, 'pre_trained', 'Lenet5.mat')], cwd=str(tmp_path),
-                          stdout=subprocess.PIPE, universal_newlines=True)
-    assert done.returncode == 0
-    assert os.path.exists(str(tmp_path / 'DI' / 'DI-1.mat'))
-    assert {'concentrate.png', 'samples.png'} <= set(os.listdir(str(tmp_path / 'figures')))
+def test_a_flag_beats_its_recipe(tmp_path, small):
+    record = train(tmp_path, '--recipe=published', '--batch_size=16', '--steps=2', '--dataset', small)
+    assert [record['arguments'][name] for name in ('batch_size', 'steps', 'learning_rate', 'schedule')] == [
+        16, 2, 0.01, 'constant']
 
 
-@pytest.mark.parametrize('name', ['train_w_distill.py', 'Data_Impressions.py', 'autotrain.py', 'visualization.py'])
-def test_help_shows_every_flag_with_its_default(name):
-    shown = subprocess.run([sys.executable, os.path.join(ROOT, name), '--help'], stdout=subprocess.PIPE,
-                           universal_newlines=True, check=True).stdout
-    flags = [line for line in shown.split('options:')[-1].split('optional arguments:')[-1].split('\n') if line.startswith('  --')]
-    assert len(flags) > 5
+def test_one_curve_is_left_of_a_run_that_is_repeated(tmp_path, small):
+    for _ in range(2):
+        train(tmp_path, '--dataset', small, '--steps=2')
+    assert len(glob.glob(str(tmp_path / 'events.out.tfevents.*'))) == 1
 
 
-@pytest.mark.parametrize('module', ['train_w_distill', 'Data_Impressions', 'autotrain', 'visualization'])
-def test_import_has_no_side_effects(module, tmp_path):
-    done = subprocess.run([sys.executable, '-c', 'import ' + module], cwd=str(tmp_path),
-                          env=dict(os.environ, PYTHONPATH=ROOT), stdout=subprocess.PIPE)
+def test_progress_bar_on_a_terminal(tmp_path):
+    terminal = Terminal(['Data_Impressions.py', '--Rate=0.1', '--save_path', tmp_path, '--iterations=30'])
+    shown = terminal.read()
+    assert terminal.process.wait() == 0
+    assert shown.count('\r') >= 2 and re.search(r'DI-0.1 100 %\|.*\| 00:00 left, loss [\d.]+', shown)
+
+
+# --help
+
+@pytest.fixture
+def parser(monkeypatch):
+    """parser(module) -> the ArgumentParser of a script's --help, as wide as its longest line."""
+    shown = []
+    monkeypatch.setenv('COLUMNS', '1000')
+    monkeypatch.setattr(flags.Parser, 'print_help', lambda self, file=None: shown.append(self))
+
+    def parser_of(module):
+        with pytest.raises(SystemExit) as end:
+            module.main(['--help'])
+        assert end.value.code == 0
+        return shown.pop()
+    return parser_of
+
+
+@pytest.mark.parametrize('module', [train_w_distill, Data_Impressions, autotrain, visualization],
+                         ids=lambda module: module.__name__)
+def test_help_shows_every_flag_with_its_default(parser, module):
+    of = parser(module)
+    entries = dict(re.findall(r'^  (--\w+)(.*?)(?=^  -|^\S|^$)', of.format_help(), re.MULTILINE | re.DOTALL))
+    in_table = {name for rows in (recipes.training_rows, recipes.synthesis_rows) for name in rows('default')[0]}
+    options = [action for action in of._actions if action.dest != 'help']
+    assert set(entries) == {action.option_strings[0] for action in options} and len(options) > 8
+    for action in options:
+        entry = entries[action.option_strings[0]]
+        if action.default != '==SUPPRESS==':
+            assert '(default: %s)' % (action.default,) in entry
+        elif action.dest in ('methods', 'root', 'impressions', 'results'):  # it depends on other flags
+            assert '(default: ' in entry
+        else:
+            assert action.required or action.dest in in_table or action.dest == 'student'
+
+
+def test_help_shows_the_hyper_parameters_of_every_recipe(parser):
+    text = parser(train_w_distill).format_help()
+    assert {'--' + name for name in recipes.training('default', 'ZSKD_augment', 600)} <= set(text.split())
+    default, published = text.split('--recipe default:')[1].split('--recipe published:')
+    # steps, batch size, learning rate, schedule, weight decay, factors of CE and KL, temperature, copies, movements
+    assert row('Teacher 100', default) == '12000 128 0.002 cosine 0.001 1 0 20 0 15 0.15 3'
+    assert row('ZSKD 1', default) == '8000 16 0.01 warmup 0.0253 0 1 20 0 15 0.15 3'
+    assert row('ZSKD + augmentation 40', default).split()[-4:] == ['4', '15', '0.15', '3']
+    # the same without steps, which come last
+    assert row('Teacher 100', published) == '512 0.001 constant 0.0001 1 0 20 0 15 0.15 3 23438'
+    assert row('Student 100', published) == '512 0.01 constant 0.0001 1 0 20 0 15 0.15 3 234376'
+    for rate, steps in ((1, 2344), (5, 11719), (10, 23438), (25, 58594), (40, 93751)):
+        assert row('Soft-logits %d' % rate, published) == '512 0.01 constant 0.0001 0.3 0.0025 20 0 15 0.15 3 %d' % steps
+        assert row('ZSKD %d' % rate, published) == '512 0.01 constant 0.0001 0 0.0025 20 0 15 0.15 3 %d' % steps
+    assert 'ZSKD + augmentation' not in published
+
+
+def test_help_shows_the_hyper_parameters_of_impressions(parser):
+    text = parser(Data_Impressions).format_help()
+    default, published = text.split('--recipe default:')[1].split('--recipe published:')
+    for rate, learning_rate, batch_size in ((1, '0.1', 10), (5, '0.1', 10), (10, '1', 100), (25, '2', 100), (40, '3', 100)):
+        assert row('impressions %d' % rate, default) == '100 0.3 cosine 0.9 1e-08 10 0.001 [0.1, 1.0] 128'
+        assert row('impressions %d' % rate, published) == '1500 %s constant 0.999 %s 20 0.001 [0.1, 1.0] %d' % (
+            learning_rate, '%.4g' % (1e-8 * batch_size), batch_size)
+
+
+def row(title, table):
+    """The rest of the table's row that begins so, its columns one space apart."""
+    rest, = re.findall(r'^%s  +(.*?) *$' % re.escape(title), table, re.MULTILINE)
+    return re.sub(' +', ' ', rest)
+
+
+def test_imports_have_no_side_effects(tmp_path):
+    modules = 'train_w_distill, Data_Impressions, autotrain, visualization'
+    done = subprocess.run([sys.executable, '-c', 'import ' + modules], cwd=str(tmp_path), stdout=subprocess.PIPE,
+                          env=dict(os.environ, PYTHONPATH=ROOT))
     assert done.returncode == 0 and not done.stdout and not os.listdir(str(tmp_path))
-
-
-def test_teachers_of_any_origin_are_accepted(script, tmp_path, reference, teacher):
-    import scipy.io
-    arrays = {k: v for k, v in scipy.io.loadmat(teacher).items() if not k.startswith('__')}
-    doubles = {k: v.astype(np.float64).reshape((-1,) if k.endswith('biases') else v.shape) for k, v in arrays.items()}
-    scipy.io.savemat(str(tmp_path / 'columns.mat'), doubles, oned_as='column', do_compression=True)
-    for path in (tmp_path / 'columns.mat', os.path.join(reference, 'Lenet5.mat')):
-        done = script('Data_Impressions.py', '--Rate', '0.1', '--save_path', tmp_path, '--teacher', path, '--iterations', 1)
-        assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize('how, status, said', [(signal.SIGINT, 130, 'interrupted'), (signal.SIGTERM, 143, '')])
-@pytest.mark.parametrize('flags', ['train_w_distill.py --train_dir={out} --main_scope=Student --data={data} --steps=4000',
-                                   'Data_Impressions.py --save_path={out} --Rate=10 --iterations=20'])
-def test_a_stopped_script_says_so_and_leaves_no_half_result(tmp_path, data, how, status, said, flags):
-    name, *flags = flags.format(out=tmp_path, data=data).split()
-    child = subprocess.Popen([sys.executable, '-u', os.path.join(ROOT, name)] + flags, cwd=ROOT,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-    assert ' left' in child.stdout.readline()
-    child.send_signal(how)
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == status
-    assert said in errors and 'Traceback' not in errors
-    assert not glob.glob(str(tmp_path / '*.mat')) and not glob.glob(str(tmp_path / '*.json'))
-
-
-def test_fewer_impressions_get_smaller_batches_and_more_weight_decay():
-    few, some, many = [defaults_for('ZSKD', items) for items in (600, 6000, 24000)]
-    assert few['batch_size'] < some['batch_size'] < many['batch_size'] < defaults_for('ZSKD', TRAIN)['batch_size']
-    assert few['weight_decay'] > some['weight_decay'] > many['weight_decay']
-    assert student_arguments('--Distillation=ZSKD-1').batch_size == few['batch_size']
-
-
-def test_only_zskd_without_copies_warms_up_unless_told_otherwise():
-    assert student_arguments('--Distillation=ZSKD-1').schedule == 'warmup'
-    assert student_arguments('--Distillation=ZSKD-1', '--schedule=cosine').schedule == 'cosine'
-    for flags in (), ('--Distillation=ZSKD-1', '--augment'), ('--Distillation=Soft_logits-1',):
-        assert student_arguments(*flags).schedule == 'cosine'
-
-
-def student_arguments(*flags):
-    return training_arguments(['--train_dir=x', '--main_scope=Student', *flags])
-
-
-def test_learning_rate_schedules():
-    constant, cosine, warmup = [np.array([learning_rate(0.5, step, 200, name) for step in range(200)])
-                                for name in ('constant', 'cosine', 'warmup')]
-    assert (constant == 0.5).all()
-    assert cosine[0] == 0.5 and (np.diff(cosine) < 0).all() and 0 < cosine[-1] < 1e-4
-    assert 0 < warmup[0] < 0.05 and (np.diff(warmup[:20]) > 0).all() and (warmup[19:] == cosine[19:]).all()
-    np.testing.assert_allclose(warmup[:20] / cosine[:20], np.arange(1, 21) / 20)

@@ -1,0 +1,116 @@
+"""Distillation where no data may be touched: no data set on the machine, no network, and none is looked for."""
+import builtins
+import json
+import os
+import socket
+import subprocess
+
+import numpy as np
+import pytest
+
+import Data_Impressions
+import train_w_distill
+from conftest import run_script
+from utils import datasets, flags
+from utils.files import RunError
+from utils.session import logits_of
+from utils.transfer_set import load_impressions
+
+IMPRESSIONS = '--Rate=0.1 --dataset=none --save_path={0}/DI'
+STUDENT = '--train_dir={0}/zskd --Distillation=ZSKD-0.1 --impressions={0}/DI --dataset=none --steps=20'
+
+
+def words(line, folder):
+    return line.format(folder).split()
+
+
+def load_record(folder):
+    with open(os.path.join(str(folder), 'zskd', 'result.json')) as file:
+        return json.load(file)
+
+
+def out_of_reach():
+    """What to start a process with so that it has no network: (words, environment)."""
+    namespace = ['unshare', '--net', '--map-root-user']
+    try:
+        if subprocess.run(namespace + ['true'], stderr=subprocess.DEVNULL).returncode == 0:
+            return namespace, os.environ
+    except OSError:
+        pass
+    nowhere = 'http://127.0.0.1:9'  # nobody listens there
+    return [], dict(os.environ, http_proxy=nowhere, https_proxy=nowhere, HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere)
+
+
+def test_both_scripts_run_in_an_empty_folder_without_a_network(tmp_path):
+    prefix, environment = out_of_reach()
+    for line in ('Data_Impressions.py --Rate=0.5 --dataset=none',
+                 'train_w_distill.py --train_dir=zskd --Distillation=ZSKD-0.5 --dataset=none --steps=400'):
+        done = run_script(line.split(), prefix=prefix, env=environment, cwd=str(tmp_path))
+        assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(str(tmp_path))) == ['DI', 'zskd']
+    record = load_record(tmp_path)
+    assert record['agreement'] > 60 and 'accuracy' not in record
+    assert record['evaluated_on'] == 'unseen impressions'
+    assert done.stdout.endswith('ZSKD: agreement %.2f %% on 1000 unseen impressions\n' % record['agreement'])
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """60 unseen impressions instead of 1,000."""
+    monkeypatch.setattr(train_w_distill, 'UNSEEN', 60)
+
+
+def test_no_data_file_is_opened_and_no_connection_made(tmp_path, monkeypatch, few):
+    opened, open_file = [], builtins.open
+
+    def watched_open(file, *args, **options):
+        opened.append(os.path.abspath(file) if isinstance(file, str) else str(file))
+        return open_file(file, *args, **options)
+
+    def forbidden(*_, **__):
+        pytest.fail('it asked for data')
+
+    for place, name in ((datasets, 'load'), (datasets, 'fetch'), (datasets, 'read_npz'), (socket, 'socket')):
+        monkeypatch.setattr(place, name, forbidden)
+    monkeypatch.setattr(builtins, 'open', watched_open)
+    monkeypatch.chdir(tmp_path)
+    Data_Impressions.main(words(IMPRESSIONS, '.'))
+    train_w_distill.main(words(STUDENT, '.'))
+    assert str(tmp_path / 'DI' / 'DI-0.1.mat') in opened, 'what is opened is seen'
+    assert not [path for path in opened if path.endswith(('.npz', '.gz')) or os.path.basename(path) == 'data']
+    assert not os.path.exists('data')
+
+
+def test_agreement_is_with_the_teacher_on_impressions_that_nobody_trained_on(tmp_path, teacher, few):
+    """As many impressions, of the same seed, are made for training: those to evaluate on are others."""
+    Data_Impressions.main(words(IMPRESSIONS, tmp_path))
+    train_w_distill.main(words(STUDENT, tmp_path))
+    settings = flags.training_flags(words(STUDENT, tmp_path))
+    images, answers, measure, evaluated_on = train_w_distill.evaluation_set(settings, teacher)
+    assert (len(images), measure, evaluated_on) == (60, 'agreement', 'unseen impressions')
+    np.testing.assert_array_equal(answers, logits_of(teacher, 'Teacher', images, threads=1).argmax(axis=1))
+    student = logits_of(str(tmp_path / 'zskd' / 'train_params.mat'), 'Student', images, threads=1).argmax(axis=1)
+    assert load_record(tmp_path)['agreement'] == pytest.approx(100 * np.mean(student == answers), abs=1e-4)
+
+    trained_on, _ = load_impressions(str(tmp_path / 'DI' / 'DI-0.1.mat'))
+    assert len(trained_on) == 60
+    assert not {image.tobytes() for image in images} & {image.tobytes() for image in trained_on}
+    # Not even nearly: no pair is as alike as a picture and its copy with a little noise.
+    alike = np.corrcoef(images.reshape(60, -1), trained_on.reshape(60, -1))[:60, 60:]
+    assert alike.max() < 0.9
+
+
+def test_zskd_reads_no_training_image(tmp_path, small):
+    """With a data set it reads the test images alone: where there are no others the same bytes come out."""
+    with np.load(small) as arrays:
+        np.savez(str(tmp_path / 'test_only.npz'), x_test=arrays['x_test'], y_test=arrays['y_test'])
+    Data_Impressions.main(words(IMPRESSIONS, tmp_path))
+    weights, records = [], []
+    for data_set in small, tmp_path / 'test_only.npz':
+        train_w_distill.main(words(STUDENT, tmp_path) + ['--dataset=%s' % data_set])
+        weights.append([(tmp_path / 'zskd' / name).read_bytes() for name in ('train_params.mat', 'best_params.mat')])
+        records.append(load_record(tmp_path))
+    assert weights[0] == weights[1]
+    assert records[0]['accuracy'] == records[1]['accuracy'] and records[1]['evaluated_on'] == 'test images'
+    with pytest.raises(RunError, match="no array 'x_train'"):
+        train_w_distill.main(['--train_dir=%s' % tmp_path, '--dataset=%s' % (tmp_path / 'test_only.npz')])

@@ -1,0 +1,169 @@
+"""visualization.py: that each picture shows what it is of. Looked at as figures, in this process."""
+import math
+import os
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import train_w_distill
+import visualization
+from conftest import run_script
+from utils.datasets import class_names, load
+from utils.methods import METHODS
+from utils.session import logits_of
+from utils.transfer_set import save_impressions
+
+RESULTS = ('method,rate,run,seed,accuracy\nTeacher,100,0,0,99\nStudent,100,0,0,98.5\nZSKD,1,0,0,92\nZSKD,1,1,1,93\n'
+           'ZSKD,10,0,0,97\nSoft_logits,1,0,0,95\nSoft_logits,10,0,0,98\n')
+FASHION = class_names('fashion_mnist')
+
+
+@pytest.fixture(autouse=True)
+def figures_are_closed():
+    yield
+    plt.close('all')
+
+
+@pytest.fixture
+def impressions():
+    """(images, targets) like impressions: something bright on black, 100 of them, of class i mod 10."""
+    rng = np.random.RandomState(0)
+    images = np.zeros((100, 32, 32, 1), np.uint8)
+    images[:, 10:22, 10:22] = rng.randint(100, 256, (100, 12, 12, 1))
+    targets = rng.dirichlet(np.full(10, 0.5), 100).astype(np.float32) * 0.4
+    targets[np.arange(100), np.arange(100) % 10] += 0.6
+    return images, targets
+
+
+def labels_of(figure):
+    """The tick labels of a figure's first axes: (of x, of y)."""
+    figure.canvas.draw()
+    return tuple([label.get_text() for label in labels]
+                 for labels in (figure.axes[0].get_xticklabels(), figure.axes[0].get_yticklabels()))
+
+
+def test_similarity_picture():
+    picture = visualization.draw_similarity(np.eye(10) * 0.5 + 0.5, FASHION)
+    assert labels_of(picture) == (FASHION, FASHION)
+    shown, = picture.axes[0].images
+    np.testing.assert_array_equal(shown.get_array(), np.eye(10) * 0.5 + 0.5)
+    assert shown.get_clim() == (0, 1)
+
+
+def test_samples_picture_has_a_column_per_class_and_names_the_two_most_probable(impressions):
+    images, targets = impressions
+    grid = np.array(visualization.draw_samples(images, targets, 3, FASHION).axes).reshape(3, 10)
+    for k in range(10):
+        for shown, i in zip(grid[:, k], (k, k + 10, k + 20)):
+            np.testing.assert_array_equal(shown.images[0].get_array(), images[i, :, :, 0])
+            second = np.argsort(targets[i])[-2]
+            assert shown.get_title() == '%s %.2f, %s %.2f' % (FASHION[k], targets[i, k], FASHION[second], targets[i, second])
+
+
+def test_samples_picture_of_a_class_that_has_none(impressions):
+    images, targets = impressions
+    some = targets.argmax(axis=1) != 3
+    grid = np.array(visualization.draw_samples(images[some], targets[some], 2, class_names('mnist')).axes).reshape(2, 10)
+    assert [bool(axes.images) for axes in grid[0]] == [k != 3 for k in range(10)]
+
+
+def test_accuracy_bars_are_one_sample_standard_deviation():
+    accuracies = dict.fromkeys(METHODS, {})
+    accuracies['ZSKD'] = {1: [92.0, 94.0], 10: [97.0]}
+    (bars,), = [container.lines[2] for container in visualization.draw_accuracy(accuracies).axes[0].containers]
+    heights = [top - bottom for (_, bottom), (_, top) in bars.get_segments()]
+    assert heights == pytest.approx([2 * math.sqrt(2), 0])
+
+
+def test_accuracy_picture_has_a_line_per_method(tmp_path):
+    (tmp_path / 'results.csv').write_text(RESULTS)
+    axes, = visualization.draw_accuracy(visualization.load_accuracies(str(tmp_path / 'results.csv'))).axes
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == {'Teacher', 'Student', 'Soft-logits', 'ZSKD'}
+    zskd, = [container.lines[0] for container in axes.containers if container.get_label() == 'ZSKD']
+    np.testing.assert_array_equal(zskd.get_xydata(), [[1, 92.5], [10, 97]])
+
+
+def test_confusion_picture_counts_and_names(capsys):
+    labels, predicted, teachers = np.array([0, 0, 1, 9, 9, 9]), np.array([0, 6, 1, 7, 7, 9]), np.array([0, 6, 1, 9, 9, 7])
+    picture = visualization.draw_confusion(labels.astype(np.uint8), predicted, teachers, FASHION)
+    assert labels_of(picture) == (FASHION, FASHION)
+    axes = picture.axes[0]
+    counts = {text.get_position()[::-1]: int(text.get_text()) for text in axes.texts}  # (class, predicted class)
+    assert counts == {(0, 0): 1, (0, 6): 1, (1, 1): 1, (9, 7): 2, (9, 9): 1}
+    assert axes.get_title() == 'accuracy 50.00 %, agreement with the teacher 50.00 %'
+    printed = capsys.readouterr().out.split('\n')
+    assert printed[0] == axes.get_title() + ', on 6 test images'
+    boot, = [line.split() for line in printed if line.startswith('boot')]
+    assert boot == ['boot', '0', '0', '0', '0', '0', '0', '0', '2', '0', '1']
+
+
+@pytest.fixture(scope='module')
+def student(tmp_path_factory, small):
+    """Weights of a student that is right now and then."""
+    folder = str(tmp_path_factory.mktemp('student'))
+    train_w_distill.main(['--train_dir', folder, '--dataset', small, '--steps=30'])
+    return os.path.join(folder, 'train_params.mat')
+
+
+@pytest.mark.parametrize('scope', ['Student', 'Teacher'])
+def test_a_student_or_a_teacher_looked_at(scope, student, teacher, small, tmp_path, capsys):
+    path = student if scope == 'Student' else teacher
+    images, labels = load(small, '', 'test')
+    predicted, teachers = [logits_of(*network, images, threads=1).argmax(axis=1)
+                           for network in ((path, scope), (teacher, 'Teacher'))]
+    capsys.readouterr()
+    visualization.main(['--student', path, '--dataset', small, '--save_path', str(tmp_path)])
+    assert capsys.readouterr().out.startswith(
+        'accuracy %.2f %%, agreement with the teacher %.2f %%, on 500 test images\n'
+        % (100 * np.mean(predicted == labels), 100 * np.mean(predicted == teachers)))
+    assert os.listdir(str(tmp_path)) == ['confusion.png']
+    assert min(cv2.imread(str(tmp_path / 'confusion.png')).shape[:2]) > 500
+
+
+@pytest.mark.parametrize('data_set, names', [('fashion_mnist', FASHION), ('mnist', list('0123456789'))])
+def test_the_data_set_gives_the_classes_their_names(data_set, names, tmp_path, monkeypatch, teacher):
+    drawn = {}
+    monkeypatch.setattr(plt, 'close', lambda what: drawn.update(
+        (plt.figure(number).axes[0].get_title(), plt.figure(number)) for number in plt.get_fignums()))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'results.csv').write_text(RESULTS)
+    visualization.main(['--dataset', data_set, '--results=results.csv', '--impressions', samples_file(tmp_path)])
+    assert sorted(os.listdir('figures')) == ['accuracy.png', 'concentrate.png', 'samples.png']
+    assert labels_of(drawn['Class similarity $C_k$ of the teacher']) == (names, names)
+    assert [title.split()[0] for title in drawn if ',' in title] == names[:1]  # the first impression's title
+
+
+def samples_file(folder):
+    rng = np.random.RandomState(0)
+    path = str(folder / 'DI.mat')
+    save_impressions(path, rng.randint(0, 256, (20, 32, 32, 1)), np.repeat(np.eye(10, dtype=np.float32), 2, axis=0))
+    return path
+
+
+def test_pictures_straight_after_a_clone(tmp_path):
+    """No display, no impressions, no results of one's own: the grid's impressions are made, the record is committed."""
+    environment = {name: value for name, value in os.environ.items() if name != 'DISPLAY'}
+    done = run_script(['visualization.py', '--rows=1'], cwd=str(tmp_path), env=environment)
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(str(tmp_path))) == ['DI', 'figures']
+    assert (tmp_path / 'DI' / 'DI-1.mat').exists()
+    similarity = cv2.imread(str(tmp_path / 'figures' / 'concentrate.png')).astype(int)
+    yellow = (np.abs(similarity - [37, 231, 253]) < 12).all(axis=2)  # the colour of 1, in BGR
+    ys, xs = np.nonzero(yellow)
+    inside = xs < 0.75 * similarity.shape[1]  # not the colour bar
+    assert np.corrcoef(ys[inside], xs[inside])[0, 1] > 0.98  # the diagonal
+    accuracy = cv2.imread(str(tmp_path / 'figures' / 'accuracy.png')).astype(int)
+    for colour in ([40, 39, 214], [180, 119, 31]):  # BGR of the soft-logits and the ZSKD line
+        assert (np.abs(accuracy - colour) < 20).all(axis=2).sum() > 100
+    samples = cv2.imread(str(tmp_path / 'figures' / 'samples.png'), cv2.IMREAD_GRAYSCALE)
+    dark_columns = (samples < 60).mean(axis=0) > 0.3
+    assert np.count_nonzero(np.diff(dark_columns.astype(int)) == 1) == 10
+
+
+def test_no_results_no_accuracy_picture(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    visualization.main(['--dataset=mine.npz', '--impressions', samples_file(tmp_path)])
+    assert sorted(os.listdir('figures')) == ['concentrate.png', 'samples.png']
+    assert 'no results.csv yet' in capsys.readouterr().out
