@@ -68,9 +68,11 @@ def title(dataset):
 def fetch(dataset, folder):
     """Path of a data set: a user's own file as it is, a known one in ``folder``, brought there if need be.
 
-    Raises RunError where no source can be reached.
+    Raises RunError where there is no such file, or no source can be reached.
     """
     if dataset not in DATASETS:
+        if not os.path.isfile(dataset):
+            raise RunError('cannot read the data set %r: no such file' % dataset)
         return dataset
     path = os.path.join(folder, dataset + '.npz')
     if os.path.exists(path):
