@@ -78,24 +78,14 @@ def command(words):
 
 def run_script(words, prefix=(), **options):
     """A script run to its end, as a user runs it; the finished process. prefix: the words before its command."""
-    return subprocess.run([*prefix, *command(words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-                          **dict({'cwd': ROOT, 'timeout': 600}, **options))
+    return subprocess.run([*prefix, *command(words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          universal_newlines=True, **dict({'cwd': ROOT, 'timeout': 600}, **options))
 
 
 def two_at_a_time(function, items):
     """{item: function(item)}; for functions that wait for a process."""
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(items, pool.map(function, items)))
-
-
-@pytest.fixture
-def script(data):
-    """Runs a script in the repository's root: script(name, flags...) -> finished process."""
-    def call(name, *flags, **options):
-        if name != 'Data_Impressions.py' and '--data' not in flags:
-            flags += ('--data', data)
-        return run_script((name,) + flags, **options)
-    return call
 
 
 def wait_until(condition, seconds=120):

@@ -63,15 +63,15 @@ def test_published_command_lines_mean_what_they_did(line):
 
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory, data):
-    """(folder, {--train_dir or --Rate: finished process}) of the published command lines, as they stand but for --steps."""
+    """(folder, {--train_dir or --Rate: finished process}) of the published command lines, run with --steps added."""
     folder = tmp_path_factory.mktemp('runs')
     (folder / 'data').symlink_to(data)
 
     def run(line):
         return run_script(line.split(), cwd=str(folder))
 
-    zskd = [line + ' --steps=2' for line in PUBLISHED if 'ZSKD' in line]
-    others = [line + ' --steps=2' for line in PUBLISHED if 'ZSKD' not in line]
+    zskd = [line + ' --steps=1' for line in PUBLISHED if 'ZSKD' in line]
+    others = [line + ' --steps=1' for line in PUBLISHED if 'ZSKD' not in line]
     done = two_at_a_time(run, ['Data_Impressions.py --Rate=1'] + others + zskd)
     return folder, {re.search('(train_dir|Rate)=(\\S+)', line).group(2): process for line, process in done.items()}
 
@@ -83,7 +83,8 @@ def test_published_command_lines_run(runs, mnist, train_dir):
     record = load_record(folder, train_dir, 'result.json')
     # What is saved is what was scored.
     assert record['accuracy'] == pytest.approx(accuracy(
-        folder / train_dir / 'train_params.mat', record['arguments']['main_scope'], mnist.test_images, mnist.test_labels))
+        folder / train_dir / 'train_params.mat', record['arguments']['main_scope'],
+        mnist.test_images, mnist.test_labels))
     assert done[train_dir].stdout.endswith('%s: accuracy %.2f %% on 10000 test images\n'
                                            % (record['arguments']['method'], record['accuracy']))
     assert '\r' not in done[train_dir].stdout
@@ -92,7 +93,7 @@ def test_published_command_lines_run(runs, mnist, train_dir):
 def test_the_record_of_a_run_explains_it(runs):
     folder, _ = runs
     record = load_record(folder, 'zskd', 'result.json')
-    assert record['arguments'] == vars(flags.training_flags('--train_dir=zskd --Distillation=ZSKD-1 --steps=2'.split()))
+    assert record['arguments'] == vars(flags.training_flags('--train_dir=zskd --Distillation=ZSKD-1 --steps=1'.split()))
     assert record['evaluated_on'] == 'test images' and record['seconds'] > 0
     assert set(record['versions']) == {'python', 'tensorflow', 'numpy', 'opencv'}
     assert set(record['inputs']) == {'teacher', 'impressions'}
@@ -301,15 +302,17 @@ def test_help_shows_the_hyper_parameters_of_every_recipe(parser):
     assert row('Teacher 100', published) == '512 0.001 constant 0.0001 1 0 20 0 15 0.15 3 23438'
     assert row('Student 100', published) == '512 0.01 constant 0.0001 1 0 20 0 15 0.15 3 234376'
     for rate, steps in ((1, 2344), (5, 11719), (10, 23438), (25, 58594), (40, 93751)):
-        assert row('Soft-logits %d' % rate, published) == '512 0.01 constant 0.0001 0.3 0.0025 20 0 15 0.15 3 %d' % steps
-        assert row('ZSKD %d' % rate, published) == '512 0.01 constant 0.0001 0 0.0025 20 0 15 0.15 3 %d' % steps
+        for method, ce_weight in (('Soft-logits', '0.3'), ('ZSKD', '0')):
+            assert row('%s %d' % (method, rate), published) == (
+                '512 0.01 constant 0.0001 %s 0.0025 20 0 15 0.15 3 %d' % (ce_weight, steps))
     assert 'ZSKD + augmentation' not in published
 
 
 def test_help_shows_the_hyper_parameters_of_impressions(parser):
     text = parser(Data_Impressions).format_help()
     default, published = text.split('--recipe default:')[1].split('--recipe published:')
-    for rate, learning_rate, epsilon in ((1, '0.1', '1e-07'), (5, '0.1', '1e-07'), (10, '1', '1e-06'), (25, '2', '1e-06'), (40, '3', '1e-06')):
+    for rate, learning_rate, epsilon in ((1, '0.1', '1e-07'), (5, '0.1', '1e-07'), (10, '1', '1e-06'),
+                                         (25, '2', '1e-06'), (40, '3', '1e-06')):
         assert row('impressions %d' % rate, default) == '100 0.3 cosine 0.9 1e-08 10 0.001 [0.1, 1.0] 128'
         assert row('impressions %d' % rate, published) == (
             '1500 %s constant 0.999 %s 20 0.001 [0.1, 1.0] 100' % (learning_rate, epsilon))
