@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 
 import numpy as np
@@ -301,14 +302,15 @@ def test_two_at_once(tmp_path, small):
     first = subprocess.Popen(command(['autotrain.py', *words(tmp_path, small, '--budget=1')]),
                              stdout=subprocess.DEVNULL)
     try:
-        wait_until(lambda: load_json(str(tmp_path / '.autotrain.pid')) == first.pid)
-        with pytest.raises(RunError, match='in use by another autotrain.py, process %d;' % first.pid):
+        owner = '%d on %s' % (first.pid, socket.gethostname())
+        wait_until(lambda: load_json(str(tmp_path / '.autotrain.pid')) == owner)
+        with pytest.raises(RunError, match='in use by another autotrain.py, process %s;' % owner):
             autotrain.main(words(tmp_path, small))
     finally:
         first.kill()
         first.wait()
     with autotrain.locked(str(tmp_path)):  # what a dead process held is free
-        assert load_json(str(tmp_path / '.autotrain.pid')) == os.getpid()
+        assert load_json(str(tmp_path / '.autotrain.pid')).startswith('%d on ' % os.getpid())
 
 
 def test_strange_folder_names(copy, small, tmp_path, monkeypatch):
