@@ -50,7 +50,7 @@ def test_the_scripts_commands_run_one_after_the_other(tmp_path, data, monkeypatc
         if name in mains:
             main, fewer = mains[name]
             assert not main(words + fewer)
-    assert set(os.listdir('figures')) == {'concentrate.png', 'samples.png', 'accuracy.png', 'confusion.png'}
+    assert set(os.listdir('pictures')) == {'concentrate.png', 'samples.png', 'accuracy.png', 'confusion.png'}
 
 
 def saved_by(snippet, folder, monkeypatch, **names):

@@ -131,7 +131,7 @@ def test_the_data_set_gives_the_classes_their_names(data_set, names, tmp_path, m
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'results.csv').write_text(RESULTS)
     visualization.main(['--dataset', data_set, '--results=results.csv', '--impressions', samples_file(tmp_path)])
-    assert sorted(os.listdir('figures')) == ['accuracy.png', 'concentrate.png', 'samples.png']
+    assert sorted(os.listdir('pictures')) == ['accuracy.png', 'concentrate.png', 'samples.png']
     assert labels_of(drawn['Class similarity $C_k$ of the teacher']) == (names, names)
     assert [title.split()[0] for title in drawn if ',' in title] == names[:1]  # the first impression's title
 
@@ -148,17 +148,17 @@ def test_pictures_straight_after_a_clone(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != 'DISPLAY'}
     done = run_script(['visualization.py'], cwd=str(tmp_path), env=environment)
     assert done.returncode == 0, done.stderr
-    assert sorted(os.listdir(str(tmp_path))) == ['DI', 'figures']
+    assert sorted(os.listdir(str(tmp_path))) == ['DI', 'pictures']
     assert (tmp_path / 'DI' / 'DI-1.mat').exists()
-    similarity = cv2.imread(str(tmp_path / 'figures' / 'concentrate.png')).astype(int)
+    similarity = cv2.imread(str(tmp_path / 'pictures' / 'concentrate.png')).astype(int)
     yellow = (np.abs(similarity - [37, 231, 253]) < 12).all(axis=2)  # the colour of 1, in BGR
     ys, xs = np.nonzero(yellow)
     inside = xs < 0.75 * similarity.shape[1]  # not the colour bar
     assert np.corrcoef(ys[inside], xs[inside])[0, 1] > 0.98  # the diagonal
-    accuracy = cv2.imread(str(tmp_path / 'figures' / 'accuracy.png')).astype(int)
+    accuracy = cv2.imread(str(tmp_path / 'pictures' / 'accuracy.png')).astype(int)
     for colour in ([40, 39, 214], [180, 119, 31]):  # BGR of the soft-logits and the ZSKD line
         assert (np.abs(accuracy - colour) < 20).all(axis=2).sum() > 100
-    dark = cv2.imread(str(tmp_path / 'figures' / 'samples.png'), cv2.IMREAD_GRAYSCALE) < 60
+    dark = cv2.imread(str(tmp_path / 'pictures' / 'samples.png'), cv2.IMREAD_GRAYSCALE) < 60
     columns, rows = [np.count_nonzero(np.diff((dark.mean(axis=axis) > 0.3).astype(int)) == 1) for axis in (0, 1)]
     assert (columns, rows) == (10, 5)
 
@@ -166,5 +166,5 @@ def test_pictures_straight_after_a_clone(tmp_path):
 def test_no_results_no_accuracy_picture(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     visualization.main(['--dataset=mine.npz', '--impressions', samples_file(tmp_path)])
-    assert sorted(os.listdir('figures')) == ['concentrate.png', 'samples.png']
+    assert sorted(os.listdir('pictures')) == ['concentrate.png', 'samples.png']
     assert 'no results.csv yet' in capsys.readouterr().out

@@ -141,7 +141,7 @@ def picture_flags(argv=None):
         help='weights of a student (or teacher): draw confusion.png alone, its predictions on the test images')
     add('--results', type=path, metavar='FILE', default=argparse.SUPPRESS,
         help="results.csv of autotrain.py (default: that of the data set's folder, or the committed one in results/)")
-    add('--save_path', default='figures', type=path, metavar='DIR', help='where the pictures go')
+    add('--save_path', default='pictures', type=path, metavar='DIR', help='where the pictures go')
     add('--rows', default=5, type=number(int, 1, 50), help='impressions per class')
     add('--show', action='store_true', help='open windows as well')
     add_teacher(parser)
