@@ -41,11 +41,13 @@ LOST_WORKERS = 100  # so many workers may be lost under a job before it is taken
 class ClusterPool:
     """Runs commands on all workers that a scheduler has or gets."""
 
+    delay = 70  # a folder may be shown as it was a minute ago (NFS: acdirmax)
+
     def __init__(self, scheduler, root, data, variables):
         """scheduler: its address or its file; root: the table's folder; data: the data set's file;
         variables: {environment variable: value} for the commands, beside those of a worker."""
         self._scheduler, self._root, self._data, self._variables = scheduler, root, data, variables
-        self._looked_at = set()
+        self._looked_at, self.slots = set(), 0
 
     def __enter__(self):
         logging.disable(logging.CRITICAL)  # Dask's; the user gets one line
@@ -64,8 +66,7 @@ class ClusterPool:
                 raise RunError('no Dask scheduler answers at %r: %s' % (self._scheduler, error)) from error
             for worker, reason in self._unfit_workers():
                 raise RunError('worker %s %s' % (worker, reason))
-            threads = self._client.nthreads()
-            print('workers: %d, jobs at a time: %d' % (len(threads), sum(threads.values())), flush=True)
+            print('workers: %d, jobs at a time: %d' % (len(self._looked_at), self.slots), flush=True)
             stack.callback(repeat(self._send_unfit_away))
             self._call, self._executor = careful_call(), self._client.get_executor(pure=False)
             self._close = stack.pop_all().close
@@ -83,7 +84,8 @@ class ClusterPool:
 
     def _unfit_workers(self):
         """[(address, reason)] of those among the new workers that cannot work for this table."""
-        new = set(self._client.nthreads()) - self._looked_at
+        threads = self._client.nthreads()
+        self.slots, new = sum(threads.values()), set(threads) - self._looked_at
         answers = self._client.run(flaw, self._table, workers=list(new), on_error='return') if new else {}
         self._looked_at |= {worker for worker, answer in answers.items() if not isinstance(answer, OSError)}  # gone again
         return [(worker, answer if isinstance(answer, str) else 'was not started in a checkout of this code: %s' % answer)

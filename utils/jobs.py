@@ -1,6 +1,7 @@
 """Jobs: processes that depend on each other's files, each with a log of its own, run wherever a pool takes them."""
 import collections
 import ctypes
+import itertools
 import os
 import queue
 import re
@@ -19,7 +20,6 @@ from utils.layout import REPOSITORY
 LOG_TAIL = 5  # lines shown of a failed job's log
 GRACE = 10  # seconds from SIGTERM to SIGKILL for a child that does not end
 POLL = 1.0  # seconds between two looks at how far the running jobs are
-SHOWN_AFTER = 70  # seconds in which a shared folder shows what another machine wrote (NFS: acdirmax, 60)
 LIBC = ctypes.CDLL(None) if sys.platform.startswith('linux') else None  # not loaded between fork and exec
 PR_SET_PDEATHSIG = 1
 
@@ -45,8 +45,9 @@ class Ended(NamedTuple):
 def run_jobs(jobs, pool, watch):
     """Yields an Ended for every job; each starts as soon as those it needs are done, in the order given.
 
-    pool: where commands run, ``submit(command, log)`` -> Future of the exit status; watch: called with the list of jobs
-    handed to the pool, about every POLL seconds.
+    pool: where commands run, ``slots`` at a time, ``submit(command, log)`` -> Future of the exit status, after which it may
+    take ``delay`` seconds until files are seen; watch: called about every POLL seconds with a list of jobs, among them those
+    that run.
     """
     by_name = {job.name: job for job in jobs}
     waiting = {job.name: len(job.needs) for job in jobs}
@@ -75,9 +76,10 @@ def run_jobs(jobs, pool, watch):
                 job, outcome = ended.get(timeout=POLL)
                 break
             except queue.Empty:
-                watch(list(submitted.values()))
+                # About the first come first; to look at all that wait would cost more than to run them, in a large table.
+                watch(list(itertools.islice(submitted.values(), 2 * pool.slots)))
         if submitted.pop(job.name, None):
-            outcome = _ended(job, outcome)
+            outcome = _ended(job, outcome, pool.delay)
         if outcome.result is None:
             without_result.add(job.name)
         yield outcome
@@ -87,7 +89,7 @@ def run_jobs(jobs, pool, watch):
                 start(by_name[dependent.name])
 
 
-def _ended(job, future):
+def _ended(job, future, delay):
     """What came of a process. Raises CancelledError where the whole pool is gone."""
     try:
         status = future.result()
@@ -95,20 +97,23 @@ def _ended(job, future):
         raise
     except Exception as error:  # whatever keeps a pool from running it
         return Ended(job, None, str(error), False)
-    deadline = time.monotonic() + (SHOWN_AFTER if status == 0 else 0)
+    deadline = time.monotonic() + delay
     result = job.finished() if status == 0 else None
-    while result is None and time.monotonic() < deadline:
+    while status == 0 and result is None and time.monotonic() < deadline:
         time.sleep(POLL)
         result = job.finished()
-    reason = '' if result else 'exit status %s; the end of %s:\n%s' % (status, job.log, tail(job.log))
+    reason = '' if result is not None else 'exit status %s; the end of %s:\n%s' % (status, job.log, tail(job.log))
     return Ended(job, result, reason, True)
 
 
 class LocalPool:
     """Runs commands as child processes of this one, ``workers`` at a time; they end with it, however it ends."""
 
+    delay = 0
+
     def __init__(self, workers, variables):
         """variables: {environment variable: value} for the commands, beside those of this process."""
+        self.slots = workers
         self._threads = ThreadPoolExecutor(workers)
         self._variables = variables
         self._children = []
