@@ -39,7 +39,8 @@ def main():
     print(tabulate(rows, ['', 'jobs a second', 'MB of autotrain.py', 'MB of the scheduler'], tablefmt='github', floatfmt='.0f'))
     print('\n## A table with everything done\n')
     print(tabulate([large_table(runs) for runs in args.runs],
-                   ['runs', 'jobs', 'seconds to plan', 'MB', 'seconds to plan and take up', 'MB'], tablefmt='github', floatfmt='.1f'))
+                   ['runs', 'jobs', 'seconds to plan', 'MB', 'seconds to take up as well', 'MB'],
+                   tablefmt='github', floatfmt='.1f'))
 
 
 def nothing():
