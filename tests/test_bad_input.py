@@ -36,8 +36,8 @@ USAGE = {
         '--steps=1.5': '1.5', '--batch_size=0': '0', '--batch_size=70000': '60000', '--learning_rate=0': '0',
         '--learning_rate=-1': '-1', '--learning_rate=nan': 'nan', '--learning_rate=inf': 'inf',
         '--learning_rate=fast': 'fast', '--schedule=steps': 'steps', '--weight_decay=-1': '-1', '--temperature=0': '0',
-        '--kl_weight=1': 'teacher', '--ce_weight=0': '0', '--Distillation=ZSKD-1 --ce_weight=1': 'labels', '--copies=0': '0', '--rotation=181': '180', '--scale=1': '0.9',
-        '--shift=-1': '-1', '--holdout=40000': '30000', '--holdout=-1': '-1', '--seed=-1': '-1',
+        '--kl_weight=1': 'teacher', '--ce_weight=0': '0', '--Distillation=ZSKD-1 --ce_weight=1': 'labels',
+        '--copies=0': '0', '--rotation=181': '180', '--scale=1': '0.9', '--shift=-1': '-1', '--holdout=40000': '30000', '--holdout=-1': '-1', '--seed=-1': '-1',
         '--seed=2147483648': '2147483648', '--threads=0': '0', '--teacher=': 'path',
         '--recipe=mine': 'mine', '--recipe=published --Distillation=ZSKD-1 --augment': 'augmentation',
         '--dataset=cifar': 'cifar', '--dataset=': 'none', '--dataset=mnist.npy': 'FILE.npz',
@@ -48,8 +48,8 @@ USAGE = {
     'Data_Impressions.py': {
         '': '--Rate', '--Rate=0': '0 is not', '--Rate=100.1': '100.1', '--Rate=many': 'many', '--Rate=0.0001': '0.0001',
         '--Rate=1 --iterations=0': '0', '--Rate=1 --learning_rate=-1': '-1', '--Rate=1 --l2=-1': '-1',
-        '--Rate=1 --betas=0': '0', '--Rate=1 --betas': 'argument', '--Rate=1 --beta2=1': '1', '--Rate=1 --epsilon=0': '0',
-        '--Rate=1 --batch_size=0': '0', '--Rate=1 --temperature=-1': '-1', '--Rate=1 --save_path=': 'path',
+        '--Rate=1 --betas=0': '0', '--Rate=1 --betas': 'argument', '--Rate=1 --beta2=1': '1',
+        '--Rate=1 --epsilon=0': '0', '--Rate=1 --batch_size=0': '0', '--Rate=1 --temperature=-1': '-1', '--Rate=1 --save_path=': 'path',
         '--Rate=1 --dataset=svhn': 'svhn', '--Rate=1 --steps=5': '--steps',
     },
     'autotrain.py': {
