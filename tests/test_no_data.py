@@ -13,8 +13,8 @@ import train_w_distill
 from conftest import run_script
 from utils import datasets, flags
 from utils.files import RunError
+from utils.impressions import load_impressions
 from utils.session import logits_of
-from utils.transfer_set import load_impressions
 
 IMPRESSIONS = '--Rate=0.1 --dataset=none --save_path={0}/DI'
 STUDENT = '--train_dir={0}/zskd --Distillation=ZSKD-0.1 --impressions={0}/DI --dataset=none --steps=20'

@@ -11,9 +11,9 @@ import train_w_distill
 import visualization
 from conftest import run_script
 from utils.datasets import class_names, load
+from utils.impressions import save_impressions
 from utils.methods import METHODS
 from utils.session import logits_of
-from utils.transfer_set import save_impressions
 
 RESULTS = ('method,rate,run,seed,accuracy\nTeacher,100,0,0,99\nStudent,100,0,0,98.5\nZSKD,1,0,0,92\nZSKD,1,1,1,93\n'
            'ZSKD,10,0,0,97\nSoft_logits,1,0,0,95\nSoft_logits,10,0,0,98\n')
