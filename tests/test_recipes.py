@@ -212,7 +212,7 @@ def test_every_hyper_parameter_has_a_flag_and_no_default_but_its_recipes():
 
 @pytest.mark.parametrize('parser, recipe, line', [
     (flags.training_parser(), 'default', r'ZSKD 40 +8000 +258 +0.01 +warmup +0.001591 +0 +1 +20 '),
-    (flags.training_parser(), 'default', r'ZSKD \+ augmentation 1 +8125 +128 +0.01 +cosine +0.001 +0 +1 +20 +15 +0.15 +3 +100$'),
+    (flags.training_parser(), 'default', r'ZSKD \+ augmentation 1 +8125 +128 +0.01 +cosine +0.001 +0 +1 +20 +100 +15 +0.15 +3$'),
     (flags.training_parser(), 'published', r'Teacher 100 +23438 +512 +0.001 +constant +0.0001 +1 +0 +-$'),
     (flags.synthesis_parser(), 'published', r'impressions 10 +1500 +1 +constant +0.999 +1e-06 +20 +0.001 +\[0.1, 1.0\] +100$')])
 def test_help_shows_the_values_of_every_recipe(parser, recipe, line):

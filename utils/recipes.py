@@ -78,7 +78,7 @@ def training(recipe, method, items):
     if METHODS[method].has_teacher:
         values['temperature'] = TEMPERATURE
     if METHODS[method].augment:
-        values.update(MOVEMENTS, copies=max(4, min(100, round(AUGMENTED_SET / items))))
+        values.update(copies=max(4, min(100, round(AUGMENTED_SET / items))), **MOVEMENTS)
     return values
 
 
