@@ -298,8 +298,9 @@ def test_a_file_that_is_no_data_set_is_one_line(tmp_path, content):
 
 
 def test_a_file_that_cannot_be_opened_is_one_line(tmp_path):
-    with pytest.raises(RunError, match='^cannot read the data set .*missing.npz.: No such file or directory$'):
-        datasets.load(str(tmp_path / 'missing.npz'), 'unused', 'test')
-    (tmp_path / 'folder.npz').mkdir()
-    with pytest.raises(RunError, match='^cannot read the data set .*folder.npz.: Is a directory$'):
-        datasets.load(str(tmp_path / 'folder.npz'), 'unused', 'test')
+    for name in ('missing.npz', 'folder.npz', 'mnist.npz'):
+        if name != 'missing.npz':
+            (tmp_path / name).mkdir()
+        dataset, reason = ('mnist', 'Is a directory') if name == 'mnist.npz' else (str(tmp_path / name), 'no such file')
+        with pytest.raises(RunError, match='^cannot read the data set .*%s.: %s$' % (name, reason)):
+            datasets.load(dataset, str(tmp_path), 'test')

@@ -122,9 +122,8 @@ def test_a_flag_beats_the_recipe(recipe):
         assert vars(changed) == dict(vars(synthesis('--recipe', recipe, '--Rate=5')), **{name: value})
     assert synthesis('--recipe', recipe, '--Rate=5', '--betas', '2', '3').betas == [2, 3]
     assert training('--recipe', recipe, '--schedule=warmup').schedule == 'warmup'
-    for name in ('copies', 'rotation', 'scale', 'shift'):
-        assert getattr(training('--Distillation=ZSKD-5', '--augment', '--%s=0.5' % name if name != 'copies' else '--copies=3'),
-                       name) == (3 if name == 'copies' else 0.5)
+    for name, value in dict(copies=3, rotation=0.5, scale=0.5, shift=0.5).items():
+        assert getattr(training('--Distillation=ZSKD-5', '--augment', '--%s=%s' % (name, value)), name) == value
 
 
 def test_settings_say_method_and_rate():
@@ -212,9 +211,11 @@ def test_every_hyper_parameter_has_a_flag_and_no_default_but_its_recipes():
 
 @pytest.mark.parametrize('parser, recipe, line', [
     (flags.training_parser(), 'default', r'ZSKD 40 +8000 +258 +0.01 +warmup +0.001591 +0 +1 +20 '),
-    (flags.training_parser(), 'default', r'ZSKD \+ augmentation 1 +8125 +128 +0.01 +cosine +0.001 +0 +1 +20 +100 +15 +0.15 +3$'),
+    (flags.training_parser(), 'default',
+     r'ZSKD \+ augmentation 1 +8125 +128 +0.01 +cosine +0.001 +0 +1 +20 +100 +15 +0.15 +3$'),
     (flags.training_parser(), 'published', r'Teacher 100 +23438 +512 +0.001 +constant +0.0001 +1 +0 +-$'),
-    (flags.synthesis_parser(), 'published', r'impressions 10 +1500 +1 +constant +0.999 +1e-06 +20 +0.001 +\[0.1, 1.0\] +100$')])
+    (flags.synthesis_parser(), 'published',
+     r'impressions 10 +1500 +1 +constant +0.999 +1e-06 +20 +0.001 +\[0.1, 1.0\] +100$')])
 def test_help_shows_the_values_of_every_recipe(parser, recipe, line):
     table = parser.format_help().split('--recipe %s:' % recipe)[1].split('--recipe')[0]
     assert re.search('^' + line, table, re.MULTILINE)

@@ -186,7 +186,8 @@ def test_impressions_of_another_teacher_are_refused(impressions, tmp_path):
 
 @pytest.mark.parametrize('change', [
     lambda impressions, record: os.unlink(record), lambda impressions, record: save_text(record, '[]'),
-    lambda impressions, record: save_text(impressions, 'a file from elsewhere')], ids=['none', 'no record', 'of another file'])
+    lambda impressions, record: save_text(impressions, 'a file from elsewhere')],
+    ids=['none', 'no record', 'of another file'])
 def test_impressions_without_a_record_of_their_own_are_taken_with_a_notice(impressions, tmp_path, capsys, change):
     save_text(str(tmp_path / 'other.mat'), 'another teacher')
     change(impressions['impressions'], str(tmp_path / 'DI-1.json'))
