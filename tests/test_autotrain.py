@@ -50,7 +50,7 @@ def rows(root):
 
 
 def content(root):
-    """What must not depend on when and how a table was run: ({.mat file: bytes}, results without their seconds)."""
+    """What must not depend on when and how a table was run: ({.mat file: bytes}, results but for seconds and blanks)."""
     files = {}
     for parent, _, names in os.walk(str(root)):
         for name in names:
@@ -58,7 +58,7 @@ def content(root):
                 path = os.path.join(parent, name)
                 with open(path, 'rb') as file:
                     files[os.path.relpath(path, str(root))] = file.read()
-    return files, [{column: value.replace(str(root), '') for column, value in row.items() if column != 'seconds'}
+    return files, [{column: value.replace(str(root), '') for column, value in row.items() if value and column != 'seconds'}
                    for row in rows(root)]
 
 
