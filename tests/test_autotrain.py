@@ -50,7 +50,7 @@ def rows(root):
 
 
 def content(root):
-    """What must not depend on when and how a table was run: ({.mat file: bytes}, results but for seconds and blanks)."""
+    """What must not depend on when and how a table was run: ({.mat file: bytes}, results less seconds, blanks)."""
     files = {}
     for parent, _, names in os.walk(str(root)):
         for name in names:
@@ -58,8 +58,8 @@ def content(root):
                 path = os.path.join(parent, name)
                 with open(path, 'rb') as file:
                     files[os.path.relpath(path, str(root))] = file.read()
-    return files, [{column: value.replace(str(root), '') for column, value in row.items() if value and column != 'seconds'}
-                   for row in rows(root)]
+    return files, [{column: value.replace(str(root), '') for column, value in row.items()
+                    if value and column != 'seconds'} for row in rows(root)]
 
 
 def check_part(part, whole, methods):
