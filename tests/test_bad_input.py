@@ -58,8 +58,8 @@ USAGE = {
         '--methods Magic': 'Magic', '--root=': 'path', '--dataset=none': 'table', '--dataset=cifar': 'cifar',
         '--recipe=published --methods ZSKD_augment': 'augmentation',
         '--training=--steps=0': '--steps', '--training=--what=1': '--what', '--training=--train_dir=x': '--train_dir',
-        "--training=\\'": 'quotation', '--training=--kl_weight=1': 'teacher', '--training=--dataset=none': 'ZSKD-R',
-        '--synthesis=--l2=x': '--l2', '--synthesis=--copies=3': '--copies',
+        "--training=\\'": 'quotation', '--training=--kl_weight=1': 'teacher', '--training=--dataset=none': 'not --dataset',
+        '--training=--seed=3': 'not --seed', '--synthesis=--l2=x': '--l2', '--synthesis=--copies=3': '--copies',
     },
     'visualization.py': {
         '--rows=0': '0', '--rows=51': '50', '--impressions=': 'path', '--student=': 'path', '--dataset=x': 'x',

@@ -110,8 +110,8 @@ def table_flags(argv=None):
     add('--scheduler', default=argparse.SUPPRESS, type=path, metavar='ADDRESS',
         help="run on the workers of a Dask cluster instead: its scheduler's address (tcp://host:8786) or file")
     add('--budget', default=1.0, type=number(float, 0, above=True), help='factor on all steps and iterations')
-    add('--training', default='', metavar='"FLAGS"', help='more flags for every train_w_distill.py')
-    add('--synthesis', default='', metavar='"FLAGS"', help='more flags for every Data_Impressions.py')
+    add('--training', default='', metavar='"FLAGS"', help='hyper-parameters, or --holdout, for every train_w_distill.py')
+    add('--synthesis', default='', metavar='"FLAGS"', help='hyper-parameters for every Data_Impressions.py')
     add('--root', default=argparse.SUPPRESS, type=path, metavar='DIR',
         help="everything is written here (default: MNIST, FashionMNIST, or the file's name)")
     add_common(parser)
@@ -123,11 +123,15 @@ def table_flags(argv=None):
     args.scheduler = getattr(args, 'scheduler', None)
     wanted = getattr(args, 'methods', recipes.TRAINING[args.recipe])
     args.methods = [name for name in METHODS if name in wanted or name == 'Teacher']
-    for name, jobs_parser in (('training', training_parser()), ('synthesis', synthesis_parser())):
+    for name, jobs_parser, allowed in (('training', training_parser(), recipes.HYPER_PARAMETERS | {'holdout'}),
+                                       ('synthesis', synthesis_parser(), set(recipes.SYNTHESIS['default']))):
         try:
-            setattr(args, name, given(jobs_parser, shlex.split(getattr(args, name))))
+            values = given(jobs_parser, shlex.split(getattr(args, name)))
         except ValueError as error:
             parser.error('--%s: %s' % (name, error))
+        for other in set(values) - allowed:
+            parser.error('--%s takes %s, not --%s' % (name, ', '.join(sorted(allowed)), other))
+        setattr(args, name, values)
     return parser, args
 
 
