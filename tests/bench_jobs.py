@@ -31,15 +31,15 @@ def main():
     args = parser.parse_args()
     with open('/proc/cpuinfo') as file:
         cpu = next(line.split(':')[1].strip() for line in file if 'model name' in line)
-    print('# Many jobs\n\nMade by `tests/bench_jobs.py` with Python %s on %d cores of %s, commit %s.\n' % (
-        platform.python_version(), os.cpu_count(), cpu,
+    print('# Many jobs\n\nMade by `tests/bench_jobs.py` with Python %s on %d cores of %s (load before: %.1f), commit %s.\n' % (
+        platform.python_version(), os.cpu_count(), cpu, os.getloadavg()[0],
         subprocess.check_output(['git', 'describe', '--always', '--dirty'], cwd=ROOT).decode().strip()))
     print('## %d jobs that do nothing, %d at a time\n' % (args.jobs, WORKERS))
     rows = [measure_in_a_process(name, args.jobs) for name in MEASUREMENTS]
     print(tabulate(rows, ['', 'jobs a second', 'MB of autotrain.py', 'MB of the scheduler'], tablefmt='github', floatfmt='.0f'))
     print('\n## A table with everything done\n')
     print(tabulate([large_table(runs) for runs in args.runs],
-                   ['runs', 'jobs', 'seconds to plan', 'MB', 'seconds to take up as well', 'MB'],
+                   ['runs', 'jobs', 'CPU seconds to plan', 'MB', 'and to find all done', 'MB'],
                    tablefmt='github', floatfmt='.1f'))
 
 
@@ -144,7 +144,7 @@ def large_table(runs):
             settings, of_job = job.finished.args
             for path in of_job.outputs:
                 files.save_text(path, job.name)
-            measure = 'accuracy' if hasattr(settings, 'method') else 'agreement'
+            measure = 'accuracy' if hasattr(settings, 'method') else 'targets_met'
             save_result(of_job, fingerprint(settings, of_job.inputs), seconds=10.0, **{measure: 99.0})
         command = [sys.executable, os.path.join(ROOT, 'autotrain.py')] + flags
         planned = seconds_and_mb([sys.executable, '-c', 'import sys, autotrain\nfrom utils.flags import table_flags\n'
@@ -153,11 +153,11 @@ def large_table(runs):
 
 
 def seconds_and_mb(command):
-    started = time.time()
+    """[CPU seconds, most memory in MB] of a process."""
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
     assert status == 0, status
-    return [time.time() - started, used.ru_maxrss / 1024]
+    return [used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]
 
 
 if __name__ == '__main__':
