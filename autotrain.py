@@ -26,6 +26,7 @@ from utils.jobs import Job, LocalPool, here, run_jobs, share_done, shell_line
 from utils.methods import METHODS
 from utils.results import load_result, results_csv, results_markdown, table_row
 
+LOCK_TIMEOUT = 2  # seconds; a killed process may leave a child that holds the lock between its fork and its exec
 SAVE_EVERY = 10  # seconds between two writes of results.csv while jobs end
 
 
@@ -170,7 +171,7 @@ def locked(root):
     owner = os.path.join(root, '.autotrain.pid')
     lock = filelock.FileLock(os.path.join(root, '.autotrain.lock'))
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=LOCK_TIMEOUT)
     except filelock.Timeout:
         raise RunError('%r is in use by another autotrain.py, process %s; wait for it, or choose another --root'
                        % (root, load_json(owner)))
