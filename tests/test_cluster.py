@@ -187,10 +187,12 @@ def no_code(checkout):
 
 
 def test_late_workers_are_used_if_they_fit(cluster, tmp_path, small):
-    root = tmp_path / 'table'
-    table = Table(root, small, *TEACHERS, '--scheduler', cluster.file)
+    root, start = tmp_path / 'table', tmp_path / 'start'
+    start.mkdir()
+    table = Table(root, small, *TEACHERS, '--scheduler', cluster.file, cwd=str(start))
     wait_until((root / '.autotrain.pid').exists)
     time.sleep(3)
+    start.rmdir()  # as where workers do not have the folder that autotrain.py was started in
     unfit = [cluster.worker(change) for change in (other_tensorflow, other_code, no_code)]
     wait_until(lambda: all(worker.poll() is not None for worker in unfit))
     assert not jobs_of(root) and not list(root.glob('**/log.txt'))

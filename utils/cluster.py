@@ -117,7 +117,8 @@ def careful_call():
 
 def call(table, command, log, variables):
     """On a worker: the exit status of a command, which lives no longer than the table's lease."""
-    child = spawn(command, log, variables, table['folder'])
+    folder = table['folder'] if os.path.isdir(table['folder']) else '.'  # which no path needs, as ``flaw`` saw
+    child = spawn(command, log, variables, folder)
     seen, since = None, time.monotonic()
     while True:
         with suppress(subprocess.TimeoutExpired):
