@@ -1,12 +1,10 @@
 """Files that are whole or absent, and the one kind of error that a user sees as a single line."""
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import tempfile
-
-
-_digests = {}  # {path: (version, SHA-256)}, what sha256 has read
 
 
 class RunError(Exception):
@@ -89,17 +87,19 @@ def sha256(path):
     """Hex digest of a file's content, or None where it cannot be read. A process reads a file once for as long as its
     inode, size and time of change stay."""
     try:
-        with open(path, 'rb') as file:
-            status = os.fstat(file.fileno())
-            version = status.st_ino, status.st_size, status.st_mtime_ns
-            if _digests.get(path, ('',))[0] != version:
-                digest = hashlib.sha256()
-                for block in iter(lambda: file.read(1 << 20), b''):
-                    digest.update(block)
-                _digests[path] = version, digest.hexdigest()
+        status = os.stat(path)
+        return _sha256(path, (status.st_ino, status.st_size, status.st_mtime_ns))
     except OSError:
         return None
-    return _digests[path][1]
+
+
+@functools.lru_cache(maxsize=None)
+def _sha256(path, version):
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(lambda: file.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _umask():
