@@ -17,7 +17,7 @@ from utils.impressions import save_impressions
 from utils.layout import synthesis_files
 from utils.recipes import count
 from utils.results import fingerprint, save_result
-from utils.session import logits_of, versions
+from utils.session import logits_of
 from utils.synthesis import data_impressions
 
 
@@ -33,7 +33,7 @@ def main(argv=None):
     print('%d impressions, mean KL to the targets at T = %g: %.4f, same class as the target: %.2f %%'
           % (len(targets), settings.temperature, kl, targets_met))
     save_impressions(files.outputs[0], images, targets)
-    save_result(files, made_from, kl=kl, targets_met=targets_met, seconds=time.time() - started, versions=versions())
+    save_result(files, made_from, kl=kl, targets_met=targets_met, seconds=time.time() - started)
 
 
 def agreement_with(targets, logits, temperature):

@@ -24,7 +24,7 @@ from utils.files import RunError, load_json, make_folder, remove_leftovers, save
 from utils.flags import command_line, table_flags
 from utils.jobs import Job, LocalPool, here, run_jobs, share_done, shell_line
 from utils.methods import METHODS
-from utils.results import load_result, results_csv, results_markdown, table_row
+from utils.results import finished_row, results_csv, results_markdown
 
 LOCK_TIMEOUT = 2  # seconds; a killed process may leave a child that holds the lock between its fork and its exec
 SAVE_EVERY = 10  # seconds between two writes of results.csv while jobs end
@@ -37,8 +37,8 @@ def main(argv=None):
     with locked(args.root):
         remove_leftovers(args.root)
         with pool_for(args, datasets.fetch(args.dataset, args.data)) as pool:
-            results, failures = work(args, jobs, pool)
-        print('\n' + save_table(args, jobs, results))
+            rows, failures = work(args, jobs, pool)
+        print('\n' + save_table(args, jobs, rows))
     for job, reason in failures:
         print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(here(job.command)), reason))
     return 1 if failures else 0
@@ -75,7 +75,7 @@ def training_job(args, method_name, rate, index):
     cost = settings.steps * settings.batch_size * (2 if method_name == 'Teacher' else 1)
     return Job('%s run %d' % (name, index), ['train_w_distill.py'] + command_line(flags),
                os.path.join(settings.train_dir, 'log.txt'), needs, cost,
-               functools.partial(load_result, settings, layout.training_files(settings)))
+               functools.partial(finished_row, settings, layout.training_files(settings), index))
 
 
 def synthesis_job(args, rate, index):
@@ -86,7 +86,7 @@ def synthesis_job(args, rate, index):
     cost = 1.5 * settings.iterations * recipes.count(rate)
     return Job('DI-%g run %d' % (rate, index), ['Data_Impressions.py'] + command_line(flags),
                os.path.join(settings.save_path, 'DI-%g.log' % rate), ['Teacher run %d' % index], cost,
-               functools.partial(load_result, settings, layout.synthesis_files(settings)))
+               functools.partial(finished_row, settings, layout.synthesis_files(settings), index))
 
 
 def common_flags(args, index):
@@ -115,8 +115,8 @@ def pool_for(args, data):
 
 
 def work(args, jobs, pool):
-    """Runs in ``pool`` what is not finished; returns ({job name: result}, [(failed job, reason)])."""
-    results, failures, saved, started = {}, [], 0.0, time.time()
+    """Runs in ``pool`` what is not finished; returns ({job name: row}, [(failed job, reason)])."""
+    rows, failures, saved, started = {}, [], 0.0, time.time()
     with TableProgress(sum(job.cost for job in jobs), len(jobs)) as progress:
 
         def watch(submitted):
@@ -124,40 +124,42 @@ def work(args, jobs, pool):
             progress.running({job.name: share for job, share in running if share is not None},
                              sum(job.cost * (share or 0) for job, share in running))
 
+        def again(job, why):
+            progress.note('%s: %s; made again' % (job.name, why))
+
         try:
-            with closing(run_jobs(jobs, pool, watch)) as ended:
-                for job, result, reason, ran in ended:
-                    if result is None:
+            with closing(run_jobs(jobs, pool, watch, again)) as ended:
+                for job, row, reason, ran in ended:
+                    if row is None:
                         failures.append((job, reason))
                     else:
-                        results[job.name] = result
-                    progress.ended(job.name + (' failed' if result is None else outcome(result)), job.cost, ran)
+                        rows[job.name] = row
+                    progress.ended(job.name + (' failed' if row is None else outcome(row)), job.cost, ran)
                     if time.time() > saved + SAVE_EVERY:
-                        save_table(args, jobs, results)
+                        save_table(args, jobs, rows)
                         saved = time.time()
         except BaseException:
-            save_table(args, jobs, results)
+            save_table(args, jobs, rows)
             print('\nstopped; %d of %d jobs are done and kept; the same command goes on from here'
-                  % (len(results), len(jobs)), file=sys.stderr)
+                  % (len(rows), len(jobs)), file=sys.stderr)
             raise
-    return results, failures
+    return rows, failures
 
 
-def save_table(args, jobs, results):
-    """Writes results.csv and results.md; returns the table as text."""
-    trained = [results[job.name] for job in jobs if 'accuracy' in results.get(job.name, ())]
-    rows = [table_row(result, run=result['arguments']['seed'] - args.seed) for result in trained]
-    markdown = results_markdown(rows)
-    save_text(os.path.join(args.root, 'results.csv'), results_csv(rows))
+def save_table(args, jobs, rows):
+    """Writes results.csv and results.md; returns the table as text. rows: {job name: row} of the jobs that are done."""
+    in_order = [rows[job.name] for job in jobs if job.name in rows]
+    markdown = results_markdown(in_order)
+    save_text(os.path.join(args.root, 'results.csv'), results_csv(in_order))
     save_text(os.path.join(args.root, 'results.md'), markdown)
     return markdown
 
 
-def outcome(result):
+def outcome(row):
     """The figure that sums up a job, for the progress line."""
-    if 'accuracy' in result:
-        return ': %.2f %%' % result['accuracy']
-    return ': %.1f %% of targets met' % result['targets_met']
+    if 'accuracy' in row:
+        return ': %.2f %%' % row['accuracy']
+    return ': %.1f %% of targets met' % row['targets_met']
 
 
 @contextmanager

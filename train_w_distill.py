@@ -13,7 +13,6 @@ from argparse import Namespace
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from nets.lenet import build_lenet
 from nets.losses import distillation_loss, l2_penalty
@@ -22,12 +21,13 @@ from utils.console import Progress, run
 from utils.curves import Curves
 from utils.files import RunError
 from utils.flags import training_flags
+from utils.graph_mode import tf
 from utils.layout import training_files
 from utils.matfile import save_mat
 from utils.recipes import synthesis
 from utils.results import check_origin, fingerprint, save_result
 from utils.schedule import learning_rate
-from utils.session import image_bytes, in_batches, logits_of, new_graph, session, versions, weights
+from utils.session import image_bytes, in_batches, logits_of, new_graph, session, weights
 from utils.synthesis import data_impressions
 from utils.transfer_set import batches, transfer_set
 
@@ -78,7 +78,7 @@ def main(argv=None):
 
         for path, arrays in zip(files.outputs, (trained, best)):
             save_mat(path, arrays)
-        save_result(files, made_from, evaluated_on=evaluated_on, seconds=time.time() - started, versions=versions(),
+        save_result(files, made_from, evaluated_on=evaluated_on, seconds=time.time() - started,
                     **{measure: round(score, 4)})
     print('%s: %s %.2f %% on %d %s' % (settings.method, measure, score, len(eval_labels), evaluated_on))
 

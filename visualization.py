@@ -8,6 +8,7 @@ most probable classes of its target) and accuracy.png (accuracy over rate, from 
 confusion.png (what a trained network takes the test images of each class for).
 """
 import csv
+import io
 import os
 import statistics
 import subprocess
@@ -25,12 +26,13 @@ from tabulate import tabulate  # noqa: E402
 from utils import datasets  # noqa: E402
 from utils.console import run  # noqa: E402
 from utils.datasets import CLASSES, class_names, title  # noqa: E402
-from utils.files import RunError, atomic_write  # noqa: E402
+from utils.files import RunError, atomic_write, read_bytes  # noqa: E402
 from utils.flags import picture_flags  # noqa: E402
 from utils.impressions import load_impressions  # noqa: E402
 from utils.layout import REPOSITORY, impressions_file, teacher_file  # noqa: E402
 from utils.matfile import load_any  # noqa: E402
 from utils.methods import METHODS  # noqa: E402
+from utils.results import IMPRESSIONS  # noqa: E402
 from utils.session import logits_of  # noqa: E402
 from utils.synthesis import similarity_of  # noqa: E402
 
@@ -83,14 +85,19 @@ def default_impressions(teacher):
 
 
 def load_accuracies(path):
-    """{method: {rate: [accuracy of every run]}} from a results.csv; RunError if it is none."""
-    accuracies = {method: {} for method in METHODS}
+    """{method: {rate: [accuracy of every run]}} from a results.csv; RunError if it is none, or has no training's row."""
+    accuracies, content = {method: {} for method in METHODS}, read_bytes(path).decode(errors='replace')
     try:
-        with open(path, newline='') as file:
-            for row in csv.DictReader(file):
-                accuracies[row['method']].setdefault(float(row['rate']), []).append(float(row['accuracy']))
-    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
+        for row in csv.DictReader(io.StringIO(content, newline='')):
+            if row['method'] != IMPRESSIONS:
+                rate, accuracy = float(row['rate']), float(row['accuracy'])
+                if not (0 < rate <= 100 and 0 <= accuracy <= 100):
+                    raise ValueError('rate %s, accuracy %s' % (rate, accuracy))
+                accuracies[row['method']].setdefault(rate, []).append(accuracy)
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise RunError('%r is no results.csv of autotrain.py (%s)' % (path, error)) from error
+    if not any(accuracies.values()):
+        raise RunError('%r holds no accuracy; let autotrain.py end a training, or give another file with --results' % path)
     return accuracies
 
 

@@ -9,7 +9,8 @@ Activations are laid out [channel * row * column, batch]: with one to six channe
 for vector instructions, so it comes last, and every rearrangement is a gather of rows. Nothing here knows of networks.
 """
 import numpy as np
-import tensorflow.compat.v1 as tf
+
+from utils.graph_mode import tf
 
 KERNEL, PATCH = 5, 6
 

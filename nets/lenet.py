@@ -1,7 +1,6 @@
 """LeNet-5 (teacher) and LeNet-5-half (student) as graph builders."""
-import tensorflow.compat.v1 as tf
-
 from nets.fast_conv import KERNEL, batch_last, conv_relu_pool, flatten
+from utils.graph_mode import tf
 
 CHANNELS = {'Teacher': (6, 16), 'Student': (3, 8)}  # of conv0 and conv1
 

@@ -1,5 +1,5 @@
 """The losses of zero-shot distillation (Nayak et al., ICML 2019)."""
-import tensorflow.compat.v1 as tf
+from utils.graph_mode import tf
 
 
 def distillation_loss(student_logits, teacher_logits, temperature):

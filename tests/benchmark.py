@@ -29,7 +29,8 @@ from nets.lenet import build_lenet  # noqa: E402
 from plain_form import plain_lenet  # noqa: E402
 from utils import flags, recipes, synthesis  # noqa: E402
 from utils.methods import METHODS  # noqa: E402
-from utils.session import session, versions  # noqa: E402
+from utils.results import versions  # noqa: E402
+from utils.session import session  # noqa: E402
 
 FORMS = {'plain': plain_lenet, 'ours': build_lenet}
 REPETITIONS = 12

@@ -1,4 +1,5 @@
 """What the tests share: where things are, and how a script is run as a user runs it."""
+import contextlib
 import fcntl
 import os
 import pty
@@ -94,6 +95,20 @@ def wait_until(condition, seconds=120):
     while not condition():
         assert time.time() < deadline, 'waited in vain'
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def forbidden(path):
+    """A block in which nobody, not even root, may open the file or folder."""
+    user, mode = os.geteuid(), os.stat(str(path)).st_mode
+    os.chmod(str(path), 0)
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        os.chmod(str(path), mode)
 
 
 class Terminal:

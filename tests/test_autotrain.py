@@ -3,6 +3,7 @@
 Whether a job counts as finished is asked of autotrain.plan in this process; jobs are run where only a run can show it.
 """
 import csv
+import json
 import os
 import random
 import re
@@ -18,6 +19,7 @@ import autotrain
 from conftest import Terminal, command, run_script, two_at_a_time, wait_until
 from utils import datasets, flags
 from utils.files import RunError, load_json
+from utils.jobs import Job, LocalPool, run_jobs
 from utils.methods import METHODS
 
 TRAININGS = ['Teacher run 0', 'Student run 0', 'Soft_logits-0.2 run 0', 'ZSKD-0.2 run 0', 'ZSKD_augment-0.2 run 0']
@@ -41,7 +43,7 @@ def plan(*flags_given):
 
 def to_do(root, data_set, *more):
     """Names of the jobs that the small table would run now."""
-    return sorted(job.name for job in plan(*words(root, data_set, *more)) if job.finished() is None)
+    return sorted(job.name for job in plan(*words(root, data_set, *more)) if job.finished()[0] is None)
 
 
 def rows(root):
@@ -67,8 +69,8 @@ def check_part(part, whole, methods):
     (files, results), (whole_files, whole_results) = content(part), content(whole)
     assert len(files) == 2 * len(methods) + 1, 'weights of each method, and the impressions'
     assert files == {name: whole_files.get(name) for name in files}
-    assert results == [result for result in whole_results if result['method'] in methods]
-    assert len(results) == len(methods)
+    assert results == [result for result in whole_results if result['method'] in methods + ['Impressions']]
+    assert len(results) == len(methods) + 1
     assert not list(part.rglob('.*.tmp'))
 
 
@@ -112,11 +114,16 @@ def copy(whole, tmp_path):
 def test_a_small_table_is_complete(whole):
     root, done = whole
     assert [(row['method'], row['rate'], row['run'], row['seed']) for row in rows(root)] == [
-        ('Teacher', '100.0', '0', '0'), ('Student', '100.0', '0', '0'), ('Soft_logits', '0.2', '0', '0'),
+        ('Teacher', '100.0', '0', '0'), ('Student', '100.0', '0', '0'), ('Impressions', '0.2', '0', '0'),
+        ('Soft_logits', '0.2', '0', '0'),
         ('ZSKD', '0.2', '0', '0'), ('ZSKD_augment', '0.2', '0', '0')]
     header = list(rows(root)[0])
     assert header[:6] == ['method', 'rate', 'run', 'seed', 'accuracy', 'seconds']
     assert {'steps', 'weight_decay'} <= set(header)
+    record, impressions = load_json(str(root / 'DI' / 'di0' / 'DI-0.2.json')), rows(root)[2]
+    assert impressions['accuracy'] == '' and float(impressions['kl']) == round(record['kl'], 4)
+    assert impressions['targets_met'] == str(record['targets_met'])
+    assert (impressions['iterations'], impressions['temperature']) == ('1', '10.0')
     for folder in ('Teacher/tch0', 'Student/std0', 'Soft_logits0.2/sl0.2_0', 'ZSKD0.2/zskd0.2_0',
                    'ZSKD_augment0.2/zskda0.2_0'):
         assert {'train_params.mat', 'best_params.mat', 'result.json', 'log.txt'} <= set(os.listdir(str(root / folder)))
@@ -246,16 +253,26 @@ def test_what_was_made_from_other_impressions_is_not_finished(copy, small):
     assert to_do(copy, small) == ['DI-0.2 run 0', 'ZSKD-0.2 run 0', 'ZSKD_augment-0.2 run 0']
 
 
-def test_what_was_made_from_other_images_is_not_finished(copy, small, tmp_path):
-    """A data set of one's own may change."""
-    mine = str(tmp_path / os.path.basename(small))
+def test_what_was_made_from_other_images_is_not_finished(whole, small, tmp_path):
+    """A data set of one's own may change, or move."""
+    mine = str(tmp_path / 'mine.npz')
     with np.load(small) as arrays:
         np.savez(mine, **dict(arrays, y_test=arrays['y_test'][::-1]))
-    for record in copy.rglob('result.json'):
-        record.write_text(record.read_text().replace(os.path.dirname(small), str(tmp_path)))
-    assert set(TRAININGS) <= set(to_do(copy, mine))
+    assert to_do(whole[0], mine) == to_do(whole[0], 'mnist') == sorted(TRAININGS)
     shutil.copy(small, mine)
-    assert not set(TRAININGS) & set(to_do(copy, mine))
+    assert to_do(whole[0], mine) == []
+
+
+def test_what_another_tensorflow_made_is_made_again_and_it_says_why(copy, small, capsys):
+    """A table never holds rows of both. Nothing is said of what has no record."""
+    path = copy / 'Student' / 'std0' / 'result.json'
+    record = load_json(str(path))
+    path.write_text(json.dumps(dict(record, versions=dict(record['versions'], tensorflow='9.9'))))
+    shutil.rmtree(str(copy / 'Soft_logits0.2'))
+    assert autotrain.main(words(copy, small)) == 0
+    notes = [line for line in capsys.readouterr().out.split('\n') if 'made' in line]
+    assert notes == ['Student run 0: made with tensorflow 9.9, not %s; made again' % record['versions']['tensorflow']]
+    assert len({row['tensorflow'] for row in rows(copy)}) == 1
 
 
 @pytest.mark.parametrize('text', ['', '[]', 'null', '{"arguments": 3}', '{"accuracy": "high"', '{"accuracy": 99}'])
@@ -286,7 +303,7 @@ def test_a_failed_job_is_reported_and_the_others_go_on(copy, small, capsys):
     assert autotrain.main(words(copy, small)) == 1
     said = capsys.readouterr().out
     assert said.count('failed: ') == 1 and 'failed: ZSKD-0.2 run 0\n' in said and '--Distillation=ZSKD-0.2' in said
-    assert [row['method'] for row in rows(copy)] == ['Teacher', 'Student', 'Soft_logits', 'ZSKD_augment']
+    assert [row['method'] for row in rows(copy)] == ['Teacher', 'Student', 'Impressions', 'Soft_logits', 'ZSKD_augment']
 
 
 def test_what_needs_a_failed_job_is_not_run_and_says_so(tmp_path, small):
@@ -296,6 +313,13 @@ def test_what_needs_a_failed_job_is_not_run_and_says_so(tmp_path, small):
     assert 'error: the loss became NaN' in done.stdout and 'exit status 1; the end of ' in done.stdout
     assert 'not run: Teacher run 0 failed' in done.stdout and 'not run: DI-0.2 run 0 failed' in done.stdout
     assert not (tmp_path / 'DI').exists()
+
+
+def test_a_job_whose_record_does_not_hold_when_it_has_ended_failed(tmp_path):
+    job = Job('job', ['true'], str(tmp_path / 'log.txt'), [], 1.0, lambda: (None, 'made from another dataset'))
+    with LocalPool(1, {}) as pool:
+        ended, = run_jobs([job], pool, None, lambda job, why: None)
+    assert ended.row is None and ended.reason.startswith('made from another dataset; the end of ')
 
 
 def test_two_at_once(tmp_path, small):
@@ -324,6 +348,24 @@ def test_strange_folder_names(copy, small, tmp_path, monkeypatch):
     assert os.listdir('.') == [root]
 
 
+def test_names_that_are_no_text(tmp_path, small):
+    """Bytes that are not UTF-8, and an accent, where the system knows ASCII alone; what is printed is legible at least."""
+    name = b'caf\xe9 \xc3\xa9'
+    root = os.fsdecode(os.path.join(os.fsencode(str(tmp_path)), name))
+    ascii_alone = dict(os.environ, LC_ALL='POSIX', PYTHONCOERCECLOCALE='0', PYTHONUTF8='0')
+    done = table(root, small, '--runs=2', '--methods', 'ZSKD', env=ascii_alone)
+    assert done.returncode == 0 and 'Traceback' not in done.stderr, done.stdout + done.stderr
+    assert ' \\xb1 ' in done.stdout
+    with open(os.path.join(root, 'results.csv'), 'rb') as file:
+        assert name in file.read()
+    assert any(name.startswith('events.out.tfevents') for name in os.listdir(os.path.join(root, 'ZSKD0.2', 'zskd0.2_1')))
+    done = run_script(['visualization.py', '--save_path=' + root, '--results=' + os.path.join(root, 'results.csv'),
+                       '--impressions=' + os.path.join(root, 'DI', 'di0', 'DI-0.2.mat'),
+                       '--teacher=' + os.path.join(root, 'Teacher', 'tch0', 'train_params.mat')], env=ascii_alone)
+    assert done.returncode == 0 and 'Traceback' not in done.stderr, done.stderr
+    assert done.stdout.endswith('caf\\udce9 \\udcc3\\udca9/accuracy.png\n')
+
+
 # Data sets.
 
 def test_a_data_set_of_ones_own_has_a_folder_of_its_name(tmp_path, small):
@@ -347,6 +389,6 @@ def test_fashion_mnist(tmp_path, data):
                       '--training=--holdout=500'.split() + ['--data', data], cwd=str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert os.listdir(str(tmp_path)) == ['FashionMNIST']
-    teacher, zskd = rows(tmp_path / 'FashionMNIST')
+    teacher, _, zskd = rows(tmp_path / 'FashionMNIST')
     assert (zskd['method'], zskd['dataset']) == ('ZSKD', 'fashion_mnist')
     assert float(teacher['accuracy']) > 60  # by chance: 10

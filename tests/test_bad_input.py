@@ -120,6 +120,9 @@ RUNS = {
     PICTURES + '--results={bad}/missing.csv': ['missing.csv'],
     PICTURES + '--results={bad}/text.mat': ['text.mat', 'results.csv'],
     PICTURES + '--results={bad}/truncated.mat': ['truncated.mat', 'results.csv'],
+    **{PICTURES + '--results={bad}/%s.csv' % name: [name + '.csv', said]
+       for name, said in {'empty': 'holds no accuracy', 'header': 'holds no accuracy', 'impressions': 'holds no accuracy',
+                          'nan': 'accuracy nan', 'blank': 'results.csv', 'rate': 'rate inf', 'method': 'Magic'}.items()},
     PICTURES + '--save_path={bad}/text.mat': ['text.mat'],
     PICTURES + '--student={bad}/missing.mat --dataset={small}': ['missing.mat'],
     PICTURES + '--student={bad}/truncated.mat --dataset={small}': ['truncated.mat'],
@@ -149,6 +152,11 @@ def folders(tmp_path_factory, small, teacher):
     (bad / 'truncated.mat').write_bytes(whole[:len(whole) // 2])
     (bad / 'text.mat').write_text('hello, this is no MAT-file\n' * 100)
     (bad / 'folder.mat').mkdir()
+    tables = {'header': '', 'impressions': 'Impressions,1,', 'nan': 'ZSKD,1,97\nZSKD,1,nan', 'blank': 'ZSKD,1,',
+              'rate': 'ZSKD,inf,97', 'method': 'Magic,1,97'}
+    (bad / 'empty.csv').write_text('')
+    for name, rows in tables.items():
+        (bad / (name + '.csv')).write_text('method,rate,accuracy\n%s\n' % rows)
     scipy.io.savemat(str(bad / 'names.mat'), {name.replace('Teacher', 'Lecturer'): a for name, a in arrays.items()})
     teacher_with('shapes.mat', **{'Teacher/fc2/weights': fc2.T})
     teacher_with('nan.mat', **{'Teacher/fc2/weights': np.where(fc2 == fc2.max(), np.nan, fc2)})

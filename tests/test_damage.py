@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from utils import datasets
-from utils.files import RunError
+from utils.files import RunError, load_json
 from utils.impressions import load_impressions
 from utils.layout import Files
 from utils.matfile import load_mat
-from utils.results import fingerprint, load_result, save_result
+from utils.results import fingerprint, finished_row, save_result
 
 SHAPES = {'Teacher/fc1/weights': [120, 84], 'Teacher/fc2/biases': [10]}
 EXAMPLES = settings(max_examples=250, deadline=None, derandomize=True,
@@ -145,16 +145,16 @@ JSON = st.recursive(
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_strange_result_files_are_no_results(content):
     with written(content, 'result.json') as path:
-        assert load_result(Namespace(seed=0), Files({}, [], path)) is None
+        assert finished_row(Namespace(seed=0), Files({}, [], path), 0)[0] is None
 
 
 def test_records_that_are_nearly_right_are_no_results(tmp_path, teacher):
     """One value of a record, whole or inside, is gone or another."""
     made = Namespace(seed=0, steps=7, schedule='cosine', betas=[0.1, 1.0])
     files = Files({'teacher': teacher}, [teacher], str(tmp_path / 'result.json'))
-    save_result(files, fingerprint(made, files.inputs), accuracy=98.5)
-    whole = load_result(made, files)
-    places = [(key, name) for key in ('arguments', 'inputs', 'outputs') for name in [None, *sorted(whole[key])]]
+    save_result(files, fingerprint(made, files.inputs), accuracy=98.5, seconds=1.0)
+    whole = load_json(files.result)
+    places = [(key, name) for key in ('arguments', 'inputs', 'outputs', 'versions') for name in [None, *sorted(whole[key])]]
 
     @settings(EXAMPLES, max_examples=150)
     @given(st.sampled_from(places), st.booleans(), JSON)
@@ -168,7 +168,7 @@ def test_records_that_are_nearly_right_are_no_results(tmp_path, teacher):
         else:
             inside[key] = other
         with written(json.dumps(record).encode(), 'result.json') as path:
-            assert load_result(made, Files(files.inputs, files.outputs, path)) is None
+            assert finished_row(made, Files(files.inputs, files.outputs, path), 0)[0] is None
 
-    assert whole['accuracy'] == 98.5
+    assert finished_row(made, files, 0)[0]['accuracy'] == 98.5
     check()

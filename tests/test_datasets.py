@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from conftest import forbidden
 from utils import datasets, sources
 from utils.files import RunError
 
@@ -301,6 +302,17 @@ def test_a_file_that_cannot_be_opened_is_one_line(tmp_path):
     for name in ('missing.npz', 'folder.npz', 'mnist.npz'):
         if name != 'missing.npz':
             (tmp_path / name).mkdir()
-        dataset, reason = ('mnist', 'Is a directory') if name == 'mnist.npz' else (str(tmp_path / name), 'no such file')
+        dataset = 'mnist' if name == 'mnist.npz' else str(tmp_path / name)
+        reason = 'No such file or directory' if name == 'missing.npz' else 'Is a directory'
         with pytest.raises(RunError, match='^cannot read the data set .*%s.: %s$' % (name, reason)):
             datasets.load(dataset, str(tmp_path), 'test')
+
+
+@pytest.mark.parametrize('what', ['.', 'mnist.npz'])
+def test_a_file_that_may_not_be_read_is_no_damaged_one(tmp_path, monkeypatch, what):
+    with_sources(monkeypatch)
+    (tmp_path / 'mnist.npz').write_bytes(b'')
+    with forbidden(tmp_path / what):
+        for dataset in ('mnist', str(tmp_path / 'mnist.npz')):
+            with pytest.raises(RunError, match='^cannot read the data set .*mnist.npz.: Permission denied$'):
+                datasets.load(dataset, str(tmp_path), 'test')

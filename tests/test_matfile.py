@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from conftest import forbidden
 from utils.files import RunError
 from utils.matfile import load_any, load_mat, read_arrays, save_mat
 
@@ -20,6 +21,13 @@ def test_round_trip(tmp_path):
         np.testing.assert_array_equal(loaded[name], array)
         assert loaded[name].dtype == np.float32 and loaded[name].shape == array.shape
     np.testing.assert_array_equal(scipy.io.loadmat(path)['a/weights'], arrays['a/weights'])
+
+
+@pytest.mark.parametrize('what', ['.', 'x.mat'])
+def test_a_file_that_may_not_be_read(tmp_path, what):
+    save_mat(str(tmp_path / 'x.mat'), {'a': np.arange(6)})
+    with forbidden(tmp_path / what), pytest.raises(RunError, match='^cannot read .*x.mat.: Permission denied$'):
+        load_any(str(tmp_path / 'x.mat'))
 
 
 def test_bytes_depend_on_the_arrays_alone(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """train_w_distill.py and Data_Impressions.py as a user runs them: what they write, what they say, and that the numbers
 are right."""
+import csv
 import glob
 import json
 import os
@@ -19,6 +20,7 @@ import visualization
 from conftest import ROOT, Terminal, run_script, two_at_a_time
 from utils import flags, recipes
 from utils.datasets import load
+from utils.files import sha256
 from utils.impressions import load_impressions
 from utils.matfile import load_any
 from utils.session import logits_of
@@ -95,8 +97,8 @@ def test_the_record_of_a_run_explains_it(runs):
     record = load_record(folder, 'zskd', 'result.json')
     assert record['arguments'] == vars(flags.training_flags('--train_dir=zskd --Distillation=ZSKD-1 --steps=1'.split()))
     assert record['evaluated_on'] == 'test images' and record['seconds'] > 0
-    assert set(record['versions']) == {'python', 'tensorflow', 'numpy', 'opencv'}
-    assert set(record['inputs']) == {'teacher', 'impressions'}
+    assert set(record['versions']) == {'recipe_version', 'python', 'tensorflow', 'numpy', 'opencv'}
+    assert set(record['inputs']) == {'dataset', 'teacher', 'impressions'}
     assert set(record['outputs']) == {'train_params.mat', 'best_params.mat'}
 
 
@@ -111,6 +113,15 @@ def test_impressions_are_what_the_teacher_asked_for(runs, teacher):
     kl, targets_met = Data_Impressions.agreement_with(targets, logits, record['arguments']['temperature'])
     assert (record['kl'], record['targets_met']) == pytest.approx((kl, targets_met), rel=1e-4)
     assert 'same class as the target: %.2f %%' % targets_met in done['1'].stdout
+
+
+@pytest.mark.parametrize('script', ['train_w_distill', 'Data_Impressions', 'visualization'])
+def test_tensorflow_says_little(script):
+    """What it says of its processor, and of a graphics card that is not there, is for those who ask."""
+    environment = {name: value for name, value in os.environ.items() if name != 'TF_CPP_MIN_LOG_LEVEL'}
+    done = subprocess.run([sys.executable, '-c', 'import %s; from utils.session import session; session(1)' % script],
+                          cwd=ROOT, env=environment, stderr=subprocess.PIPE, universal_newlines=True, check=True)
+    assert 'cpu_feature_guard' not in done.stderr and 'failed call' not in done.stderr and 'WARNING:tensorflow' not in done.stderr
 
 
 # The rest runs in this process.
@@ -168,8 +179,17 @@ def test_agreement_against_scipy():
     assert np.isfinite(Data_Impressions.agreement_with(np.eye(10), 1e4 * np.eye(10), 20.0)).all()
 
 
-def test_the_teachers_score_as_they_should(teacher, mnist):
-    assert accuracy(teacher, 'Teacher', mnist.test_images, mnist.test_labels) > 98.9
+def test_the_teachers_record_is_of_its_file_and_of_the_table(teacher, mnist):
+    record = load_record(os.path.splitext(teacher)[0] + '.json')
+    assert record['outputs']['train_params.mat'] == sha256(teacher)
+    score = accuracy(teacher, 'Teacher', mnist.test_images, mnist.test_labels)
+    assert record['accuracy'] == pytest.approx(score, abs=0.011), 'but for one image, on another TensorFlow'
+    with open(os.path.join(ROOT, 'results', 'results.csv'), newline='') as file:
+        row = next(row for row in csv.DictReader(file) if row['method'] == 'Teacher' and row['run'] == '0')
+    arguments = record['arguments']
+    assert (float(row['accuracy']), row['seed'], row['train_dir']) == (
+        record['accuracy'], str(arguments['seed']), arguments['train_dir'])
+    assert (arguments['method'], arguments['recipe'], arguments['dataset']) == ('Teacher', 'default', 'mnist')
 
 
 def test_the_reference_teacher_scores_as_where_it_was_made(reference, mnist):

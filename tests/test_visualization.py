@@ -17,6 +17,7 @@ from utils.session import logits_of
 
 RESULTS = ('method,rate,run,seed,accuracy\nTeacher,100,0,0,99\nStudent,100,0,0,98.5\nZSKD,1,0,0,92\nZSKD,1,1,1,93\n'
            'ZSKD,10,0,0,97\nSoft_logits,1,0,0,95\nSoft_logits,10,0,0,98\n')
+IMPRESSIONS = 'Impressions,3,0,0,\n'  # as newer tables have them
 FASHION = class_names('fashion_mnist')
 
 
@@ -78,8 +79,9 @@ def test_accuracy_bars_are_one_sample_standard_deviation():
     assert heights == pytest.approx([2 * math.sqrt(2), 0])
 
 
-def test_accuracy_picture_has_a_line_per_method(tmp_path):
-    (tmp_path / 'results.csv').write_text(RESULTS)
+@pytest.mark.parametrize('content', [RESULTS, RESULTS + IMPRESSIONS], ids=['trainings', 'and impressions'])
+def test_accuracy_picture_has_a_line_per_method(tmp_path, content):
+    (tmp_path / 'results.csv').write_text(content)
     axes, = visualization.draw_accuracy(visualization.load_accuracies(str(tmp_path / 'results.csv'))).axes
     assert {text.get_text() for text in axes.get_legend().get_texts()} == {'Teacher', 'Student', 'Soft-logits', 'ZSKD'}
     zskd, = [container.lines[0] for container in axes.containers if container.get_label() == 'ZSKD']

@@ -3,7 +3,7 @@
 A worker runs as many jobs at a time as it has threads, each as a child process, with its own interpreter and its own checkout
 of this code; --root is one folder under one path on all machines. What can go wrong, and what happens then:
 
-- A worker is killed: its children die with it, and Dask gives its jobs to other workers.
+- A worker is killed: its children die with it (on Linux), and Dask gives its jobs to other workers.
 - A worker loses contact and works on: a job runs twice, which does no harm, as files become whole and equal at once.
 - autotrain.py is killed: nobody touches its lease any more, a file in --root, and LEASE seconds later each worker ends what it
   runs for it; at once where the lease is gone, as when autotrain.py could clean up or was started again.
@@ -26,11 +26,7 @@ from distributed import Client, Reschedule
 from utils.files import RunError
 from utils.jobs import GRACE, POLL, spawn, stop
 from utils.layout import REPOSITORY
-
-if sys.version_info >= (3, 8):
-    from importlib import metadata
-else:
-    import importlib_metadata as metadata
+from utils.results import differences, versions
 
 BEAT = 5  # seconds between two signs of life, and between two looks for new workers
 LEASE = 30  # seconds without a sign of life after which a worker ends its children
@@ -150,21 +146,19 @@ def flaw(table):
     for path in (table['lease'], table['data']):
         if not os.path.exists(os.path.join(table['folder'], path)):
             return 'does not see %r' % path
-    differences = ['%s %s, not %s' % (name, own, table['software'][name])
-                   for name, own in software().items() if own != table['software'][name]]
-    return 'has ' + ', '.join(differences) if differences else ''
+    others = differences(software(), table['software'])
+    return 'has ' + others if others else ''
 
 
 @functools.lru_cache(maxsize=None)
 def software():
-    """What results depend on beside a job's flags: {name: version}."""
+    """What results depend on beside a job's settings and inputs: {name: version}."""
     digest = hashlib.sha256()
     for pattern in ('train_w_distill.py', 'Data_Impressions.py', 'nets/*.py', 'utils/*.py'):
         for path in sorted(glob(os.path.join(REPOSITORY, pattern))):
             with open(path, 'rb') as file:
                 digest.update(file.read())
-    return {'code': digest.hexdigest()[:12], 'Python': '%d.%d' % sys.version_info[:2],
-            'TensorFlow': metadata.version('tensorflow')}
+    return dict(versions(), code=digest.hexdigest()[:12])
 
 
 def repeat(action):

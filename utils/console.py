@@ -15,6 +15,7 @@ def run(main):
     """Calls ``main`` and exits: 0 when it returns, 1 with one line on stderr for what a user can mend,
     130 after Ctrl-C and 143 after SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.stdout.reconfigure(errors='backslashreplace')  # no path, nor a table's ±, is too strange for any terminal
     try:
         sys.exit(main())
     except RunError as error:
@@ -79,6 +80,11 @@ class TableProgress(Progress):
         else:
             self._bar.set_postfix_str(text, refresh=False)
             self._print_line()
+
+    def note(self, text):
+        """Prints a line beside the bar."""
+        tqdm.write(text)
+        sys.stdout.flush()
 
     def running(self, shares, cost):
         """shares: {name of a running job: share done}; cost: what they have done in all."""

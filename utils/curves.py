@@ -4,9 +4,8 @@ import glob
 import os
 import time
 
-import tensorflow.compat.v1 as tf
-
 from utils.files import RunError, make_folder
+from utils.graph_mode import tf
 
 
 class Curves:
@@ -20,7 +19,8 @@ class Curves:
         make_folder(folder)
         self._earlier = glob.glob(os.path.join(glob.escape(folder), 'events.out.tfevents.*'))
         try:
-            self._file = tf.io.TFRecordWriter(os.path.join(folder, 'events.out.tfevents.%d' % (1e6 * time.time())))
+            path = os.path.join(folder, 'events.out.tfevents.%d' % (1e6 * time.time()))
+            self._file = tf.io.TFRecordWriter(os.fsencode(path))  # of a text TensorFlow makes UTF-8, whatever the system's is
         except tf.errors.OpError as error:
             raise self._failure(error) from error
         self._write(tf.Event(wall_time=time.time(), file_version='brain.Event:2'))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.format import read_array
 
 from utils import sources
-from utils.files import RunError, atomic_write
+from utils.files import RunError, atomic_write, sha256
 
 SIDE, CLASSES = 32, 10
 PIXEL_MAX = 255  # images are bytes in memory and on disk; a network sees them divided by this
@@ -65,18 +65,25 @@ def title(dataset):
     return DATASETS[dataset].title if dataset in DATASETS else os.path.splitext(os.path.basename(dataset))[0]
 
 
+def digest(place):
+    """SHA-256 of a file's content, None where it cannot be read; of a known data set that of the digests it is verified by."""
+    if place in DATASETS:
+        return hashlib.sha256(''.join(DATASETS[place].sha256.values()).encode()).hexdigest()
+    return sha256(place)
+
+
 def fetch(dataset, folder):
     """Path of a data set: a user's own file as it is, a known one in ``folder``, brought there if need be.
 
     Raises RunError where there is no such file, or no source can be reached.
     """
-    if dataset not in DATASETS:
-        if not os.path.isfile(dataset):
-            raise RunError('cannot read the data set %r: no such file' % dataset)
-        return dataset
-    path = os.path.join(folder, dataset + '.npz')
-    if os.path.exists(path):
+    path = os.path.join(folder, dataset + '.npz') if dataset in DATASETS else dataset
+    try:
+        open(path, 'rb').close()
         return path
+    except OSError as error:
+        if dataset not in DATASETS or not isinstance(error, FileNotFoundError):
+            raise RunError('cannot read the data set %r: %s' % (path, error.strerror)) from error
     failures = []
     for source in DATASETS[dataset].sources:
         try:

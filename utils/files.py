@@ -39,11 +39,11 @@ def atomic_write(path):
 
 def read_bytes(path):
     """The whole content of a file; raises RunError where there is none or it cannot be read."""
-    if not os.path.isfile(path):
-        raise RunError('no file %r; check the path, or make it first' % path)
     try:
         with open(path, 'rb') as file:
             return file.read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise RunError('no file %r; check the path, or make it first' % path) from error
     except OSError as error:
         raise RunError('cannot read %r: %s' % (path, error.strerror or error)) from error
 
@@ -67,7 +67,7 @@ def remove_leftovers(folder):
 
 def save_text(path, text):
     with atomic_write(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors='surrogateescape'))  # a path in it may hold any bytes
 
 
 def save_json(path, content):
@@ -75,11 +75,13 @@ def save_json(path, content):
 
 
 def load_json(path):
-    """The content of a JSON file, or None where there is no whole one."""
+    """The content of a JSON file, or None where there is no whole one; raises RunError where it may not be read."""
     try:
         with open(path, 'rb') as file:
             return json.loads(file.read().decode())
-    except (OSError, ValueError):
+    except PermissionError as error:
+        raise RunError('cannot read %r: %s' % (path, error.strerror)) from error
+    except (OSError, ValueError, RecursionError):
         return None
 
 

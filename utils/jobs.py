@@ -31,23 +31,23 @@ class Job(NamedTuple):
     log: str
     needs: List[str]            # names of the jobs that make its inputs
     cost: float                 # about proportional to its time
-    finished: Callable          # () -> its result as a dict, or None
+    finished: Callable          # () -> (its row of the table, or None; why a record that it has does not hold, or '')
 
 
 class Ended(NamedTuple):
     """How a job ended."""
     job: Job
-    result: dict                # None if it failed or could not run
-    reason: str                 # why there is no result
+    row: dict                   # of the table; None if it failed or could not run
+    reason: str                 # why there is none
     ran: bool                   # False if it was finished before, or could not run
 
 
-def run_jobs(jobs, pool, watch):
+def run_jobs(jobs, pool, watch, again):
     """Yields an Ended for every job; each starts as soon as those it needs are done, in the order given.
 
     pool: where commands run, ``slots`` at a time, ``submit(command, log)`` -> Future of the exit status, after which it may
     take ``delay`` seconds until files are seen; watch: called about every POLL seconds with a list of jobs, among them those
-    that run.
+    that run; again: called with a job whose record does not hold, and why, before it is run anew.
     """
     by_name = {job.name: job for job in jobs}
     waiting = {job.name: len(job.needs) for job in jobs}
@@ -55,14 +55,16 @@ def run_jobs(jobs, pool, watch):
     for job in jobs:
         for name in job.needs:
             needed_by[name].append(job)
-    ended, submitted, without_result = queue.Queue(), {}, set()
+    ended, submitted, without_row = queue.Queue(), {}, set()
 
     def start(job):
-        missing = [name for name in job.needs if name in without_result]
-        result = None if missing else job.finished()
-        if missing or result is not None:
-            ended.put((job, Ended(job, result, 'not run: %s failed' % missing[0] if missing else '', False)))
+        missing = [name for name in job.needs if name in without_row]
+        row, why = (None, '') if missing else job.finished()
+        if missing or row is not None:
+            ended.put((job, Ended(job, row, 'not run: %s failed' % missing[0] if missing else '', False)))
         else:
+            if why:
+                again(job, why)
             future = pool.submit(job.command, job.log)
             submitted[job.name] = job
             future.add_done_callback(lambda future: ended.put((job, future)))
@@ -80,8 +82,8 @@ def run_jobs(jobs, pool, watch):
                 watch(list(itertools.islice(submitted.values(), 2 * pool.slots)))
         if submitted.pop(job.name, None):
             outcome = _ended(job, outcome, pool.delay)
-        if outcome.result is None:
-            without_result.add(job.name)
+        if outcome.row is None:
+            without_row.add(job.name)
         yield outcome
         for dependent in needed_by[job.name]:
             waiting[dependent.name] -= 1
@@ -98,16 +100,17 @@ def _ended(job, future, delay):
     except Exception as error:  # whatever keeps a pool from running it
         return Ended(job, None, str(error), False)
     deadline = time.monotonic() + delay
-    result = job.finished() if status == 0 else None
-    while status == 0 and result is None and time.monotonic() < deadline:
+    row, why = job.finished() if status == 0 else (None, '')
+    while status == 0 and row is None and time.monotonic() < deadline:
         time.sleep(POLL)
-        result = job.finished()
-    reason = '' if result is not None else 'exit status %s; the end of %s:\n%s' % (status, job.log, tail(job.log))
-    return Ended(job, result, reason, True)
+        row, why = job.finished()
+    reason = '' if row is not None else '%s; the end of %s:\n%s' % (why or 'exit status %s' % status, job.log, tail(job.log))
+    return Ended(job, row, reason, True)
 
 
 class LocalPool:
-    """Runs commands as child processes of this one, ``workers`` at a time; they end with it, however it ends."""
+    """Runs commands as child processes of this one, ``workers`` at a time. They end with it: on Linux however it ends,
+    elsewhere unless it is killed outright (SIGKILL)."""
 
     delay = 0
 
@@ -145,7 +148,8 @@ class LocalPool:
 
 
 def spawn(command, log, variables, folder='.'):
-    """Starts a command as a child that ends with the calling thread; ``log`` and its other paths begin at ``folder``."""
+    """Starts a command as a child, which on Linux ends with the calling thread; ``log`` and its other paths begin at
+    ``folder``."""
     log, command = os.path.join(folder, log), here(command)
     make_folder(os.path.dirname(log))
     with open(log, 'ab') as output:

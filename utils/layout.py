@@ -23,15 +23,15 @@ def weights_files(train_dir):
 
 class Files(NamedTuple):
     """What a job reads and writes."""
-    inputs: dict    # {role: path}
+    inputs: dict    # {role: path, or name of a known data set}
     outputs: list   # of paths
     result: str     # path of its record, written last
 
 
 def training_files(settings):
-    """The Files of a training; a known data set, which is verified whenever it is read, is not among them."""
+    """The Files of a training."""
     method, inputs = METHODS[settings.method], {}
-    if settings.dataset.endswith('.npz'):
+    if settings.dataset != 'none':
         inputs['dataset'] = settings.dataset
     if method.has_teacher:
         inputs['teacher'] = teacher_file(settings.teacher)

@@ -11,6 +11,8 @@ from tabulate import tabulate
 
 from utils.methods import METHODS, method_for
 
+VERSION = 1             # raised with every change of code that changes what a recipe computes (networks, losses, synthesis,
+                        # sampling, order of random draws); not for hyper-parameters, which every record holds
 NOMINAL = 60000         # images that a rate is a percentage of
 RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss

@@ -1,24 +1,49 @@
 """Results: what a job's record says, when it still holds, and many of them as results.csv and as the published table."""
 import csv
+import functools
 import io
 import os
 import statistics
+import sys
 
+import cv2
+import numpy as np
 from tabulate import tabulate
 
+from utils import recipes
+from utils.datasets import digest
 from utils.files import RunError, load_json, save_json, sha256
 from utils.methods import METHODS
 
+if sys.version_info >= (3, 8):
+    from importlib import metadata
+else:
+    import importlib_metadata as metadata
+
 FIRST_COLUMNS = ['method', 'rate', 'run', 'seed', 'accuracy', 'seconds']
-PLACES = {'train_dir', 'save_path', 'data', 'teacher', 'impressions'}  # flags that say where, not what
+IMPRESSIONS = 'Impressions'  # the method of a row of theirs
+PLACES = {'train_dir', 'save_path', 'data', 'dataset', 'teacher', 'impressions'}  # flags that say where, not what
+
+
+@functools.lru_cache(maxsize=None)
+def versions():
+    """What computes a result: {'tensorflow': '1.13.2', ...}, without importing TensorFlow, which takes seconds."""
+    try:
+        tensorflow = metadata.version('tensorflow')
+    except metadata.PackageNotFoundError:  # it was installed by another name, such as tensorflow-cpu
+        from utils.graph_mode import tf
+        tensorflow = tf.__version__
+    return {'recipe_version': recipes.VERSION, 'python': '%d.%d' % sys.version_info[:2], 'tensorflow': tensorflow,
+            'numpy': np.__version__, 'opencv': cv2.__version__}
 
 
 def fingerprint(settings, inputs):
-    """What a result depends on: {'arguments': all settings, 'inputs': {role: SHA-256 of the file}}.
+    """What a result depends on: {'arguments': all settings, 'inputs': {role: SHA-256}, 'versions': those above}.
 
-    settings: a Namespace; inputs: {role: path}. Taken before a job reads its inputs.
+    settings: a Namespace; inputs: {role: path, or name of a known data set}. Taken before a job reads its inputs.
     """
-    return {'arguments': vars(settings), 'inputs': {role: sha256(path) for role, path in inputs.items()}}
+    return {'arguments': vars(settings), 'inputs': {role: digest(place) for role, place in inputs.items()},
+            'versions': versions()}
 
 
 def check_origin(inputs, digests):
@@ -45,36 +70,68 @@ def save_result(files, made_from, **values):
     save_json(files.result, dict(values, outputs=_digests(files.outputs), **made_from))
 
 
-def load_result(settings, files):
-    """The record of a job if it is whole, of these settings and inputs, and its outputs are as they were; else None.
+def finished_row(settings, files, run):
+    """(the row of a job that is done, ''), or (None, why its record does not hold); '' where it has none.
 
-    Where files lie does not matter, what is in them does.
+    It is done if its record is whole, of these settings, inputs and versions, and its outputs are as they were. Where
+    files lie does not matter, what is in them does.
     """
-    result = load_json(files.result)
+    record = load_json(files.result)
+    if record is None:
+        return None, ''
+    now = fingerprint(settings, files.inputs)
     try:
-        if _what(result['arguments']) == _what(vars(settings)) and result['outputs'] == _digests(files.outputs) \
-                and result['inputs'] == fingerprint(settings, files.inputs)['inputs']:
-            return result
-    except (TypeError, KeyError, AttributeError):  # somebody's JSON, but no record
-        pass
-    return None
+        made_with = differences(_what(record), _what(now))
+        if made_with:
+            return None, 'made with ' + made_with
+        changed = _changed(record['inputs'], now['inputs'])
+        if changed:
+            return None, 'made from another ' + ' and another '.join(changed)
+        changed = _changed(record['outputs'], _digests(files.outputs))
+        if changed:
+            return None, ' and '.join(changed) + ' cannot be read or was altered'
+        return table_row(record, run), ''
+    except (TypeError, KeyError, AttributeError, ValueError):  # somebody's JSON, but no record
+        return None, 'its record is damaged'
 
 
-def _what(arguments):
-    return {name: value for name, value in arguments.items() if name not in PLACES}
+def differences(found, wanted):
+    """What of {name: value} is not as wanted, in words: 'steps 24, not 12000, tensorflow 1.13.2, not 2.21.0'."""
+    return ', '.join('%s %s, not %s' % (name, found.get(name, 'none'), wanted.get(name, 'none'))
+                     for name in _changed(found, wanted))
+
+
+def _changed(found, wanted):
+    return sorted(name for name in {*found, *wanted} if found.get(name, 'none') != wanted.get(name, 'none'))
+
+
+def _what(record):
+    arguments = {name: value for name, value in record['arguments'].items() if name not in PLACES}
+    return dict(arguments, **record['versions'])
 
 
 def _digests(paths):
     return {os.path.basename(path): sha256(path) for path in paths}
 
 
-def table_row(result, run):
-    """One job's row: {column: value}, from its record."""
-    return dict(result['arguments'], run=run, accuracy=result['accuracy'], seconds=round(result['seconds'], 1))
+def table_row(record, run):
+    """One job's row: {column: value}, from its record; impressions have other figures than an accuracy.
+
+    Raises KeyError, TypeError or ValueError for a record that somebody edited.
+    """
+    row, figures = dict(record['arguments'], **record['versions']), ['accuracy']
+    if 'Rate' in row:
+        row.update(method=IMPRESSIONS, rate=row.pop('Rate'))
+        figures = ['kl', 'targets_met']
+    for name in figures + ['seconds']:
+        if not 0 <= record[name] < 1e9:  # neither NaN
+            raise ValueError(name)
+        row[name] = round(record[name], 1 if name == 'seconds' else 4)
+    return dict(row, run=run)
 
 
 def results_csv(rows):
-    """The rows as CSV text: FIRST_COLUMNS, then every other argument in the alphabet's order."""
+    """The rows as CSV text: FIRST_COLUMNS, then everything else in the alphabet's order."""
     text = io.StringIO()
     others = sorted(set().union(*rows) - set(FIRST_COLUMNS))
     writer = csv.DictWriter(text, FIRST_COLUMNS + others, lineterminator='\n')
@@ -84,11 +141,12 @@ def results_csv(rows):
 
 
 def results_markdown(rows):
-    """The rows as the published table: mean accuracy in per cent, and the sample standard deviation where there are
-    several runs."""
+    """The rows of trainings as the published table: mean accuracy in per cent, and the sample standard deviation where
+    there are several runs."""
     cells = {}
     for row in rows:
-        cells.setdefault((float(row['rate']), row['method']), []).append(float(row['accuracy']))
+        if row['method'] in METHODS:
+            cells.setdefault((float(row['rate']), row['method']), []).append(float(row['accuracy']))
     methods = [method for method in METHODS.values() if any(name == method.name for _, name in cells)]
     lines = [['%g' % rate] + [_cell(cells.get((rate, method.name), [])) for method in methods]
              for rate in sorted({rate for rate, _ in cells}, reverse=True)]

@@ -1,19 +1,10 @@
-"""TensorFlow sessions, and the one place that knows which TensorFlow it is: 1.13, or 2.x in graph mode."""
-import os
-import platform
+"""TensorFlow sessions."""
+import numpy as np
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
-
-from nets.lenet import build_lenet  # noqa: E402
-from utils.datasets import PIXEL_MAX, SIDE  # noqa: E402
-from utils.matfile import load_mat  # noqa: E402
-
-tf.logging.set_verbosity(tf.logging.ERROR)
-tf.disable_v2_behavior()
+from nets.lenet import build_lenet
+from utils.datasets import PIXEL_MAX, SIDE
+from utils.graph_mode import tf
+from utils.matfile import load_mat
 
 
 def new_graph(seed):
@@ -26,12 +17,6 @@ def session(threads):
     """A session on ``threads`` CPU threads; with one, the order of every sum is fixed."""
     return tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads,
                                             inter_op_parallelism_threads=1))
-
-
-def versions():
-    """What computed a result: {'tensorflow': '1.13.2', 'numpy': ...}."""
-    return {'python': platform.python_version(), 'tensorflow': tf.__version__, 'numpy': np.__version__,
-            'opencv': cv2.__version__}
 
 
 def image_bytes():

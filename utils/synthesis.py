@@ -2,7 +2,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from nets.lenet import build_lenet
 from nets.losses import impression_loss
@@ -10,6 +9,7 @@ from nets.similarity import class_similarity, dirichlet_targets
 from utils.console import Progress
 from utils.datasets import CLASSES, SIDE, to_bytes
 from utils.files import RunError
+from utils.graph_mode import tf
 from utils.matfile import load_mat
 from utils.schedule import learning_rate
 from utils.session import new_graph, restore, session
