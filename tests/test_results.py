@@ -164,10 +164,16 @@ def test_what_is_no_record_is_no_result(job, content):
 
 
 @pytest.mark.parametrize('name', ['accuracy', 'seconds', 'versions', 'inputs', 'outputs'])
-@pytest.mark.parametrize('value', ['gone', None, 'high', [1], float('nan'), float('inf'), -1, 10 ** 400], ids=lambda v: str(v)[:9])
+@pytest.mark.parametrize('value', ['gone', None, 'high', [1], float('nan'), -1])
 def test_an_edited_record_is_none(job, name, value):
     edit(job, lambda record: record.pop(name) if value == 'gone' else record.update({name: value}))
     assert why_not(job.settings, job.files)
+
+
+@pytest.mark.parametrize('accuracy', [100.5, float('inf'), 10 ** 400], ids=lambda value: str(value)[:9])
+def test_no_accuracy_is_above_100(job, accuracy):
+    edit(job, lambda record: record.update(accuracy=accuracy))
+    assert why_not(job.settings, job.files) == 'its record is damaged'
 
 
 def test_a_synthesis_has_its_record_beside_its_impressions(tmp_path):

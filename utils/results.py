@@ -2,6 +2,7 @@
 import csv
 import functools
 import io
+import math
 import os
 import statistics
 import sys
@@ -119,12 +120,12 @@ def table_row(record, run):
 
     Raises KeyError, TypeError or ValueError for a record that somebody edited.
     """
-    row, figures = dict(record['arguments'], **record['versions']), ['accuracy']
+    row, limits = dict(record['arguments'], **record['versions']), {'accuracy': 100, 'seconds': math.inf}
     if 'Rate' in row:
         row.update(method=IMPRESSIONS, rate=row.pop('Rate'))
-        figures = ['kl', 'targets_met']
-    for name in figures + ['seconds']:
-        if not 0 <= record[name] < 1e9:  # neither NaN
+        limits = {'kl': math.inf, 'targets_met': 100, 'seconds': math.inf}
+    for name, most in limits.items():
+        if not 0 <= record[name] <= most:  # nor NaN
             raise ValueError(name)
         row[name] = round(record[name], 1 if name == 'seconds' else 4)
     return dict(row, run=run)
