@@ -24,6 +24,7 @@ from utils.files import sha256
 from utils.impressions import load_impressions
 from utils.matfile import load_any
 from utils.session import logits_of
+from utils.synthesis import moved
 
 # The command lines of the implementation that this project follows, and the method each must mean.
 PUBLISHED = {
@@ -212,12 +213,30 @@ def test_any_rate(tmp_path, small, rate, items):
     assert record['arguments']['rate'] == float(rate)
 
 
-def test_each_impression_is_independent_of_its_batch(tmp_path):
-    one, other = [synthesise(tmp_path / str(size), 0.1, '--iterations=20', '--batch_size', size)[0].astype(int)
-                  for size in (7, 60)]
+@pytest.mark.parametrize('jitter', [0, 3])
+def test_each_impression_is_independent_of_its_batch(tmp_path, jitter):
+    one, other = [synthesise(tmp_path / str(size), 0.1, '--iterations=20', '--batch_size', size,
+                             '--total_variation=1e-3', '--jitter', jitter)[0].astype(int) for size in (7, 60)]
     # Equal but for the order of sums; Adam magnifies the rounding where a gradient is near zero.
     assert np.mean(one != other) < 0.01
     assert np.mean(one[0] != one[1]) > 0.1
+
+
+def test_jitter_moves_what_the_teacher_sees():
+    x = np.random.RandomState(0).standard_normal((5, 7, 2)).astype(np.float32)
+    offset = tf.placeholder(tf.int32, [2])
+    seen = moved(tf.constant(x), offset, 2)
+    with tf.Session() as sess:
+        for rows, columns in ((0, 0), (2, -1), (-2, 1)):
+            expected = np.zeros((9, 11, 2), np.float32)
+            expected[2 + rows:7 + rows, 2 + columns:9 + columns] = x
+            np.testing.assert_array_equal(sess.run(seen, {offset: [rows, columns]}), expected[2:7, 2:9])
+
+
+def test_total_variation_makes_impressions_smoother(tmp_path):
+    rough, smooth = [synthesise(tmp_path / weight, 0.1, '--iterations=20', '--total_variation', weight)[0] / 255
+                     for weight in ('0', '0.003')]
+    assert np.abs(np.diff(smooth, axis=1)).mean() < 0.7 * np.abs(np.diff(rough, axis=1)).mean()
 
 
 def test_teachers_of_any_origin_are_accepted(tmp_path, teacher):
@@ -333,9 +352,9 @@ def test_help_shows_the_hyper_parameters_of_impressions(parser):
     default, published = text.split('--recipe default:')[1].split('--recipe published:')
     for rate, learning_rate, epsilon in ((1, '0.1', '1e-07'), (5, '0.1', '1e-07'), (10, '1', '1e-06'),
                                          (25, '2', '1e-06'), (40, '3', '1e-06')):
-        assert row('impressions %d' % rate, default) == '100 0.3 cosine 0.9 1e-08 10 0.001 [0.1, 1.0] 128'
+        assert row('impressions %d' % rate, default) == '100 0.3 cosine 0.9 1e-08 10 0.001 0 0 [0.1, 1.0] 128'
         assert row('impressions %d' % rate, published) == (
-            '1500 %s constant 0.999 %s 20 0.001 [0.1, 1.0] 100' % (learning_rate, epsilon))
+            '1500 %s constant 0.999 %s 20 0.001 0 0 [0.1, 1.0] 100' % (learning_rate, epsilon))
 
 
 def row(title, table):

@@ -93,6 +93,8 @@ def synthesis_parser():
     add('--epsilon', type=number(float, 0, above=True), help="Adam's epsilon")
     add('--temperature', type=number(float, 0, above=True), help="T of the teacher's softmax")
     add('--l2', type=number(float, 0), help='factor of ||x||^2 / 2, for each impression')
+    add('--total_variation', type=number(float, 0), help='factor of the total variation, for each impression')
+    add('--jitter', type=number(int, 0, 31), help='pixels either way that the teacher sees it moved by, anew in every iteration')
     add('--betas', type=number(float, 0, above=True), nargs='+', help='Dirichlet scales, in equal parts')
     add('--batch_size', type=number(int, 1, recipes.NOMINAL), help='impressions at a time; does not change them')
     return parser

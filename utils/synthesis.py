@@ -4,7 +4,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nets.lenet import build_lenet
-from nets.losses import impression_loss
+from nets.losses import impression_loss, total_variation
 from nets.similarity import class_similarity, dirichlet_targets
 from utils.console import Progress
 from utils.datasets import CLASSES, SIDE, to_bytes
@@ -34,8 +34,9 @@ def synthesise(teacher, targets, settings, rng, what):
     """One impression for each soft target, from N(0, 1) noise by Adam: float32 [N, 32, 32, 1] in [0, 1].
 
     targets [N, 10], rows sum to 1; the rest as above. Every impression is independent of the others, and Adam starts
-    anew for every batch.
+    anew for every batch. In each iteration the teacher sees all of them moved by the same random number of pixels.
     """
+    offsets = rng.randint(-settings.jitter, settings.jitter + 1, [settings.iterations, 2])
     blocks = -(-len(targets) // settings.batch_size)
     new_graph(settings.seed)
     graph = build_search(-(-len(targets) // blocks), settings)
@@ -45,11 +46,12 @@ def synthesise(teacher, targets, settings, rng, what):
         for block in np.array_split(targets, blocks):
             # The last blocks may be one short: the row that fills them up is not kept.
             wanted = np.resize(block, graph.targets.shape.as_list())
-            noise = np.resize(rng.standard_normal(block.shape[:1] + (SIDE, SIDE, 1)), graph.noise.shape.as_list())
+            noise = np.resize(rng.standard_normal(block.shape[:1] + (SIDE, SIDE)), [len(wanted), SIDE, SIDE])
             sess.run(graph.start, {graph.noise: noise})
-            for i in range(settings.iterations):
+            for i, offset in enumerate(offsets):
                 current = learning_rate(settings.learning_rate, i, settings.iterations, settings.schedule)
-                loss, _ = sess.run([graph.loss, graph.train_op], {graph.targets: wanted, graph.learning_rate: current})
+                loss, _ = sess.run([graph.loss, graph.train_op], {
+                    graph.targets: wanted, graph.offset: offset, graph.learning_rate: current})
                 progress.update()
             impressions.append(sess.run(graph.images)[:len(block)])
             if not (np.isfinite(loss) and np.isfinite(impressions[-1]).all()):
@@ -60,8 +62,9 @@ def synthesise(teacher, targets, settings, rng, what):
 
 class Search(NamedTuple):
     """The graph of a search for B impressions: what is fed, and what is fetched."""
-    noise: tf.Tensor            # float32 [B, 32, 32, 1], where it starts
+    noise: tf.Tensor            # float32 [B, 32, 32], where it starts
     targets: tf.Tensor          # float32 [B, 10]
+    offset: tf.Tensor           # int32 [2], rows and columns that the teacher sees the images moved by
     learning_rate: tf.Tensor    # scalar
     start: list                 # operations that begin a new search
     loss: tf.Tensor             # scalar
@@ -71,12 +74,29 @@ class Search(NamedTuple):
 
 def build_search(batch_size, settings):
     """The Search for ``batch_size`` impressions in the default graph, beside the variables of a teacher."""
-    x = tf.get_variable('impressions', [batch_size, SIDE, SIDE, 1], trainable=False)
-    noise = tf.placeholder(tf.float32, x.shape)
+    x = tf.get_variable('impressions', [SIDE, SIDE, batch_size], trainable=False)
+    noise = tf.placeholder(tf.float32, [batch_size, SIDE, SIDE])
     targets = tf.placeholder(tf.float32, [batch_size, CLASSES])
+    offset = tf.placeholder(tf.int32, [2])
     step_size = tf.placeholder(tf.float32, [])
-    loss = impression_loss(x, targets, build_lenet(x, 'Teacher'), settings.temperature, settings.l2)
+    logits = build_lenet(images_of(moved(x, offset, settings.jitter)), 'Teacher')
+    loss = impression_loss(targets, logits, settings.temperature) + settings.l2 * tf.nn.l2_loss(x)
+    if settings.total_variation:
+        loss += settings.total_variation * total_variation(x)
     adam = tf.train.AdamOptimizer(step_size, beta2=settings.beta2, epsilon=settings.epsilon)
     train_op = adam.minimize(loss, var_list=[x])
-    start = [x.assign(noise), tf.variables_initializer(adam.variables())]
-    return Search(noise, targets, step_size, start, loss, train_op, tf.clip_by_value(x, 0.0, 1.0))
+    start = [x.assign(tf.transpose(noise, [1, 2, 0])), tf.variables_initializer(adam.variables())]
+    return Search(noise, targets, offset, step_size, start, loss, train_op, tf.clip_by_value(images_of(x), 0.0, 1.0))
+
+
+def moved(x, offset, largest):
+    """x [H, W, B] moved by ``offset`` [2] rows and columns, each from -largest to largest; 0 comes in at the border."""
+    if not largest:
+        return x
+    frame = tf.pad(x, [[largest, largest], [largest, largest], [0, 0]])
+    return tf.reshape(tf.slice(frame, tf.concat([largest - offset, [0]], 0), x.shape), x.shape)
+
+
+def images_of(x):
+    """[H, W, B] -> [B, H, W, 1]."""
+    return tf.transpose(x, [2, 0, 1])[..., None]
