@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -19,6 +20,8 @@ ROOT = os.path.dirname(HERE)
 REFERENCE = os.path.join(os.path.dirname(ROOT), 'shared', 'reference')
 sys.path[:0] = [ROOT, HERE]
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would all they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Mnist(NamedTuple):
