@@ -31,7 +31,7 @@ from utils.session import image_bytes, in_batches, logits_of, new_graph, session
 from utils.synthesis import data_impressions
 from utils.transfer_set import batches, transfer_set
 
-EVALUATIONS = 20
+EVALUATIONS = 10  # of a training, over its steps
 # What a student is evaluated on, and what the curve of that is called.
 CURVES = {'test images': 'test_accuracy', 'held-out training images': 'validation_accuracy',
           'unseen impressions': 'agreement'}

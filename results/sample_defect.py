@@ -6,7 +6,6 @@ Trains Soft_logits-40 students with the repository's teacher, 6,000 steps each, 
 MNIST as it is and on a copy without class 0 among its training images. Prints the table, and writes it to sample_defect.csv
 beside this file. Runs that are done are kept in the folder sample_defect/.
 """
-import json
 import os
 import subprocess
 import sys
@@ -20,7 +19,8 @@ ROOT = os.path.dirname(HERE)
 sys.path.insert(0, ROOT)
 
 from utils import datasets  # noqa: E402
-from utils.files import atomic_write, save_text  # noqa: E402
+from utils.console import run  # noqa: E402
+from utils.files import RunError, atomic_write, load_json, save_text  # noqa: E402
 
 FOLDER = 'sample_defect'
 COMMON = ['--Distillation=Soft_logits-40', '--steps=6000', '--batch_size=128', '--schedule=cosine']
@@ -58,13 +58,13 @@ def mnist_without_class_0():
 def accuracy(dataset, loss):
     folder = os.path.join(FOLDER, '%s %s' % (datasets.title(dataset), loss.replace(':', '')))
     result = os.path.join(folder, 'result.json')
-    if not os.path.exists(result):
+    if load_json(result) is None:
         flags = ['--%s=%s' % pair for pair in dict(PUBLISHED, **LOSSES[loss]).items()]
-        subprocess.run([sys.executable, os.path.join(ROOT, 'train_w_distill.py'), '--train_dir', folder, '--dataset', dataset]
-                       + COMMON + flags, check=True, stdout=subprocess.DEVNULL)
-    with open(result) as file:
-        return json.load(file)['accuracy']
+        command = [sys.executable, os.path.join(ROOT, 'train_w_distill.py'), '--train_dir', folder, '--dataset', dataset]
+        if subprocess.run(command + COMMON + flags, stdout=subprocess.DEVNULL).returncode:
+            raise RunError('%r: its training failed; give the same command again to go on' % folder)
+    return load_json(result)['accuracy']
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -94,7 +94,8 @@ class Step:
             if hasattr(settings, 'iterations'):
                 synthesis.build_lenet = form
                 graph = synthesis.build_search(size, settings)
-                self._feed = {graph.targets: rng.dirichlet(np.ones(10), size), graph.learning_rate: 1e-3}
+                self._feed = {graph.targets: rng.dirichlet(np.ones(10), size), graph.offset: [1, -1],
+                              graph.learning_rate: 1e-3}
                 self.fetches = [graph.loss, graph.train_op]
             else:
                 train_w_distill.build_lenet = form

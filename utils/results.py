@@ -16,9 +16,9 @@ from utils.datasets import digest
 from utils.files import RunError, load_json, save_json, sha256
 from utils.methods import METHODS
 
-if sys.version_info >= (3, 8):
+try:
     from importlib import metadata
-else:
+except ImportError:  # before Python 3.8
     import importlib_metadata as metadata
 
 FIRST_COLUMNS = ['method', 'rate', 'run', 'seed', 'accuracy', 'seconds']

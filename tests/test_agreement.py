@@ -1,0 +1,36 @@
+"""results/agreement.py tells a student that answers as its teacher does from one that does not, without any data."""
+import numpy as np
+
+from conftest import run_script
+from utils import recipes
+from utils.impressions import load_impressions
+from utils.session import logits_of
+
+
+def test_students_are_compared_by_their_answers(tmp_path, teacher):
+    folder = str(tmp_path)
+    common = ['--dataset=none', '--seed=3']
+    run_script(['Data_Impressions.py', '--Rate=0.5', '--save_path', folder] + common, check=True)
+    students = []
+    for steps in (1, 400):
+        students.append('%s/%d/train_params.mat' % (folder, steps))
+        run_script(['train_w_distill.py', '--Distillation=ZSKD-0.5', '--impressions', folder, '--train_dir',
+                    '%s/%d' % (folder, steps), '--steps=%d' % steps] + common, check=True)
+    file = folder + '/DI-0.5.mat'
+    done = run_script(['results/agreement.py', '--impressions', file, '--students', *students])
+    assert done.returncode == 0, done.stderr
+    table = [[cell.strip() for cell in line.strip('|').split('|')] for line in done.stdout.splitlines()]
+    assert table[0] == ['student', 'impressions', 'copies'] and [row[0] for row in table[2:]] == students
+    shares = np.array([row[1:] for row in table[2:]], float)
+    assert (shares[0] < 40).all() and (shares[1] > 60).all()
+    # All 300 of the file are looked at, so the order in which they were drawn does not matter.
+    assert recipes.count(0.5) == 300
+    images, _ = load_impressions(file)
+    seen = [logits_of(weights, scope, images, 1).argmax(axis=1) for weights, scope in ((teacher, 'Teacher'), (students[1], 'Student'))]
+    assert abs(shares[1, 0] - 100 * np.mean(seen[0] == seen[1])) < 0.01
+
+
+def test_a_missing_file_is_one_line(tmp_path, teacher):
+    done = run_script(['results/agreement.py', '--impressions', tmp_path / 'DI-1.mat', '--students', teacher])
+    assert done.returncode == 1 and done.stdout == ''
+    assert done.stderr.startswith('error: ') and done.stderr.count('\n') == 1 and 'DI-1.mat' in done.stderr
