@@ -50,7 +50,7 @@ TRAINING = {
 }
 SYNTHESIS = {
     'default': dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
-                    l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0], batch_size=128),
+                    l2=0.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
     'published': dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None,
                       temperature=20.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0], batch_size=100),
 }

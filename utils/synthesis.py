@@ -34,7 +34,8 @@ def synthesise(teacher, targets, settings, rng, what):
     """One impression for each soft target, from N(0, 1) noise by Adam: float32 [N, 32, 32, 1] in [0, 1].
 
     targets [N, 10], rows sum to 1; the rest as above. Every impression is independent of the others, and Adam starts
-    anew for every batch. In each iteration the teacher sees all of them moved by the same random number of pixels.
+    anew for every batch. In each iteration the teacher sees all of them moved by the same random number of pixels
+    ("jitter": Mordvintsev et al., Inceptionism, 2015).
     """
     offsets = rng.randint(-settings.jitter, settings.jitter + 1, [settings.iterations, 2])
     blocks = -(-len(targets) // settings.batch_size)
@@ -80,7 +81,9 @@ def build_search(batch_size, settings):
     offset = tf.placeholder(tf.int32, [2])
     step_size = tf.placeholder(tf.float32, [])
     logits = build_lenet(images_of(moved(x, offset, settings.jitter)), 'Teacher')
-    loss = impression_loss(targets, logits, settings.temperature) + settings.l2 * tf.nn.l2_loss(x)
+    loss = impression_loss(targets, logits, settings.temperature)
+    if settings.l2:
+        loss += settings.l2 * tf.nn.l2_loss(x)
     if settings.total_variation:
         loss += settings.total_variation * total_variation(x)
     adam = tf.train.AdamOptimizer(step_size, beta2=settings.beta2, epsilon=settings.epsilon)
