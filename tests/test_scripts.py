@@ -164,7 +164,7 @@ def test_curves_progress_and_the_best_weights(small, tmp_path, capsys):
     *lines, last, nothing = capsys.readouterr().out.split('\n')
     shown = [re.match(r'Teacher +(\d+) %, loss [\d.e-]+, lr [\d.e-]+, accuracy ([\d.]+), [\d:?]+ left$', line)
              for line in lines]
-    assert [int(line.group(1)) for line in shown] == list(range(5, 101, 5))
+    assert [int(line.group(1)) for line in shown] == list(range(10, 101, 10))
     assert [float(line.group(2)) for line in shown] == pytest.approx(curves['test_accuracy'], rel=1e-3)
     assert last == 'Teacher: accuracy %.2f %% on 500 test images' % record['accuracy']
 
