@@ -22,6 +22,7 @@ from conftest import ROOT
 from nets.lenet import build_lenet
 from utils import flags, recipes
 from utils.methods import METHODS
+from utils.results import results_markdown
 from utils.session import logits_of, new_graph, session, weights
 
 with open(os.path.join(ROOT, 'README.md'), encoding='utf-8') as file:
@@ -30,6 +31,7 @@ SCRIPTS = re.findall(r'^    python (\w+\.py.*)$', README, re.MULTILINE)
 SNIPPETS = re.findall(r'```python\n(.*?)```', README, re.DOTALL)
 SAVE, TENSORFLOW_1, TENSORFLOW_2, KERAS, PYTORCH = SNIPPETS
 PUBLISHED_TO_HERE = ['Teacher', 'Student', 'Soft_logits', 'ZSKD']
+PUBLISHED = {100: [99.06, 98.52], 40: [89.78, 97.92], 25: [91.64, 97.35], 10: [93.08, 96.69], 5: [88.43, 91.31], 1: [70.02, 92.15]}
 
 
 def test_every_script_command_is_understood():
@@ -180,14 +182,33 @@ def test_what_differs_is_what_the_recipes_say(table):
     assert table in README, 'README should hold\n' + table
 
 
+def record(name):
+    """The rows of a results.csv in results/ that are trainings, and {(method, rate): its mean accuracy, as shown}."""
+    with open(os.path.join(ROOT, 'results', name), newline='') as file:
+        rows = [row for row in csv.DictReader(file) if row['accuracy']]
+    cells = {}
+    for row in rows:
+        cells.setdefault((row['method'], float(row['rate'])), []).append(float(row['accuracy']))
+    return rows, {key: '%.2f' % statistics.mean(accuracies) for key, accuracies in cells.items()}
+
+
 def test_results_are_those_of_the_record():
-    with open(os.path.join(ROOT, 'results', 'results.csv'), newline='') as file:
-        runs = {}
-        for row in csv.DictReader(file):
-            runs.setdefault((row['method'], float(row['rate'])), []).append(float(row['accuracy']))
-    lines = {float(cells[0]): cells[1:] for cells in re.findall(r'^\| (\d+) \| (.*) \| (.*) \| (.*) \| (.*) \| (.*) \|$',
-                                                                README, re.MULTILINE)}
-    shown = {(method, rate): re.match(r'[\d.]+ ± [\d.]+', cell).group()
-             for rate, cells in lines.items() for method, cell in zip(METHODS, cells) if cell != '-'}
-    assert shown == {key: '%.2f ± %.2f' % (statistics.mean(accuracies), statistics.stdev(accuracies))
-                     for key, accuracies in runs.items()}
+    rows, _ = record('results.csv')
+    table = results_markdown(rows)
+    assert {len({row['run'] for row in rows if row['method'] == method}) for method in METHODS} == {5}
+    assert table in README, 'README should hold\n' + table
+    with open(os.path.join(ROOT, 'results', 'results.md'), encoding='utf-8') as file:
+        assert file.read() == table
+
+
+def test_the_comparison_is_that_of_the_records():
+    """README's table: published, and here; of the teacher and the student alone at rate 100, of the other two elsewhere."""
+    _, here = record('results.csv')
+    lines = []
+    for rate, values in PUBLISHED.items():
+        both = ['%.2f → %s' % (value, here[method, rate])
+                for value, method in zip(values, PUBLISHED_TO_HERE[:2] if rate == 100 else PUBLISHED_TO_HERE[2:])]
+        lines.append([rate] + (both + ['-', '-'] if rate == 100 else ['-', '-'] + both))
+    table = tabulate(lines, ['Rate'] + [METHODS[method].label for method in PUBLISHED_TO_HERE], tablefmt='github',
+                     disable_numparse=True, colalign=['right'] + ['center'] * 4)
+    assert table in README, 'README should hold\n' + table
