@@ -10,6 +10,7 @@ import resource
 import shlex
 import signal
 import subprocess
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -272,6 +273,26 @@ STOPPED = {line + how: (how, status, said)
            for line in ('train_w_distill.py --train_dir={out} --dataset={small} --steps=4000 ',
                         'Data_Impressions.py --save_path={out} --Rate=10 --iterations=20 ')
            for how, status, said in (('SIGINT', 130, 'interrupted\n'), ('SIGTERM', 143, ''))}
+
+
+HALF_MADE = """
+import os, signal
+from utils import console
+class HalfMade:
+    def __init__(self):
+        os.kill(os.getpid(), signal.%s)
+        self.status = 0
+    def __del__(self):
+        self.status
+console.run(HalfMade)
+"""
+
+
+@pytest.mark.parametrize('how, status, said', [('SIGINT', 130, 'interrupted\n'), ('SIGTERM', 143, '')])
+def test_what_is_half_made_when_a_script_is_stopped_is_dropped_in_silence(how, status, said):
+    done = subprocess.run([sys.executable, '-c', HALF_MADE % how], cwd=ROOT, stderr=subprocess.PIPE,
+                          universal_newlines=True)
+    assert (done.returncode, done.stderr) == (status, said)
 
 
 def test_a_stopped_script_says_so_and_leaves_no_half_result(folders, new_folder):

@@ -14,7 +14,7 @@ LINE = '{desc} {percentage:3.0f} %{postfix}, {remaining} left'
 def run(main):
     """Calls ``main`` and exits: 0 when it returns, 1 with one line on stderr for what a user can mend,
     130 after Ctrl-C and 143 after SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _terminate)
     sys.stdout.reconfigure(errors='backslashreplace')  # no path, nor a table's ±, is too strange for any terminal
     try:
         sys.exit(main())
@@ -26,7 +26,23 @@ def run(main):
         sys.exit('error: out of memory; use a smaller rate, --batch_size or --copies')
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
-        sys.exit(130)
+        _leave(130)
+    except _Terminated:
+        _leave(143)
+
+
+class _Terminated(SystemExit):
+    pass
+
+
+def _terminate(*_):
+    raise _Terminated
+
+
+def _leave(status):
+    # TensorFlow's objects that were interrupted while they were made complain when they are dropped.
+    sys.stderr = open(os.devnull, 'w')
+    sys.exit(status)
 
 
 class Progress:
