@@ -168,7 +168,7 @@ def draw_accuracy(accuracies):
         else:
             axes.axhline(means[0], color=colour, linestyle='--', label=method.label)
     axes.set_xscale('log')
-    ticks = sorted({rate for method in accuracies for rate in accuracies[method]})
+    ticks = sorted({rate for method in METHODS.values() if method.has_teacher for rate in accuracies[method.name]})
     axes.set(xlabel='rate (% of 60,000)', ylabel='test accuracy (%)', xticks=ticks,
              xticklabels=['%g' % rate for rate in ticks])
     axes.minorticks_off()
