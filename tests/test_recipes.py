@@ -52,7 +52,8 @@ def test_published_synthesis(rate, items, batch_size, adams):
     assert (values.schedule, values.beta2, values.temperature) == ('constant', 0.999, 20)
     # The published loss is a mean over its batch and Adam's epsilon 1e-8; here it is a sum over a batch of any size.
     assert values.epsilon == pytest.approx(batch_size * 1e-8)
-    assert (values.l2, values.total_variation, values.jitter, values.betas) == (1e-3, 0, 0, [0.1, 1.0])
+    assert (values.start_blur, values.l2, values.total_variation, values.jitter) == (0, 1e-3, 0, 0)
+    assert values.betas == [0.1, 1.0]
     if rate == 20:
         assert vars(synthesis('--recipe=published', '--Rate=25')) == dict(vars(values), Rate=25)
 
@@ -116,8 +117,8 @@ def test_a_flag_beats_the_recipe(recipe):
     for name, value in given.items():
         changed = training(*words, '--%s=%s' % (name, value))
         assert vars(changed) == dict(vars(training(*words)), **{name: value})
-    for name, value in dict(iterations=7, learning_rate=0.5, beta2=0.5, epsilon=0.25, temperature=2.0, l2=0.75,
-                            total_variation=0.25, jitter=5, batch_size=3).items():
+    for name, value in dict(iterations=7, learning_rate=0.5, beta2=0.5, epsilon=0.25, temperature=2.0, start_blur=0.5,
+                            l2=0.75, total_variation=0.25, jitter=5, batch_size=3).items():
         changed = synthesis('--recipe', recipe, '--Rate=5', '--%s=%s' % (name, value))
         assert vars(changed) == dict(vars(synthesis('--recipe', recipe, '--Rate=5')), **{name: value})
     assert synthesis('--recipe', recipe, '--Rate=5', '--betas', '2', '3').betas == [2, 3]
@@ -171,8 +172,8 @@ TRAINING = st.fixed_dictionaries({}, optional=dict(
     scale=st.floats(0, 0.9), shift=st.floats(0, 31)))
 SYNTHESIS = st.fixed_dictionaries({}, optional=dict(
     COMMON, save_path=PATHS, iterations=st.integers(1, 10 ** 9), beta2=st.floats(0, 0.999999),
-    epsilon=st.floats(1e-300, 1e9), l2=st.floats(0, 1e9), total_variation=st.floats(0, 1e9),
-    jitter=st.integers(0, 31), betas=st.lists(st.floats(1e-9, 1e9), min_size=1)))
+    epsilon=st.floats(1e-300, 1e9), start_blur=st.floats(0, 32), l2=st.floats(0, 1e9),
+    total_variation=st.floats(0, 1e9), jitter=st.integers(0, 31), betas=st.lists(st.floats(1e-9, 1e9), min_size=1)))
 
 
 def defaults(parser):
@@ -216,7 +217,7 @@ def test_every_hyper_parameter_has_a_flag_and_no_default_but_its_recipes():
      r'ZSKD \+ augmentation 1 +8125 +128 +0.01 +cosine +0.001 +0 +1 +20 +100 +15 +0.15 +3$'),
     (flags.training_parser(), 'published', r'Teacher 100 +23438 +512 +0.001 +constant +0.0001 +1 +0 +-$'),
     (flags.synthesis_parser(), 'published',
-     r'impressions 10 +1500 +1 +constant +0.999 +1e-06 +20 +0.001 +0 +0 +\[0.1, 1.0\] +100$')])
+     r'impressions 10 +1500 +1 +constant +0.999 +1e-06 +20 +0 +0.001 +0 +0 +\[0.1, 1.0\] +100$')])
 def test_help_shows_the_values_of_every_recipe(parser, recipe, line):
     table = parser.format_help().split('--recipe %s:' % recipe)[1].split('--recipe')[0]
     assert re.search('^' + line, table, re.MULTILINE)

@@ -24,7 +24,7 @@ from utils.files import sha256
 from utils.impressions import load_impressions
 from utils.matfile import load_any
 from utils.session import logits_of
-from utils.synthesis import moved
+from utils.synthesis import moved, smooth_noise
 
 # The command lines of the implementation that this project follows, and the method each must mean.
 PUBLISHED = {
@@ -243,8 +243,23 @@ def test_jitter_moves_what_the_teacher_sees():
             np.testing.assert_array_equal(sess.run(seen, {offset: [rows, columns]}), expected[2:7, 2:9])
 
 
+@pytest.mark.parametrize('blur', [0, 1, 3.5])
+def test_the_noise_at_the_start(blur):
+    """Every pixel is N(0, 1); with a blur, neighbours are alike as after a Gaussian of that width."""
+    noise = smooth_noise(4000, blur, np.random.RandomState(0))
+    assert noise.shape == (4000, 32, 32)
+    np.testing.assert_allclose(noise.mean(axis=0), 0, atol=0.1)
+    np.testing.assert_allclose(noise.std(axis=0), 1, atol=0.07)
+    for distance in (1, 4):
+        expected = np.exp(-distance ** 2 / (4 * blur ** 2)) if blur else 0
+        for axis in (1, 2):
+            assert (noise * np.roll(noise, distance, axis)).mean() == pytest.approx(expected, abs=0.02)
+    alone = smooth_noise(1, blur, np.random.RandomState(0))
+    np.testing.assert_array_equal(alone[0], noise[0])
+
+
 def test_total_variation_makes_impressions_smoother(tmp_path):
-    rough, smooth = [synthesise(tmp_path / weight, 0.1, '--iterations=20', '--total_variation', weight)[0] / 255
+    rough, smooth = [synthesise(tmp_path / weight, 0.1, '--iterations=20', '--start_blur=0', '--total_variation', weight)[0] / 255
                      for weight in ('0', '0.003')]
     assert np.abs(np.diff(smooth, axis=1)).mean() < 0.7 * np.abs(np.diff(rough, axis=1)).mean()
 

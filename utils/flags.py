@@ -92,6 +92,8 @@ def synthesis_parser():
     add('--beta2', type=number(float, 0, 0.999999), help="Adam's memory of squared gradients")
     add('--epsilon', type=number(float, 0, above=True), help="Adam's epsilon")
     add('--temperature', type=number(float, 0, above=True), help="T of the teacher's softmax")
+    add('--start_blur', type=number(float, 0, 32), help='pixels by which the noise at the start is blurred (standard deviation '
+                                                        'of a Gaussian); 0: white noise')
     add('--l2', type=number(float, 0), help='factor of ||x||^2 / 2, for each impression')
     add('--total_variation', type=number(float, 0), help='factor of the total variation, for each impression')
     add('--jitter', type=number(int, 0, 31), help='pixels either way that the teacher sees it moved by, anew in every iteration')

@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from utils.methods import METHODS, method_for
 
-VERSION = 1             # raised with every change of code that changes what a recipe computes (networks, losses, synthesis,
+VERSION = 2             # raised with every change of code that changes what a recipe computes (networks, losses, synthesis,
                         # sampling, order of random draws); not for hyper-parameters, which every record holds
 NOMINAL = 60000         # images that a rate is a percentage of
 RATES = [1, 5, 10, 25, 40]  # of the published table
@@ -50,9 +50,10 @@ TRAINING = {
 }
 SYNTHESIS = {
     'default': dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
-                    l2=0.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
+                    start_blur=3.0, l2=0.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
     'published': dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None,
-                      temperature=20.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0], batch_size=100),
+                      temperature=20.0, start_blur=0.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0],
+                      batch_size=100),
 }
 RECIPES = list(TRAINING)
 HYPER_PARAMETERS = {'temperature', 'copies', *MOVEMENTS}.union(TRAINING['default']['ZSKD'])

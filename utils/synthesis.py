@@ -2,6 +2,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from nets.lenet import build_lenet
 from nets.losses import impression_loss, total_variation
@@ -31,7 +32,7 @@ def similarity_of(teacher):
 
 
 def synthesise(teacher, targets, settings, rng, what):
-    """One impression for each soft target, from N(0, 1) noise by Adam: float32 [N, 32, 32, 1] in [0, 1].
+    """One impression for each soft target, from smooth noise by Adam: float32 [N, 32, 32, 1] in [0, 1].
 
     targets [N, 10], rows sum to 1; the rest as above. Every impression is independent of the others, and Adam starts
     anew for every batch. In each iteration the teacher sees all of them moved by the same random number of pixels
@@ -47,7 +48,7 @@ def synthesise(teacher, targets, settings, rng, what):
         for block in np.array_split(targets, blocks):
             # The last blocks may be one short: the row that fills them up is not kept.
             wanted = np.resize(block, graph.targets.shape.as_list())
-            noise = np.resize(rng.standard_normal(block.shape[:1] + (SIDE, SIDE)), [len(wanted), SIDE, SIDE])
+            noise = np.resize(smooth_noise(len(block), settings.start_blur, rng), [len(wanted), SIDE, SIDE])
             sess.run(graph.start, {graph.noise: noise})
             for i, offset in enumerate(offsets):
                 current = learning_rate(settings.learning_rate, i, settings.iterations, settings.schedule)
@@ -59,6 +60,20 @@ def synthesise(teacher, targets, settings, rng, what):
                 raise RunError('the impressions became NaN; use a smaller --learning_rate')
             progress.show(loss=loss / len(wanted))
     return np.concatenate(impressions)
+
+
+def smooth_noise(size, blur, rng):
+    """Noise whose every pixel is N(0, 1) and like those nearby: float64 [size, 32, 32].
+
+    blur: standard deviation in pixels of the Gaussian that white noise is convolved with, the image's opposite sides
+    joined; 0 leaves it white, as in the paper. rng a numpy RandomState.
+    """
+    noise = rng.standard_normal([size, SIDE, SIDE])
+    if not blur:
+        return noise
+    impulse = np.zeros([SIDE, SIDE])
+    impulse[0, 0] = 1
+    return gaussian_filter(noise, [0, blur, blur], mode='wrap') / np.linalg.norm(gaussian_filter(impulse, blur, mode='wrap'))
 
 
 class Search(NamedTuple):
