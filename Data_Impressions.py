@@ -1,43 +1,163 @@
-"""Synthesises data impressions from a trained teacher: images of noise, changed until the teacher sees
-in them what a Dirichlet draw over its own class similarities asks for (Nayak et al., ICML 2019).
+"""Synthesises data impressions from a trained teacher: images of noise, changed until the teacher sees in them what a
+Dirichlet draw over its own class similarities asks for (Nayak et al., ICML 2019, section 3).
 
     python Data_Impressions.py --Rate 40 --teacher Lenet5 --save_path DI
 
-Writes DI-<Rate>.mat (train_images float32 [N, 32, 32, 1] in 0..255, train_labels float32 [N, 10], rows
-sum to 1) and DI-<Rate>.json, which says how it was made and how well the teacher agrees.
+Writes DI-<Rate>.mat (train_images float32 [N, H, W, C] in 0..255, train_labels float32 [N, classes], rows sum to 1)
+and DI-<Rate>.json, which says how it was made and how well the teacher agrees.
 """
+import importlib
 import time
+from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 from scipy.special import rel_entr, softmax
 
-from utils.console import run
+from nets.losses import impression_loss
+from nets.priors import PRIORS
+from nets.similarity import class_similarity, dirichlet_targets
+from utils.checkpoint import Checkpoint
+from utils.console import Progress, run
+from utils.files import RunError
 from utils.flags import synthesis_flags
+from utils.graph_mode import tf
 from utils.impressions import save_impressions
+from utils.inputs import synthesis_inputs
 from utils.layout import synthesis_files
-from utils.recipes import count
-from utils.results import fingerprint, save_result
-from utils.session import logits_of
-from utils.synthesis import data_impressions
+from utils.records import fingerprint, save_record
+from utils.schedule import learning_rate
+from utils.session import new_graph, session, to_bytes
 
 
 def main(argv=None):
     settings = synthesis_flags(argv)
-    files = synthesis_files(settings)
-    started, made_from = time.time(), fingerprint(settings, files.inputs)
-    teacher, rng = files.inputs['teacher'], np.random.RandomState(settings.seed)
-    images, targets = data_impressions(teacher, count(settings.Rate), settings, rng, 'DI-%g' % settings.Rate)
-    logits = logits_of(teacher, 'Teacher', images, settings.threads)
-    kl, targets_met = agreement_with(targets, logits, settings.temperature)
+    started, files = time.time(), synthesis_files(settings)
+    inputs = synthesis_inputs(settings)
+    made_from = fingerprint(settings, inputs.digests)
+    checkpoint = Checkpoint(files.checkpoint, made_from)
+    images, targets = data_impressions(inputs.teacher, settings.size, settings, np.random.RandomState(settings.seed),
+                                       'DI-%g' % settings.Rate, checkpoint)
+    kl, targets_met = agreement_with(targets, inputs.teacher.answers(images, settings.threads), settings.temperature)
 
     print('%d impressions, mean KL to the targets at T = %g: %.4f, same class as the target: %.2f %%'
           % (len(targets), settings.temperature, kl, targets_met))
-    save_impressions(files.outputs[0], images, targets)
-    save_result(files, made_from, kl=kl, targets_met=targets_met, seconds=time.time() - started)
+    save_impressions(files.impressions, images, targets)
+    save_record(files, made_from, kl=kl, targets_met=targets_met, seconds=time.time() - started)
+    checkpoint.remove()
+
+
+def data_impressions(teacher, size, settings, rng, label, checkpoint=None):
+    """``size`` data impressions of a teacher: images uint8 [size, H, W, C] in 0..255, and targets [size, classes].
+
+    teacher: a TrainedNetwork; settings: a Namespace with the hyper-parameters of a synthesis, seed and threads;
+    rng a numpy RandomState; label: names them in the progress; checkpoint: where finished batches are kept.
+    Raises RunError where an impression becomes NaN.
+    """
+    targets = dirichlet_targets(class_similarity(teacher.templates), size, settings.betas, rng)
+    return to_bytes(synthesise(teacher, targets, settings, rng, label, checkpoint)), targets
+
+
+def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
+    """One impression for each soft target, from smooth noise by Adam: float32 [N, H, W, C] in [0, 1].
+
+    targets [N, classes], rows sum to 1; the rest as above. Every impression is independent of the others, and Adam
+    starts anew for every batch. In each iteration the teacher sees all of them shifted by the same random number of
+    pixels ("jitter": Mordvintsev et al., Inceptionism, 2015).
+    """
+    offsets = rng.randint(-settings.jitter, settings.jitter + 1, [settings.iterations, 2])
+    batches = np.array_split(targets, -(-len(targets) // settings.batch_size))
+    new_graph(settings.seed)
+    graph = build_search(teacher, len(batches[0]), settings)
+    kept = checkpoint.load() if checkpoint else {}
+    impressions, finished = ([kept['impressions']], int(kept['batches'])) if kept else ([], 0)
+    with session(settings.threads) as sess, \
+            Progress(len(batches) * settings.iterations, label, finished * settings.iterations) as progress:
+        teacher.restore(sess)
+        for number, batch in enumerate(batches):
+            noise = smooth_noise([len(batch), *teacher.pair.image_shape], settings.start_blur, rng)
+            if number < finished:
+                continue
+            # The last batches may be one short: the row that fills them up is not kept.
+            wanted, noise = [np.resize(rows, (len(batches[0]),) + rows.shape[1:]) for rows in (batch, noise)]
+            sess.run(graph.start, {graph.noise: noise})
+            for i, offset in enumerate(offsets):
+                current = learning_rate(settings.learning_rate, i, settings.iterations, settings.schedule)
+                loss, _ = sess.run([graph.loss, graph.train_op], {
+                    graph.targets: wanted, graph.offset: offset, graph.learning_rate: current})
+                progress.update()
+            impressions.append(sess.run(graph.images)[:len(batch)])
+            if not (np.isfinite(loss) and np.isfinite(impressions[-1]).all()):
+                raise RunError('the impressions became NaN; use a smaller --learning_rate')
+            progress.show(loss=loss / len(wanted))
+            if checkpoint and checkpoint.is_due():
+                checkpoint.save(batches=number + 1, impressions=np.concatenate(impressions))
+    return np.concatenate(impressions)
+
+
+def smooth_noise(shape, blur, rng):
+    """Where impressions start: noise float64 of that shape [N, H, W, C], every pixel N(0, 1), near ones alike.
+
+    blur: standard deviation in pixels of the Gaussian that makes it smooth, over the plane with its opposite sides
+    joined; 0 leaves it white, as in the paper. rng a numpy RandomState.
+    """
+    noise = rng.standard_normal(shape)
+    if not blur:
+        return noise
+    impulse = np.zeros(shape[1:])
+    impulse[0, 0] = 1
+    plane = [blur, blur, 0]
+    return (gaussian_filter(noise, [0, *plane], mode='wrap')
+            / np.linalg.norm(gaussian_filter(impulse, plane, mode='wrap')[..., 0]))
+
+
+class Search(NamedTuple):
+    """The graph of a search for B impressions: what is fed, and what is fetched."""
+    noise: tf.Tensor            # float32 [B, H, W, C], where it starts
+    targets: tf.Tensor          # float32 [B, classes]
+    offset: tf.Tensor           # int32 [2], rows and columns by which the teacher sees the images shifted
+    learning_rate: tf.Tensor    # scalar
+    start: list                 # operations that begin a new search
+    loss: tf.Tensor             # scalar
+    train_op: tf.Operation
+    images: tf.Tensor           # float32 [B, H, W, C] in [0, 1], what it has come to
+
+
+def build_search(teacher, batch_size, settings):
+    """The Search for ``batch_size`` impressions in the default graph, with a teacher's network."""
+    shape = list(teacher.pair.image_shape)
+    x = tf.get_variable('impressions', shape + [batch_size], trainable=False)
+    noise = tf.placeholder(tf.float32, [batch_size] + shape)
+    targets = tf.placeholder(tf.float32, [batch_size, teacher.classes])
+    offset = tf.placeholder(tf.int32, [2])
+    step_size = tf.placeholder(tf.float32, [])
+    logits = teacher.logits(batch_first(shifted(x, offset, settings.jitter)))
+    loss = impression_loss(targets, logits, settings.temperature)
+    for name in PRIORS:
+        weight = getattr(settings, name)
+        if weight:
+            loss += weight * importlib.import_module('nets.priors.' + name).penalty(x)
+    adam = tf.train.AdamOptimizer(step_size, beta2=settings.beta2, epsilon=settings.epsilon)
+    train_op = adam.minimize(loss, var_list=[x])
+    start = [x.assign(tf.transpose(noise, [1, 2, 3, 0])), tf.variables_initializer(adam.variables())]
+    return Search(noise, targets, offset, step_size, start, loss, train_op, tf.clip_by_value(batch_first(x), 0.0, 1.0))
+
+
+def shifted(x, offset, largest):
+    """x [H, W, C, B] by ``offset`` [2] rows and columns, each from -largest to largest; 0 comes in at the border."""
+    if not largest:
+        return x
+    frame = tf.pad(x, [[largest, largest], [largest, largest], [0, 0], [0, 0]])
+    return tf.reshape(tf.slice(frame, tf.concat([largest - offset, [0, 0]], 0), x.shape), x.shape)
+
+
+def batch_first(x):
+    """[H, W, C, B] -> [B, H, W, C]."""
+    return tf.transpose(x, [3, 0, 1, 2])
 
 
 def agreement_with(targets, logits, temperature):
-    """(mean KL(target || softmax(logits / T)) in nats, equal argmax in per cent); both [N, 10]."""
+    """(mean KL(target || softmax(logits / T)) in nats, equal argmax in per cent); both [N, classes]."""
     kl = rel_entr(targets, softmax(logits.astype(float) / temperature, axis=1)).sum(axis=1).mean()
     return float(kl), float(100 * (targets.argmax(axis=1) == logits.argmax(axis=1)).mean())
 

@@ -11,20 +11,24 @@ results.md to --root while it goes.
 """
 import functools
 import os
+import shutil
 import socket
 import sys
 import time
 from contextlib import closing, contextmanager
 
 import filelock
+import numpy as np
 
+from nets import find_pair
 from utils import datasets, layout, recipes
 from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.flags import command_line, table_flags
 from utils.jobs import Job, LocalPool, here, run_jobs, share_done, shell_line
 from utils.methods import METHODS
-from utils.results import finished_row, results_csv, results_markdown
+from utils.records import finished_row
+from utils.results import results_csv, results_markdown
 
 LOCK_TIMEOUT = 2  # seconds; a killed process may leave a child that holds the lock between its fork and its exec
 SAVE_EVERY = 10  # seconds between two writes of results.csv while jobs end
@@ -32,11 +36,15 @@ SAVE_EVERY = 10  # seconds between two writes of results.csv while jobs end
 
 def main(argv=None):
     parser, args = table_flags(argv)
-    jobs = parser.complete(plan, args)
+    try:
+        jobs = plan(args)
+    except ValueError as error:
+        parser.error(error)
     make_folder(args.root)
+    data = check_inputs(args)
     with locked(args.root):
         remove_leftovers(args.root)
-        with pool_for(args, datasets.fetch(args.dataset, args.data)) as pool:
+        with pool_for(args, data) as pool:
             rows, failures = work(args, jobs, pool)
         print('\n' + save_table(args, jobs, rows))
     for job, reason in failures:
@@ -45,52 +53,71 @@ def main(argv=None):
 
 
 def plan(args):
-    """All jobs, each after those it needs; within a run the longest first, so that none is left to
-    the end alone. Raises ValueError where flags do not go together."""
-    distilled = [name for name in args.methods if METHODS[name].has_teacher]
-    alone = [name for name in args.methods if not METHODS[name].has_teacher]
-    jobs = [training_job(args, name, 100, index) for index in range(args.runs) for name in alone]
-    for index in range(args.runs):
+    """All jobs, each after those it needs. Raises ValueError where flags do not go together.
+
+    Within a run the longest come first, so that none is left to the end alone.
+    """
+    available = datasets.training_images(args.dataset, args.data)
+    methods = [METHODS[name] for name in args.methods]
+    for flag in args.training:
+        reasons = [recipes.why_without_effect(flag, method) for method in methods]
+        if all(reasons):
+            raise ValueError('--training: --%s does nothing %s in any column' % (flag, reasons[0]))
+    jobs, teachers = [], []
+    for run_number in range(args.runs):
+        for method in methods:
+            if not method.has_teacher:
+                jobs.append(training_job(args, method, 100, run_number, available))
+                if method is METHODS['Teacher']:
+                    teachers.append(jobs[-1])
+    sources = {method.source.folder: method.source for method in methods if method.from_impressions}
+    for run_number, teacher in enumerate(teachers):
         for rate in sorted(args.rates, reverse=True):
-            if any(METHODS[name].from_impressions for name in distilled):
-                jobs.append(synthesis_job(args, rate, index))
-            jobs += [training_job(args, name, rate, index) for name in distilled]
+            impressions = {folder: synthesis_job(args, source, rate, run_number, teacher)
+                           for folder, source in sources.items()}
+            jobs += impressions.values()
+            for method in methods:
+                if method.has_teacher:
+                    needed = impressions.get(method.source.folder, teacher)
+                    jobs.append(training_job(args, method, rate, run_number, available, needed))
     return jobs
 
 
-def training_job(args, method_name, rate, index):
-    method = METHODS[method_name]
-    flags = dict(main_scope=method.network, Distillation=method.distillation, augment=method.augment, holdout=0,
-                 train_dir=layout.run_folder(args.root, method_name, rate, index))
-    needs = []
+def training_job(args, method, rate, run_number, available, needed=None):
+    """The Job of one training; needed: the Job whose output it learns from."""
+    flags = dict(main_scope=method.role, Distillation=method.source.distillation, augment=method.augment, holdout=0,
+                 train_dir=layout.run_folder(args.root, method.name, rate, run_number), any_teacher=False)
     if method.has_teacher:
-        flags.update(Distillation='%s-%g' % (method.distillation, rate), teacher=layout.run_teacher(args.root, index))
-        needs = ['Teacher run %d' % index]
+        flags.update(Distillation='%s-%g' % (method.source.distillation, rate),
+                     teacher=layout.run_teacher(args.root, run_number))
     if method.from_impressions:
-        flags['impressions'] = layout.run_impressions(args.root, index)
-        needs = ['DI-%g run %d' % (rate, index)]
-    flags, settings = scaled(recipes.training_settings, dict(common_flags(args, index), **dict(flags, **args.training)),
-                             'steps', args.budget)
-    name = '%s-%g' % (method_name, rate) if method.has_teacher else method_name
-    cost = settings.steps * settings.batch_size * (2 if method_name == 'Teacher' else 1)
-    return Job('%s run %d' % (name, index), ['train_w_distill.py'] + command_line(flags),
-               os.path.join(settings.train_dir, 'log.txt'), needs, cost,
-               functools.partial(finished_row, settings, layout.training_files(settings), index))
+        flags['impressions'] = layout.run_impressions(args.root, method.source, run_number)
+    flags.update((flag, value) for flag, value in args.training.items()
+                 if not recipes.why_without_effect(flag, method))
+    flags, settings = scaled(functools.partial(recipes.training_settings, available=available),
+                             dict(common_flags(args, run_number), **flags), 'steps', args.budget)
+    name = '%s-%g' % (method.name, rate) if method.has_teacher else method.name
+    cost = settings.steps * settings.batch_size * (2 if method.role == 'Teacher' else 1)
+    return Job('%s run %d' % (name, run_number), ['train_w_distill.py'] + command_line(flags),
+               os.path.join(settings.train_dir, 'log.txt'), [needed.name] if needed else [], cost,
+               functools.partial(finished_row, settings, layout.training_files(settings), run_number))
 
 
-def synthesis_job(args, rate, index):
-    flags = dict(Rate=rate, save_path=layout.run_impressions(args.root, index),
-                 teacher=layout.run_teacher(args.root, index))
-    flags, settings = scaled(recipes.synthesis_settings, dict(common_flags(args, index), **dict(flags, **args.synthesis)),
+def synthesis_job(args, source, rate, run_number, teacher):
+    """The Job that makes one run's impressions; teacher: the Job that trains theirs."""
+    flags = dict(Rate=rate, save_path=layout.run_impressions(args.root, source, run_number),
+                 teacher=layout.run_teacher(args.root, run_number), **dict(source.synthesis, **args.synthesis))
+    flags, settings = scaled(recipes.synthesis_settings, dict(common_flags(args, run_number), **flags),
                              'iterations', args.budget)
-    cost = 1.5 * settings.iterations * recipes.count(rate)
-    return Job('DI-%g run %d' % (rate, index), ['Data_Impressions.py'] + command_line(flags),
-               os.path.join(settings.save_path, 'DI-%g.log' % rate), ['Teacher run %d' % index], cost,
-               functools.partial(finished_row, settings, layout.synthesis_files(settings), index))
+    cost = 1.5 * settings.iterations * settings.size
+    return Job('%s-%g run %d' % (source.folder, rate, run_number), ['Data_Impressions.py'] + command_line(flags),
+               os.path.join(settings.save_path, 'DI-%g.log' % rate), [teacher.name], cost,
+               functools.partial(finished_row, settings, layout.synthesis_files(settings), run_number))
 
 
-def common_flags(args, index):
-    return dict(recipe=args.recipe, dataset=args.dataset, data=args.data, threads=args.threads, seed=args.seed + index)
+def common_flags(args, run_number):
+    return dict(recipe=args.recipe, nets=args.nets, dataset=args.dataset, data=args.data, threads=args.threads,
+                seed=args.seed + run_number)
 
 
 def scaled(settings_for, flags, name, budget):
@@ -100,6 +127,26 @@ def scaled(settings_for, flags, name, budget):
         flags = dict(flags, **{name: max(1, int(budget * getattr(settings, name)))})
         settings = settings_for(flags)
     return flags, settings
+
+
+def check_inputs(args):
+    """Looks once at what every job needs; returns the path of the data set's file.
+
+    Raises RunError for a data set that cannot be used or does not fit the networks, and for a disk that is too full.
+    """
+    dataset, pair = datasets.open_dataset(args.dataset, args.data), find_pair(args.nets)
+    for part in ('train', 'test'):
+        dataset.part(part, pair.image_shape)
+    bytes_each = np.dtype(np.float32).itemsize * int(np.prod(pair.image_shape))
+    sources = {METHODS[name].source.folder: METHODS[name].source for name in args.methods}
+    missing = [rate for folder, source in sources.items() if folder for run in range(args.runs) for rate in args.rates
+               if not os.path.exists(layout.impressions_file(layout.run_impressions(args.root, source, run), rate))]
+    needed = bytes_each * sum(recipes.count(rate, recipes.nominal(args.dataset)) for rate in missing)
+    free = shutil.disk_usage(args.root).free
+    if free < needed:
+        raise RunError('%r has room for %.1f GB and the impressions need %.1f GB; make room, or choose another --root'
+                       % (args.root, free / 1e9, needed / 1e9))
+    return datasets.fetch(args.dataset, args.data)
 
 
 def pool_for(args, data):
@@ -119,16 +166,16 @@ def work(args, jobs, pool):
     rows, failures, saved, started = {}, [], 0.0, time.time()
     with TableProgress(sum(job.cost for job in jobs), len(jobs)) as progress:
 
-        def watch(submitted):
+        def show_running(submitted):
             running = [(job, share_done(job.log, started)) for job in submitted]
             progress.running({job.name: share for job, share in running if share is not None},
                              sum(job.cost * (share or 0) for job, share in running))
 
-        def again(job, why):
+        def say_made_again(job, why):
             progress.note('%s: %s; made again' % (job.name, why))
 
         try:
-            with closing(run_jobs(jobs, pool, watch, again)) as ended:
+            with closing(run_jobs(jobs, pool, show_running, say_made_again)) as ended:
                 for job, row, reason, ran in ended:
                     if row is None:
                         failures.append((job, reason))

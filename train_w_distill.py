@@ -8,127 +8,191 @@
 Writes to --train_dir: train_params.mat (final weights), best_params.mat (those that did best on the
 evaluation images), events.out.tfevents.* (TensorBoard) and, last, result.json.
 """
+import json
 import time
 from argparse import Namespace
-from typing import NamedTuple
+from itertools import islice
+from typing import List, NamedTuple
 
 import numpy as np
 
-from nets.lenet import build_lenet
+from Data_Impressions import data_impressions
+from nets.build import build, network_variables
 from nets.losses import distillation_loss, l2_penalty
-from utils import datasets
+from utils.checkpoint import Checkpoint
 from utils.console import Progress, run
 from utils.curves import Curves
 from utils.files import RunError
 from utils.flags import training_flags
 from utils.graph_mode import tf
+from utils.inputs import training_inputs
 from utils.layout import training_files
 from utils.matfile import save_mat
 from utils.recipes import synthesis
-from utils.results import check_origin, fingerprint, save_result
+from utils.records import fingerprint, save_record
 from utils.schedule import learning_rate
-from utils.session import image_bytes, in_batches, logits_of, new_graph, session, weights
-from utils.synthesis import data_impressions
-from utils.transfer_set import batches, transfer_set
+from utils.session import image_bytes, in_batches, new_graph, session, values_of
+from utils.transfer_set import batches, held_out, transfer_set
 
 EVALUATIONS = 10  # of a training, over its steps
-# What a student is evaluated on, and what the curve of that is called.
-CURVES = {'test images': 'test_accuracy', 'held-out training images': 'validation_accuracy',
-          'unseen impressions': 'agreement'}
 UNSEEN = 1000  # impressions to evaluate on where there is no data set
 
 
 def main(argv=None):
     settings = training_flags(argv)
-    files = training_files(settings)
-    started, made_from = time.time(), fingerprint(settings, files.inputs)
-    if 'impressions' in files.inputs:
-        check_origin(files.inputs, made_from['inputs'])
+    started, files = time.time(), training_files(settings)
+    inputs = training_inputs(settings)
+    made_from = fingerprint(settings, inputs.digests)
     rng = np.random.RandomState(settings.seed)
-    images, labels = transfer_set(settings, files.inputs.get('impressions'), rng)
-    eval_images, eval_labels, measure, evaluated_on = evaluation_set(settings, files.inputs.get('teacher'))
-    if settings.kl_weight:
-        teacher_answers = logits_of(files.inputs['teacher'], 'Teacher', images, settings.threads)
+    images, labels = transfer_set(settings, inputs, rng)
+    evaluation = evaluation_set(settings, inputs)
+    answers = inputs.teacher.answers(images, settings.threads) if settings.kl_weight else None
 
+    checkpoint = Checkpoint(files.checkpoint, made_from)
+    result = train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint)
+    save_mat(files.weights, result.weights)
+    save_mat(files.best_weights, result.best_weights)
+    save_record(files, made_from, evaluated_on=evaluation.name, seconds=time.time() - started,
+                **{evaluation.measure: round(result.score, 4)})
+    checkpoint.remove()
+    print('%s: %s %.2f %% on %d %s' % (settings.method, evaluation.measure, result.score, len(evaluation.labels),
+                                       evaluation.name))
+
+
+class Evaluation(NamedTuple):
+    """What a network is evaluated on."""
+    images: np.ndarray      # uint8 [N, H, W, C]
+    labels: np.ndarray      # [N]
+    name: str               # what the images are
+    measure: str            # what the share of right answers is called
+    curve: str              # and its curve
+
+
+def evaluation_set(settings, inputs):
+    """The Evaluation of a training.
+
+    The test images; with --holdout the training images that are held out; without a data set impressions that nobody
+    is trained on, made from the teacher for this alone, whose label is the teacher's own answer.
+    """
+    if inputs.dataset is None:
+        rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
+        hyper_parameters = Namespace(seed=settings.seed, threads=settings.threads,
+                                     **synthesis(settings.recipe, UNSEEN, settings.nets))
+        images, _ = data_impressions(inputs.teacher, UNSEEN, hyper_parameters, rng, 'unseen impressions')
+        answers = inputs.teacher.answers(images, settings.threads).argmax(axis=1)
+        return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement')
+    if settings.holdout:
+        return Evaluation(*held_out(settings, inputs), 'held-out training images', 'accuracy', 'validation_accuracy')
+    return Evaluation(*inputs.dataset.part('test', inputs.pair.image_shape), 'test images', 'accuracy',
+                      'test_accuracy')
+
+
+class Result(NamedTuple):
+    """What a training comes to."""
+    weights: dict           # {variable name: array}, the final ones
+    best_weights: dict      # those that did best on the evaluation images
+    score: float            # of the final ones, in per cent
+
+
+def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint):
+    """The Result of training a network on ``images`` with their ``labels`` or the teacher's ``answers``.
+
+    images uint8 [N, H, W, C], labels [N], answers float32 [N, classes] or None; rng draws the batches. Raises RunError
+    where the loss or a weight becomes NaN.
+    """
     new_graph(settings.seed)
-    graph = build_training(settings)
-    best_score = -1.0
+    graph = build_training(settings, inputs.pair, inputs.classes)
     evaluate_every = max(1, settings.steps // EVALUATIONS)
-    with session(settings.threads) as sess, Curves(settings.train_dir) as curves, \
-            Progress(settings.steps, settings.method) as progress:
+    with session(settings.threads) as sess, Curves(settings.train_dir) as curves:
         sess.run(tf.global_variables_initializer())
-        for step, batch in enumerate(batches(len(images), settings.batch_size, settings.steps, rng)):
-            current = learning_rate(settings.learning_rate, step, settings.steps, settings.schedule)
-            feed = {graph.pixels: images[batch], graph.labels: labels[batch], graph.learning_rate: current}
-            if settings.kl_weight:
-                feed[graph.teacher_logits] = teacher_answers[batch]
-            loss, predicted, _ = sess.run([graph.loss, graph.predictions, graph.train_op], feed)
-            progress.update()
-            if (step + 1) % evaluate_every and step + 1 != settings.steps:
-                continue
-            trained = weights(sess, settings.main_scope)
-            if not all(np.isfinite(array).all() for array in [loss, *trained.values()]):
-                raise RunError('the loss became NaN or infinite by step %d; use a smaller --learning_rate' % (step + 1))
-            score = 100 * np.mean(in_batches(sess, graph.predictions, graph.pixels, eval_images) == eval_labels)
-            progress.show(loss=loss, lr=current, **{measure: score})
-            curves.add(step + 1, loss=loss, learning_rate=current,
-                       train_accuracy=100 * np.mean(predicted == labels[batch]), **{CURVES[evaluated_on]: score})
-            if score > best_score:
-                best_score, best = score, trained
+        state = resume(sess, checkpoint)
+        for point in state.points:
+            curves.add(**point)
+        with Progress(settings.steps, settings.method, state.step) as progress:
+            order = batches(len(images), settings.batch_size, settings.steps, rng)
+            for step, batch in enumerate(islice(order, state.step, None), state.step):
+                current = learning_rate(settings.learning_rate, step, settings.steps, settings.schedule)
+                feed = {graph.pixels: images[batch], graph.labels: labels[batch], graph.learning_rate: current}
+                if answers is not None:
+                    feed[graph.teacher_logits] = answers[batch]
+                loss, predicted, _ = sess.run([graph.loss, graph.predictions, graph.train_op], feed)
+                progress.update()
+                state.step = step + 1
+                if state.step % evaluate_every == 0 or state.step == settings.steps:
+                    weights = values_of(sess, graph.variables)
+                    if not all(np.isfinite(array).all() for array in [loss, *weights.values()]):
+                        raise RunError('the loss became NaN or infinite by step %d; use a smaller --learning_rate'
+                                       % state.step)
+                    right = in_batches(sess, graph.evaluated, graph.pixels, evaluation.images) == evaluation.labels
+                    score = 100 * np.mean(right)
+                    progress.show(loss=loss, lr=current, **{evaluation.measure: score})
+                    state.points.append({
+                        'step': state.step, 'loss': float(loss), 'learning_rate': current,
+                        'train_accuracy': 100 * float(np.mean(predicted == labels[batch])), evaluation.curve: score})
+                    curves.add(**state.points[-1])
+                    if score > state.best_score:
+                        state.best_score, state.best_weights = score, weights
+                if state.step < settings.steps and checkpoint.is_due():
+                    save_state(sess, state, checkpoint)
+    return Result(weights, state.best_weights, score)
 
-        for path, arrays in zip(files.outputs, (trained, best)):
-            save_mat(path, arrays)
-        save_result(files, made_from, evaluated_on=evaluated_on, seconds=time.time() - started,
-                    **{measure: round(score, 4)})
-    print('%s: %s %.2f %% on %d %s' % (settings.method, measure, score, len(eval_labels), evaluated_on))
+
+class State(Namespace):
+    """How far a training is, beside its variables: step, points of the curves, best_score, best_weights."""
+
+
+def resume(sess, checkpoint):
+    """The State that a checkpoint holds, with its variables given to ``sess``; that of the start where there is none."""
+    kept = checkpoint.load()
+    if not kept:
+        return State(step=0, points=[], best_score=-1.0, best_weights={})
+    for variable in tf.global_variables():
+        variable.load(kept['now/' + variable.op.name], sess)
+    return State(step=int(kept['step']), points=json.loads(str(kept['points'])), best_score=float(kept['best_score']),
+                 best_weights={name[len('best/'):]: array for name, array in kept.items() if name.startswith('best/')})
+
+
+def save_state(sess, state, checkpoint):
+    """Saves what ``resume`` reads."""
+    now = values_of(sess, tf.global_variables())
+    checkpoint.save(step=state.step, points=json.dumps(state.points), best_score=state.best_score,
+                    **{'now/' + name: array for name, array in now.items()},
+                    **{'best/' + name: array for name, array in state.best_weights.items()})
 
 
 class Training(NamedTuple):
     """The graph of a training step: what is fed, and what is fetched."""
-    pixels: tf.Tensor           # uint8 [B, 32, 32, 1] in 0..255
-    labels: tf.Tensor           # int32 [B] in 0..9
-    teacher_logits: tf.Tensor   # float32 [B, 10]
+    pixels: tf.Tensor           # uint8 [B, H, W, C] in 0..255
+    labels: tf.Tensor           # int32 [B] in 0..classes-1
+    teacher_logits: tf.Tensor   # float32 [B, classes]
     learning_rate: tf.Tensor    # scalar
     loss: tf.Tensor             # scalar
-    predictions: tf.Tensor      # int64 [B] in 0..9
+    predictions: tf.Tensor      # int64 [B] in 0..classes-1, of the network as it is in training
+    evaluated: tf.Tensor        # the same of the network as it is in use
     train_op: tf.Operation
+    variables: List[tf.Variable]  # of the network
 
 
-def build_training(settings):
+def build_training(settings, pair, classes, textbook=False):
     """The Training of one network in the default graph: cross entropy, distillation and weight decay as asked for."""
-    pixels, images = image_bytes()
+    pixels, images = image_bytes(pair.image_shape)
     labels = tf.placeholder(tf.int32, [None])
-    teacher_logits = tf.placeholder(tf.float32, [None, datasets.CLASSES])
+    teacher_logits = tf.placeholder(tf.float32, [None, classes])
     step_size = tf.placeholder(tf.float32, [])
-    logits = build_lenet(images, settings.main_scope)
+    role = settings.main_scope
+    logits = build(pair, role, images, classes, training=True, textbook=textbook)
+    variables, updates = network_variables(role), tf.get_collection(tf.GraphKeys.UPDATE_OPS)
     predictions = tf.argmax(logits, axis=1)
-    loss = settings.weight_decay * l2_penalty(settings.main_scope)
+    loss = settings.weight_decay * l2_penalty(role)
     if settings.ce_weight:
         loss += settings.ce_weight * tf.losses.sparse_softmax_cross_entropy(labels, logits)
     if settings.kl_weight:
         loss += (settings.kl_weight * settings.temperature ** 2
                  * distillation_loss(logits, teacher_logits, settings.temperature))
-    train_op = tf.train.AdamOptimizer(step_size).minimize(loss)
-    return Training(pixels, labels, teacher_logits, step_size, loss, predictions, train_op)
-
-
-def evaluation_set(settings, teacher):
-    """What the student is evaluated on: (images uint8 [N, 32, 32, 1], labels [N], measure, what the images are).
-
-    The test images; with --holdout the training images that are held out; without a data set impressions that nobody
-    is trained on, made from the file ``teacher`` for this alone, whose label is the teacher's own answer.
-    """
-    if settings.dataset == 'none':
-        rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
-        hyper_parameters = Namespace(seed=settings.seed, threads=settings.threads,
-                                     **synthesis(settings.recipe, UNSEEN))
-        images, _ = data_impressions(teacher, UNSEEN, hyper_parameters, rng, 'unseen impressions')
-        answers = logits_of(teacher, 'Teacher', images, settings.threads).argmax(axis=1)
-        return images, answers, 'agreement', 'unseen impressions'
-    if settings.holdout:
-        images, labels = datasets.load(settings.dataset, settings.data, 'train')
-        return images[-settings.holdout:], labels[-settings.holdout:], 'accuracy', 'held-out training images'
-    return datasets.load(settings.dataset, settings.data, 'test') + ('accuracy', 'test images')
+    train_op = tf.train.AdamOptimizer(step_size).minimize(loss, tf.train.get_global_step())
+    evaluated = tf.argmax(build(pair, role, images, classes, textbook=textbook), axis=1)
+    return Training(pixels, labels, teacher_logits, step_size, loss, predictions, evaluated,
+                    tf.group(train_op, *updates), variables)
 
 
 if __name__ == '__main__':

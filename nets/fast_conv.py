@@ -1,33 +1,57 @@
-"""5x5 convolution, bias, ReLU and 2x2 max-pool as one matrix product, exactly, at a fraction of the stock operations' time.
+"""LeNet's layers, exactly, at a fraction of the time that TensorFlow's own operations take on a CPU.
 
-The four convolution outputs that one pooling window looks at share a 6x6 patch of the input. So the patches of all
-windows are columns of one matrix, and the kernel, at each of its four places in the window, gives four rows of another:
-their product holds the four outputs, and pooling is a maximum over them. Bias and ReLU come after it: both are monotone,
-so the result is the same for a quarter of the work.
+A 5x5 convolution, bias, ReLU and 2x2 max-pool are one matrix product here. The four convolution outputs that one
+pooling window looks at share a 6x6 patch of the input. The patches of all windows are the columns of one matrix. The
+kernel, at each of its four places in the window, gives four rows of another. Their product holds the four outputs, and
+pooling is a maximum over them. Bias and ReLU come after the maximum: both are monotone, so the result is the same for
+a quarter of the work.
 
-Activations are laid out [channel * row * column, batch]: with one to six channels the batch is the only axis long enough
-for vector instructions, so it comes last, and every rearrangement is a gather of rows. Nothing here knows of networks.
+Activations are laid out [channel * row * column, batch]. With one to six channels the batch is the only axis that is
+long enough for vector instructions, so it comes last, and every rearrangement is a gather of rows. No other module
+knows of this layout. nets/plain_conv.py has the same layers in their textbook form.
 """
 import numpy as np
 
+from nets.layers import weights_and_biases
 from utils.graph_mode import tf
 
 KERNEL, PATCH = 5, 6
 
 
-def batch_last(images):
+def from_images(images):
     """One-channel images [B, H, W, 1] -> [H * W, B]."""
     height, width = images.shape.as_list()[1:3]
     return tf.transpose(tf.reshape(images, [-1, height * width]))
 
 
+def conv_relu_pool(x, name, channels, kernels):
+    """5x5 VALID convolution, bias, ReLU and 2x2 max-pool of square images with an even side S.
+
+    x [channels * S * S, B] -> [kernels * n * n, B] with n = S / 2 - 2.
+    """
+    weights, biases = weights_and_biases(name, [KERNEL, KERNEL, channels, kernels])
+    return fused_conv_relu_pool(x, weights, biases)
+
+
 def flatten(x, channels):
-    """Rows from the order (channel, row, column) to (row, column, channel), that of the networks' first dense layer."""
+    """Rows from the order (channel, row, column) to (row, column, channel), the usual one for a dense layer."""
     rows = x.shape.as_list()[0]
     return _gather_rows(x, np.arange(rows, dtype=np.int32).reshape(channels, -1).T.ravel())
 
 
-def conv_relu_pool(x, weights, biases):
+def dense(x, name, units, relu=False):
+    """A fully connected layer: [features, B] -> [units, B]."""
+    weights, biases = weights_and_biases(name, [x.shape.as_list()[0], units])
+    x = tf.matmul(weights, x, transpose_a=True) + biases[:, None]
+    return tf.nn.relu(x) if relu else x
+
+
+def to_logits(x):
+    """[classes, B] -> [B, classes]."""
+    return tf.transpose(x)
+
+
+def fused_conv_relu_pool(x, weights, biases):
     """5x5 VALID convolution, bias, ReLU and 2x2 max-pool with stride 2 of square images with an even side S.
 
     x [C * S * S, B], weights [5, 5, C, K], biases [K] -> [K * n * n, B] with n = S / 2 - 2.

@@ -48,10 +48,10 @@ def _leave(status):
 class Progress:
     """A bar with time left on a terminal; where the output is a file, a plain line per ``show``."""
 
-    def __init__(self, total, what):
+    def __init__(self, total, what, initial=0):
         self._terminal = sys.stdout.isatty()
         self._file = sys.stdout if self._terminal else open(os.devnull, 'w')
-        self._bar = tqdm(total=total, desc=what, smoothing=0, dynamic_ncols=True, bar_format=BAR, file=self._file)
+        self._bar = tqdm(total=total, initial=initial, desc=what, smoothing=0, dynamic_ncols=True, bar_format=BAR, file=self._file)
 
     def __enter__(self):
         return self

@@ -1,21 +1,25 @@
-"""The scripts' flags: argparse parsers and the types of numbers. The values of hyper-parameters are in utils/recipes.py."""
+"""The scripts' flags. What hyper-parameters mean is in utils/hyper_parameters.py, their values in utils/recipes.py."""
 import argparse
-import functools
 import math
 import os
 import shlex
+import sys
 
-from utils import recipes
-from utils.datasets import DATASETS, title
-from utils.methods import METHODS
-from utils.schedule import SCHEDULES
+from nets import PAIRS
+from utils import datasets, hyper_parameters, recipes
+from utils.datasets import DATASETS
+from utils.methods import DISTILLATIONS, METHODS, TABLE
 
 
 class Parser(argparse.ArgumentParser):
-    """Shows defaults, and says what is wrong in one line, with exit status 2."""
+    """Shows defaults, and says what is wrong in one line, with exit status 2.
+
+    A flag without a default is None until it is given; ``given`` leaves it out.
+    """
 
     class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-        pass
+        def _get_help_string(self, action):
+            return action.help if action.default is None else super()._get_help_string(action)
 
     def __init__(self, **options):
         super().__init__(formatter_class=self.Formatter, allow_abbrev=False, **options)
@@ -23,145 +27,157 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         self.exit(2, '%s: error: %s; see --help\n' % (self.prog, message))
 
-    def complete(self, settings_for, flags):
-        """``settings_for(flags)``; a ValueError of it is the user's error."""
-        try:
-            return settings_for(flags)
-        except ValueError as error:
-            self.error(error)
+    def given(self, words=None):
+        """{flag: value} of the flags that ``words`` (default: the command line) hold or that have a default."""
+        return {name: value for name, value in vars(self.parse_args(words)).items() if value is not None}
+
+    def add_hyper_parameters(self, table):
+        """A flag for every row of a table of utils/hyper_parameters.py."""
+        group = self.add_argument_group('hyper-parameters (defaults: below)')
+        for row in table.values():
+            kind = number(row.kind, row.low, row.high, row.above) if row.kind is not str else str
+            group.add_argument('--' + row.name, type=kind, choices=row.choices or None,
+                               nargs='+' if row.several else None, help=row.meaning)
 
 
 def training_flags(argv=None):
-    """All settings of train_w_distill.py as a Namespace. A wrong flag ends the process with status 2."""
+    """All settings of train_w_distill.py as a Namespace.
+
+    A wrong flag ends the process with status 2. Raises RunError for a data set of the user's own that cannot be read.
+    """
     parser = training_parser()
-    parser.add_argument('--train_dir', required=True, default=argparse.SUPPRESS, type=path, metavar='DIR',
+    parser.add_argument('--train_dir', required=True, type=path, metavar='DIR',
                         help='weights, curves and result go here')
-    return parser.complete(recipes.training_settings, vars(parser.parse_args(argv)))
+    given = with_nets(parser.given(argv))
+    try:
+        return recipes.training_settings(given, available_images(given))
+    except ValueError as error:
+        parser.error(error)
 
 
 def training_parser():
-    """The flags of train_w_distill.py but for --train_dir; a hyper-parameter that is not given is left out."""
+    """The flags of train_w_distill.py but for --train_dir."""
     parser = Parser(prog='train_w_distill.py', epilog=recipes.tables(recipes.training_rows),
-                    description='Trains LeNet-5 (Teacher), or LeNet-5-half (Student) alone or by distillation.')
+                    description='Trains a teacher, or a student alone or by distillation.')
     add = parser.add_argument
     add('--main_scope', default='Student', choices=['Teacher', 'Student'], help='the network to train')
     add('--Distillation', default='None', type=distillation, metavar='{None,Soft_logits-R,ZSKD-R}',
-        help='what the student learns from: labels, R %% of the real images, or R %% of impressions')
-    add('--augment', action='store_true', help='ZSKD: add affine copies of the impressions')
-    add('--impressions', default='DI', type=path, metavar='DIR', help='where DI-R.mat is')
-    add('--holdout', default=0, type=number(int, 0, recipes.NOMINAL // 2), metavar='N',
+        help='what the network learns from: labels, the teacher\'s answers to R %% of the real images, or those to '
+             'impressions')
+    add('--augment', action='store_true', help='add affine copies of the images')
+    add('--impressions', type=path, metavar='DIR', help='where DI-R.mat is (default: DI)')
+    add('--holdout', default=0, type=number(int, 0), metavar='N',
         help='evaluate on the last N training images, unseen in training, instead of the test images')
-    add_teacher(parser)
+    add_teacher(parser, default=None)
+    add_any_teacher(parser)
     add_common(parser)
-    add = hyper_parameters(parser)
-    add('--steps', type=number(int, 1), help='optimiser steps')
-    add('--batch_size', type=number(int, 1, recipes.NOMINAL), help='images per step')
-    add('--learning_rate', type=number(float, 0, above=True), help="Adam's learning rate, before --schedule")
-    add('--schedule', choices=SCHEDULES, help='learning rate over the steps: constant, cosine decay to 0, or that '
-                                              'after a warm-up over the first tenth')
-    add('--weight_decay', type=number(float, 0), help='factor of ||weights||^2 / 2')
-    add('--temperature', type=number(float, 0, above=True), help='T of the distillation loss')
-    add('--ce_weight', type=number(float, 0), help='factor of the cross entropy with the labels')
-    add('--kl_weight', type=number(float, 0), help='factor of T^2 KL(teacher || student)')
-    add('--copies', type=number(int, 1, 1000), help='--augment: copies of every impression')
-    add('--rotation', type=number(float, 0, 180), help='--augment: degrees either way')
-    add('--scale', type=number(float, 0, 0.9), help='--augment: fraction either way')
-    add('--shift', type=number(float, 0, 31), help='--augment: pixels either way')
+    parser.add_hyper_parameters(hyper_parameters.TRAINING)
     return parser
 
 
 def synthesis_flags(argv=None):
     """All settings of Data_Impressions.py as a Namespace. A wrong flag ends the process with status 2."""
     parser = synthesis_parser()
-    parser.add_argument('--Rate', required=True, default=argparse.SUPPRESS, type=rate, metavar='R',
-                        help='impressions to make, in %% of 60,000')
-    return recipes.synthesis_settings(vars(parser.parse_args(argv)))
+    parser.add_argument('--Rate', required=True, type=rate, metavar='R',
+                        help='impressions to make, in %% of 60,000 (of the training images of cifar10: 50,000)')
+    return recipes.synthesis_settings(with_nets(parser.given(argv)))
 
 
 def synthesis_parser():
-    """The flags of Data_Impressions.py but for --Rate; a hyper-parameter that is not given is left out."""
+    """The flags of Data_Impressions.py but for --Rate."""
     parser = Parser(prog='Data_Impressions.py', epilog=recipes.tables(recipes.synthesis_rows),
                     description='Synthesises data impressions from a trained teacher, without any image.')
     parser.add_argument('--save_path', default='DI', type=path, metavar='DIR', help='DI-R.mat goes here')
     add_teacher(parser)
     add_common(parser)
-    add = hyper_parameters(parser)
-    add('--iterations', type=number(int, 1), help='Adam steps per impression')
-    add('--learning_rate', type=number(float, 0, above=True), help="Adam's learning rate, before --schedule")
-    add('--schedule', choices=SCHEDULES, help='learning rate over the iterations')
-    add('--beta2', type=number(float, 0, 0.999999), help="Adam's memory of squared gradients")
-    add('--epsilon', type=number(float, 0, above=True), help="Adam's epsilon")
-    add('--temperature', type=number(float, 0, above=True), help="T of the teacher's softmax")
-    add('--start_blur', type=number(float, 0, 32), help='pixels by which the noise at the start is blurred (standard deviation '
-                                                        'of a Gaussian); 0: white noise')
-    add('--l2', type=number(float, 0), help='factor of ||x||^2 / 2, for each impression')
-    add('--total_variation', type=number(float, 0), help='factor of the total variation, for each impression')
-    add('--jitter', type=number(int, 0, 31), help='pixels either way that the teacher sees it moved by, anew in every iteration')
-    add('--betas', type=number(float, 0, above=True), nargs='+', help='Dirichlet scales, in equal parts')
-    add('--batch_size', type=number(int, 1, recipes.NOMINAL), help='impressions at a time; does not change them')
+    parser.add_hyper_parameters(hyper_parameters.SYNTHESIS)
     return parser
 
 
 def table_flags(argv=None):
-    """(parser, settings of autotrain.py as a Namespace); ``training`` and ``synthesis`` are {flag: value} for its jobs."""
-    parser = Parser(prog='autotrain.py', description='Fills the whole table: every method at every rate, several runs.')
+    """(parser, settings of autotrain.py as a Namespace); ``training`` and ``synthesis`` are {flag: value}."""
+    parser = Parser(prog='autotrain.py',
+                    description='Fills the whole table: every method at every rate, several runs.')
     add = parser.add_argument
     add('--runs', default=5, type=number(int, 1, 1000), help='run i has seed --seed + i')
     add('--rates', default=recipes.RATES, type=rate, nargs='+', metavar='R', help='in %% of 60,000')
-    add('--methods', default=argparse.SUPPRESS, choices=list(METHODS), nargs='+',
-        help='columns of the table; the teacher is always one (default: all of the recipe)')
-    add('--jobs', default=os.cpu_count() or 1, type=number(int, 1, 1024), help='processes at a time, on this machine')
-    add('--scheduler', default=argparse.SUPPRESS, type=path, metavar='ADDRESS',
+    add('--methods', choices=list(METHODS), nargs='+',
+        help='columns of the table; the teacher is always one (default: %s)' % ' '.join(TABLE))
+    add('--jobs', default=os.cpu_count() or 1, type=number(int, 1, 1024),
+        help='processes at a time, on this machine')
+    add('--scheduler', type=path, metavar='ADDRESS',
         help="run on the workers of a Dask cluster instead: its scheduler's address (tcp://host:8786) or file")
     add('--budget', default=1.0, type=number(float, 0, above=True), help='factor on all steps and iterations')
-    add('--training', default='', metavar='"FLAGS"', help='hyper-parameters, or --holdout, for every train_w_distill.py')
-    add('--synthesis', default='', metavar='"FLAGS"', help='hyper-parameters for every Data_Impressions.py')
-    add('--root', default=argparse.SUPPRESS, type=path, metavar='DIR',
-        help="everything is written here (default: MNIST, FashionMNIST, or the file's name)")
+    add('--training', default='', metavar='"FLAGS"', help='hyper-parameters, or --holdout, for train_w_distill.py')
+    add('--synthesis', default='', metavar='"FLAGS"', help='hyper-parameters for Data_Impressions.py')
+    add('--root', type=path, metavar='DIR',
+        help="everything is written here (default: MNIST, FashionMNIST, ..., or the file's name and '-table')")
     add_common(parser)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(joined(argv, '--training', '--synthesis'))
     if args.dataset == 'none':
         parser.error('a table needs a data set; --dataset none is for Data_Impressions.py and train_w_distill.py')
+    args.nets = with_nets(vars(args))['nets']
     args.rates = sorted(set(args.rates))
-    args.root = getattr(args, 'root', title(args.dataset))
-    args.scheduler = getattr(args, 'scheduler', None)
-    wanted = getattr(args, 'methods', recipes.TRAINING[args.recipe])
+    args.root = args.root or default_root(args.dataset)
+    wanted = args.methods or [name for name in TABLE if name in recipes.recipe_for(args.recipe, args.nets).training]
     args.methods = [name for name in METHODS if name in wanted or name == 'Teacher']
-    for name, jobs_parser, allowed in (('training', training_parser(), recipes.HYPER_PARAMETERS | {'holdout'}),
-                                       ('synthesis', synthesis_parser(), set(recipes.SYNTHESIS['default']))):
-        try:
-            values = given(jobs_parser, shlex.split(getattr(args, name)))
-        except ValueError as error:
-            parser.error('--%s: %s' % (name, error))
-        for other in set(values) - allowed:
-            parser.error('--%s takes %s, not --%s' % (name, ', '.join(sorted(allowed)), other))
-        setattr(args, name, values)
+    args.training = job_flags(parser, 'training', args.training, training_parser(),
+                              {*hyper_parameters.TRAINING, 'holdout'})
+    args.synthesis = job_flags(parser, 'synthesis', args.synthesis, synthesis_parser(),
+                               set(hyper_parameters.SYNTHESIS))
     return parser, args
+
+
+def job_flags(parser, name, text, jobs_parser, allowed):
+    """{flag: value} of the flags for jobs that the flag ``name`` holds as a text."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        parser.error('--%s: %s' % (name, error))
+    defaults, values = jobs_parser.given([]), jobs_parser.given(words)
+    values = {flag: value for flag, value in values.items() if value != defaults.get(flag)}
+    for other in set(values) - allowed:
+        parser.error('--%s takes %s, not --%s' % (name, ', '.join(sorted(allowed)), other))
+    return values
+
+
+def joined(argv, *names):
+    """The words of a command line, where '--training' '--steps=5' are one word: argparse takes the second for a flag."""
+    words, result = list(argv if argv is not None else sys.argv[1:]), []
+    for word in words:
+        if result and result[-1] in names and word.startswith('-'):
+            result[-1] += '=' + word
+        else:
+            result.append(word)
+    return result
+
+
+def default_root(dataset):
+    """The folder of a data set's table. That of a user's own file is named so that it is no other's."""
+    name = datasets.title(dataset)
+    return name if dataset in DATASETS else name + '-table'
 
 
 def picture_flags(argv=None):
     """The settings of visualization.py as a Namespace."""
-    parser = Parser(prog='visualization.py', description='Draws the class similarity, impressions, and the accuracies.')
+    parser = Parser(prog='visualization.py',
+                    description='Draws the class similarity, impressions, and the accuracies.')
     add = parser.add_argument
-    add('--impressions', type=path, metavar='FILE', default=argparse.SUPPRESS,
+    add('--impressions', type=path, metavar='FILE',
         help='impressions to show (default: DI/DI-1.mat, made from the teacher if it is not there)')
-    add('--student', type=path, metavar='FILE', default=argparse.SUPPRESS,
+    add('--student', type=path, metavar='FILE',
         help='weights of a student (or teacher): draw confusion.png alone, its predictions on the test images')
-    add('--results', type=path, metavar='FILE', default=argparse.SUPPRESS,
+    add('--results', type=path, metavar='FILE',
         help="results.csv of autotrain.py (default: that of the data set's folder, or the committed one in results/)")
     add('--save_path', default='pictures', type=path, metavar='DIR', help='where the pictures go')
     add('--rows', default=5, type=number(int, 1, 50), help='impressions per class')
     add('--show', action='store_true', help='open windows as well')
     add_teacher(parser)
+    add_any_teacher(parser)
     add_dataset(parser)
-    return parser.parse_args(argv, argparse.Namespace(impressions=None, student=None, results=None))
-
-
-def given(parser, words):
-    """{flag: value} of the flags that ``words`` hold, without defaults."""
-    unset = dict.fromkeys(vars(parser.parse_args([])))
-    values = vars(parser.parse_args(words, argparse.Namespace(**unset)))
-    return {name: value for name, value in values.items() if value is not None}
+    args = parser.parse_args(argv)
+    args.nets = with_nets(vars(args))['nets']
+    return args
 
 
 def command_line(flags):
@@ -177,13 +193,19 @@ def command_line(flags):
     return words
 
 
-def add_teacher(parser):
-    parser.add_argument('--teacher', default='Lenet5', type=path, help='a name in pre_trained/, or a path to a .mat')
+def add_teacher(parser, default='Lenet5'):
+    parser.add_argument('--teacher', default=default, type=path,
+                        help='a name in pre_trained/, or a path to a .mat' + (default is None) * ' (default: Lenet5)')
+
+
+def add_any_teacher(parser):
+    parser.add_argument('--any_teacher', action='store_true',
+                        help='take a teacher whose record says that it was trained on other data')
 
 
 def add_common(parser):
     add = parser.add_argument
-    add('--recipe', default='default', choices=recipes.RECIPES, help='where hyper-parameters come from')
+    add('--recipe', default='default', choices=list(recipes.RECIPES), help='where hyper-parameters come from')
     add_dataset(parser)
     add('--seed', default=0, type=number(int, 0, 2 ** 31 - 1), help='of every random draw')
     add('--threads', default=1, type=number(int, 1, 1024),
@@ -192,14 +214,22 @@ def add_common(parser):
 
 def add_dataset(parser):
     add = parser.add_argument
-    add('--dataset', default='mnist', type=dataset, metavar='{mnist,fashion_mnist,FILE.npz,none}',
+    add('--dataset', default='mnist', type=dataset, metavar='{%s,FILE.npz,none}' % ','.join(DATASETS),
         help="a known data set, or a file in the layout of Keras' mnist.npz; none: impressions alone, no image is read")
     add('--data', default='data', type=path, metavar='DIR', help='where known data sets are kept')
+    add('--nets', type=nets, metavar='{%s,FILE.py}' % ','.join(PAIRS),
+        help="the pair of networks, or a file with one's own (default: that of the data set, else lenet)")
 
 
-def hyper_parameters(parser):
-    group = parser.add_argument_group('hyper-parameters (defaults: below)')
-    return functools.partial(group.add_argument, default=argparse.SUPPRESS)
+def with_nets(given):
+    """The flags with --nets: where it is not given, it is the pair that goes with the data set."""
+    known = DATASETS.get(given['dataset'])
+    return dict(given, nets=given.get('nets') or (known.nets if known else 'lenet'))
+
+
+def available_images(given):
+    """The number of training images of the data set that the flags name."""
+    return recipes.NOMINAL if given['dataset'] == 'none' else datasets.training_images(given['dataset'], given['data'])
 
 
 def number(kind, low, high=math.inf, above=False):
@@ -215,17 +245,20 @@ def number(kind, low, high=math.inf, above=False):
 
 
 def rate(text):
-    """An argparse type: a rate in per cent that makes at least one image, up to 100."""
-    return number(float, 100 / recipes.NOMINAL, 100)(text)
+    """An argparse type: a rate in per cent that makes at least one image, up to 100.
+
+    It has the digits that file names show, so that two rates never share a name.
+    """
+    return float('%g' % number(float, 100 / recipes.NOMINAL, 100)(text))
 
 
 def distillation(text):
     """An argparse type: None, Soft_logits-R or ZSKD-R."""
     kind, _, percent = text.partition('-')
     if text != 'None':
-        if kind not in ('Soft_logits', 'ZSKD') or not percent:
+        if kind not in DISTILLATIONS or not percent:
             raise argparse.ArgumentTypeError('%r is none of None, Soft_logits-R, ZSKD-R' % text)
-        rate(percent)
+        return '%s-%g' % (kind, rate(percent))
     return text
 
 
@@ -236,7 +269,15 @@ def dataset(text):
     return path(text)
 
 
+def nets(text):
+    """An argparse type: a known pair, or the path of a Python file."""
+    if text not in PAIRS and not text.endswith('.py'):
+        raise argparse.ArgumentTypeError('%r is none of %s, FILE.py' % (text, ', '.join(PAIRS)))
+    return path(text)
+
+
 def path(text):
+    """An argparse type: a path, with ~ for the home folder."""
     if not text or '\0' in text:
         raise argparse.ArgumentTypeError('a path cannot be empty or hold a zero byte')
-    return text
+    return os.path.expanduser(text)

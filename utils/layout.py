@@ -1,7 +1,8 @@
 """Where every file of a run is: the inputs and outputs of a job, and the folders of a table."""
 import os
-from typing import NamedTuple
+from typing import List, NamedTuple, Optional
 
+from nets import PAIRS, pair_file
 from utils.methods import METHODS
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -9,41 +10,92 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 def teacher_file(teacher):
     """Path of ``--teacher``: a name in the repository's pre_trained/, or a path that ends in .mat."""
-    return teacher if teacher.endswith('.mat') else os.path.join(REPOSITORY, 'pre_trained', teacher + '.mat')
+    return teacher if teacher.lower().endswith('.mat') else os.path.join(REPOSITORY, 'pre_trained', teacher + '.mat')
 
 
 def impressions_file(folder, rate):
     return os.path.join(folder, 'DI-%g.mat' % rate)
 
 
-def weights_files(train_dir):
-    """The final weights, and those that did best on the evaluation images."""
-    return [os.path.join(train_dir, name) for name in ('train_params.mat', 'best_params.mat')]
+def weights_file(train_dir):
+    """The final weights of a training."""
+    return os.path.join(train_dir, 'train_params.mat')
 
 
-class Files(NamedTuple):
-    """What a job reads and writes."""
-    inputs: dict    # {role: path, or name of a known data set}
-    outputs: list   # of paths
-    result: str     # path of its record, written last
+class TrainingFiles(NamedTuple):
+    """What a training reads and writes."""
+    dataset: Optional[str]      # the name of a known data set, or the path of a file
+    teacher: Optional[str]
+    impressions: Optional[str]
+    nets: Optional[str]         # the user's own pair
+    weights: str                # the final weights
+    best_weights: str           # those that did best on the evaluation images
+    checkpoint: str             # there while it runs
+    record: str                 # written last
+
+    @property
+    def inputs(self):
+        """{role: path, or name of a known data set}."""
+        return _without_none(dataset=self.dataset, teacher=self.teacher, impressions=self.impressions, nets=self.nets)
+
+    @property
+    def outputs(self) -> List[str]:
+        return [self.weights, self.best_weights]
+
+
+class SynthesisFiles(NamedTuple):
+    """What a synthesis of impressions reads and writes."""
+    teacher: str
+    nets: Optional[str]
+    impressions: str
+    checkpoint: str
+    record: str
+
+    @property
+    def inputs(self):
+        return _without_none(teacher=self.teacher, nets=self.nets)
+
+    @property
+    def outputs(self) -> List[str]:
+        return [self.impressions]
+
+
+def _without_none(**paths):
+    return {role: path for role, path in paths.items() if path is not None}
 
 
 def training_files(settings):
-    """The Files of a training."""
-    method, inputs = METHODS[settings.method], {}
-    if settings.dataset != 'none':
-        inputs['dataset'] = settings.dataset
-    if method.has_teacher:
-        inputs['teacher'] = teacher_file(settings.teacher)
-    if method.from_impressions:
-        inputs['impressions'] = impressions_file(settings.impressions, settings.rate)
-    return Files(inputs, weights_files(settings.train_dir), os.path.join(settings.train_dir, 'result.json'))
+    method, folder = METHODS[settings.method], settings.train_dir
+    return TrainingFiles(
+        dataset=None if settings.dataset == 'none' else settings.dataset,
+        teacher=teacher_file(settings.teacher) if method.has_teacher else None,
+        impressions=impressions_file(settings.impressions, settings.rate) if method.from_impressions else None,
+        nets=own_pair(settings.nets),
+        weights=weights_file(folder),
+        best_weights=os.path.join(folder, 'best_params.mat'),
+        checkpoint=os.path.join(folder, 'checkpoint.npz'),
+        record=os.path.join(folder, 'result.json'))
 
 
 def synthesis_files(settings):
-    """The Files of a synthesis of impressions."""
-    return Files({'teacher': teacher_file(settings.teacher)}, [impressions_file(settings.save_path, settings.Rate)],
-                 os.path.join(settings.save_path, 'DI-%g.json' % settings.Rate))
+    path = impressions_file(settings.save_path, settings.Rate)
+    return SynthesisFiles(
+        teacher=teacher_file(settings.teacher), nets=own_pair(settings.nets), impressions=path,
+        checkpoint=os.path.splitext(path)[0] + '-checkpoint.npz', record=record_of_impressions(path))
+
+
+def own_pair(nets):
+    """The path of the user's own pair of networks; None for a known pair."""
+    return None if nets in PAIRS else pair_file(nets)
+
+
+def record_of_impressions(path):
+    return os.path.splitext(path)[0] + '.json'
+
+
+def records_of_weights(path):
+    """Where the record of a file of weights may be: beside it under its own name, or of the training."""
+    return [os.path.splitext(path)[0] + '.json', os.path.join(os.path.dirname(path), 'result.json')]
 
 
 def run_folder(root, method, rate, run):
@@ -52,8 +104,9 @@ def run_folder(root, method, rate, run):
 
 
 def run_teacher(root, run):
-    return weights_files(run_folder(root, 'Teacher', 100, run))[0]
+    return weights_file(run_folder(root, 'Teacher', 100, run))
 
 
-def run_impressions(root, run):
-    return os.path.join(root, 'DI', 'di%d' % run)
+def run_impressions(root, source, run):
+    """The folder of a run's impressions of a table."""
+    return os.path.join(root, source.folder, 'di%d' % run)

@@ -5,6 +5,7 @@ tests/test_damage.py), so reading is done here: the few element types that matte
 nothing in a file is executed.
 """
 import functools
+import hashlib
 import io
 import operator
 import struct
@@ -34,27 +35,33 @@ def save_mat(path, arrays):
 
 
 def load_mat(path, shapes):
-    """Reads float32 arrays from a MAT-file: {name: array} for every name in ``shapes``.
+    """Reads float32 arrays from a MAT-file: {name: array} for every name in ``shapes``; see ``fitting``."""
+    return fitting(path, mat_arrays(path)[0], shapes)
 
-    shapes: {name: shape}; None in a shape matches any length, and axes of length 1 may be missing or extra (MATLAB
-    has no one-dimensional arrays). Raises RunError for a file that is missing, unreadable or no MAT-file, and for an
-    array that is missing, of another shape, complex, not numeric, or not finite.
+
+def mat_arrays(path):
+    """All that a MAT-file holds, {name: array, or None for what is no array of real numbers}, and its SHA-256.
+
+    Raises RunError for a file that is missing, unreadable or no MAT-file.
     """
-    content = load_any(path)
-    arrays = {}
-    for name, shape in shapes.items():
-        if name not in content:
-            raise RunError('%r has no array %r; it was made for something else' % (path, name))
-        arrays[name] = _checked(path, name, content[name], shape)
-    return arrays
-
-
-def load_any(path):
-    """{name: array, or None for what is no array of real numbers} of all that a MAT-file holds; RunError as above."""
+    content = read_bytes(path)
     try:
-        return read_arrays(read_bytes(path))
+        return read_arrays(content), hashlib.sha256(content).hexdigest()
     except ValueError as error:
         raise RunError('%r is not a whole MAT-file (%s); make it again' % (path, error)) from error
+
+
+def fitting(path, arrays, shapes):
+    """The float32 arrays {name: array} for every name in ``shapes``, of those that the file ``path`` holds.
+
+    shapes: {name: shape}; None in a shape matches any length, and axes of length 1 may be missing or extra (MATLAB
+    has no one-dimensional arrays). Raises RunError for an array that is missing, of another shape, complex, not
+    numeric, or not finite.
+    """
+    for name in shapes:
+        if name not in arrays:
+            raise RunError('%r has no array %r; it was made for something else' % (path, name))
+    return {name: _checked(path, name, arrays[name], shape) for name, shape in shapes.items()}
 
 
 def _checked(path, name, array, shape):

@@ -1,38 +1,60 @@
-"""The five methods of the table, each defined once. No numbers: those are in utils/recipes.py."""
-from typing import NamedTuple
+"""The methods: what the columns of a table are. No numbers: those are in utils/recipes.py."""
+from typing import Dict, NamedTuple, Optional
+
+
+class Source(NamedTuple):
+    """Where the images come from that a network learns from."""
+    distillation: str                    # the word of --Distillation for it
+    has_teacher: bool                    # a teacher's answers are learnt, not labels
+    folder: Optional[str] = None         # of impressions, below the table's folder; None: images of the data set
+    synthesis: Dict[str, object] = {}    # flags with which these impressions are made
+
+
+ALL = Source('None', False)
+SAMPLE = Source('Soft_logits', True)
+IMPRESSIONS = Source('ZSKD', True, 'DI')
 
 
 class Method(NamedTuple):
     """How one column of the table is made."""
     name: str           # in result files
     label: str          # in tables and pictures
-    network: str        # --main_scope: the network that is trained
-    distillation: str   # --Distillation without its rate: None (all images), Soft_logits (a sample), ZSKD (impressions)
-    augment: bool       # affine copies of the impressions are added
+    role: str           # --main_scope: the network that is trained
+    source: Source      # what it learns from
+    augment: bool       # affine copies are added
     folder: str         # of a run, below the table's folder
+    colour: str         # in pictures
 
     @property
     def has_teacher(self):
-        return self.distillation != 'None'
+        return self.source.has_teacher
 
     @property
     def from_impressions(self):
-        return self.distillation == 'ZSKD'
+        return self.source.folder is not None
 
 
 METHODS = {method.name: method for method in (
-    Method('Teacher', 'Teacher', 'Teacher', 'None', False, 'Teacher/tch{run}'),
-    Method('Student', 'Student', 'Student', 'None', False, 'Student/std{run}'),
-    Method('Soft_logits', 'Soft-logits', 'Student', 'Soft_logits', False, 'Soft_logits{rate:g}/sl{rate:g}_{run}'),
-    Method('ZSKD', 'ZSKD', 'Student', 'ZSKD', False, 'ZSKD{rate:g}/zskd{rate:g}_{run}'),
-    Method('ZSKD_augment', 'ZSKD + augmentation', 'Student', 'ZSKD', True, 'ZSKD_augment{rate:g}/zskda{rate:g}_{run}'),
+    Method('Teacher', 'Teacher', 'Teacher', ALL, False, 'Teacher/tch{run}', 'black'),
+    Method('Teacher_augment', 'Teacher + augmentation', 'Teacher', ALL, True, 'Teacher_augment/tcha{run}', 'dimgray'),
+    Method('Student', 'Student', 'Student', ALL, False, 'Student/std{run}', 'gray'),
+    Method('Student_augment', 'Student + augmentation', 'Student', ALL, True, 'Student_augment/stda{run}',
+           'darkgray'),
+    Method('Soft_logits', 'Soft-logits', 'Student', SAMPLE, False, 'Soft_logits{rate:g}/sl{rate:g}_{run}',
+           'tab:red'),
+    Method('Soft_logits_augment', 'Soft-logits + augmentation', 'Student', SAMPLE, True,
+           'Soft_logits_augment{rate:g}/sla{rate:g}_{run}', 'tab:orange'),
+    Method('ZSKD', 'ZSKD', 'Student', IMPRESSIONS, False, 'ZSKD{rate:g}/zskd{rate:g}_{run}', 'tab:blue'),
+    Method('ZSKD_augment', 'ZSKD + augmentation', 'Student', IMPRESSIONS, True,
+           'ZSKD_augment{rate:g}/zskda{rate:g}_{run}', 'tab:green'),
 )}
+DISTILLATIONS = list(dict.fromkeys(method.source.distillation for method in METHODS.values()))
+TABLE = ['Teacher', 'Student', 'Soft_logits', 'ZSKD', 'ZSKD_augment']  # the columns of a table, unless others are asked for
 
 
-def method_for(network, distillation, augment):
+def method_for(role, distillation, augment):
     """The method that trains so; raises ValueError where there is none."""
     for method in METHODS.values():
-        if (method.network, method.distillation, method.augment) == (network, distillation, augment):
+        if (method.role, method.source.distillation, method.augment) == (role, distillation, augment):
             return method
-    raise ValueError('--augment goes with --Distillation ZSKD-R' if augment else
-                     'a Teacher is trained with --Distillation None')
+    raise ValueError('--main_scope Teacher goes with --Distillation None: it learns from labels')

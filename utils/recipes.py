@@ -1,30 +1,43 @@
-"""Every hyper-parameter, per recipe, method and number of images: the one place to change one.
+"""The value of every hyper-parameter, per recipe, pair, method and number of images: the one place to change one.
 
-``default`` is this project's own (how its values were chosen: results/STUDIES.md); ``published`` is that of the
+``default`` is this project's own recipe (how its values were chosen: results/STUDIES.md). ``published`` is that of the
 TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats its recipe.
-Nothing here knows how values are typed in or where files are.
+What each hyper-parameter means is in utils/hyper_parameters.py.
 """
 import math
 from argparse import Namespace
+from typing import Dict, NamedTuple
 
 from tabulate import tabulate
 
+from nets.priors import PRIORS
+from utils import hyper_parameters
+from utils.datasets import DATASETS, training_images
 from utils.methods import METHODS, method_for
 
-VERSION = 2             # raised with every change of code that changes what a recipe computes (networks, losses, synthesis,
-                        # sampling, order of random draws); not for hyper-parameters, which every record holds
-NOMINAL = 60000         # images that a rate is a percentage of
+NOMINAL = 60000         # impressions that a rate is a percentage of, and images that the steps below are meant for
 RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss
-PLAIN_KL = 1 / TEMPERATURE ** 2
-MOVEMENTS = dict(rotation=15.0, scale=0.15, shift=3.0)  # of affine copies: degrees, fraction, pixels either way
+PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
 AUGMENTED_SET = 100000  # images that affine copies bring an augmented set to
+AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0)  # degrees, fraction, pixels either way
 
-TRAINING = {
-    'default': {
-        # All for 60,000 images; ``training`` fits steps (ZSKD: batch size and weight decay) to fewer. ce_weight: factor of
-        # the cross entropy with the labels; kl_weight: of T^2 KL(teacher || student). Without warm-up some filters of
-        # conv1 die in ZSKD: no impression makes them answer, and weight decay does the rest.
+
+class Recipe(NamedTuple):
+    """The values for one pair."""
+    training: Dict[str, dict]   # by method, for NOMINAL images; ``training`` below fits them to fewer
+    synthesis: dict
+    augmentation: dict = {}     # of affine copies; empty where the recipe has none
+
+
+def _with_augmentation(training):
+    """The same training for the augmented form of a method that has no values of its own."""
+    return {name: training.get(name) or training[name.replace('_augment', '')] for name in METHODS}
+
+
+LENET = Recipe(
+    # Without warm-up some filters of conv1 die in ZSKD: no impression makes them answer, and weight decay does the rest.
+    _with_augmentation({
         'Teacher': dict(steps=12000, batch_size=128, learning_rate=2e-3, schedule='cosine', weight_decay=1e-3,
                         ce_weight=1.0, kl_weight=0.0),
         'Student': dict(steps=12000, batch_size=128, learning_rate=4e-3, schedule='cosine', weight_decay=5e-4,
@@ -35,9 +48,25 @@ TRAINING = {
                      ce_weight=0.0, kl_weight=1.0),
         'ZSKD_augment': dict(steps=25000, batch_size=128, learning_rate=1e-2, schedule='cosine', weight_decay=1e-3,
                              ce_weight=0.0, kl_weight=1.0),
-    },
-    'published': {
-        # epochs in place of steps; such a kl_weight makes T^2 KL the plain KL.
+    }),
+    dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
+         start_blur=3.0, l2=0.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
+    AFFINE)
+# Not studied yet: LeNet's values with the learning rates and batches that suit a network of this size.
+ALEXNET = Recipe(
+    _with_augmentation({
+        'Teacher': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-3,
+                        ce_weight=1.0, kl_weight=0.0),
+        'Student': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=5e-4,
+                        ce_weight=1.0, kl_weight=0.0),
+        'Soft_logits': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-4,
+                            ce_weight=0.0, kl_weight=1.0),
+        'ZSKD': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-4,
+                     ce_weight=0.0, kl_weight=1.0),
+    }),
+    LENET.synthesis, dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1))
+PUBLISHED = Recipe(
+    {
         'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant', weight_decay=1e-4,
                         ce_weight=1.0, kl_weight=0.0),
         'Student': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
@@ -47,26 +76,26 @@ TRAINING = {
         'ZSKD': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
                      ce_weight=0.0, kl_weight=PLAIN_KL),
     },
-}
-SYNTHESIS = {
-    'default': dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
-                    start_blur=3.0, l2=0.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
-    'published': dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None,
-                      temperature=20.0, start_blur=0.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0],
-                      batch_size=100),
-}
-RECIPES = list(TRAINING)
-HYPER_PARAMETERS = {'temperature', 'copies', *MOVEMENTS}.union(TRAINING['default']['ZSKD'])
+    dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None, temperature=20.0,
+         start_blur=0.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0], batch_size=100))
+# A pair without values of its own takes those of lenet.
+RECIPES = {'default': {'lenet': LENET, 'alexnet': ALEXNET}, 'published': {'lenet': PUBLISHED}}
 
 
-def training(recipe, method, items):
+def recipe_for(recipe, nets='lenet'):
+    """The Recipe of that name for a pair."""
+    return RECIPES[recipe].get(nets, RECIPES[recipe]['lenet'])
+
+
+def training(recipe, method, items, nets='lenet'):
     """{hyper-parameter: value} to train ``method`` (a name of METHODS) on ``items`` images, before any copies.
 
     Raises ValueError where the recipe has no such method.
     """
-    if method not in TRAINING[recipe]:
+    found = recipe_for(recipe, nets)
+    if method not in found.training:
         raise ValueError('the %s recipe has no %s; use --recipe default' % (recipe, METHODS[method].label))
-    values = dict(TRAINING[recipe][method])
+    values = dict(found.training[method])
     share = items / NOMINAL
     if 'epochs' in values:
         values = dict(steps=items * values.pop('epochs') // values['batch_size'] + 1, **values)
@@ -81,18 +110,19 @@ def training(recipe, method, items):
     if METHODS[method].has_teacher:
         values['temperature'] = TEMPERATURE
     if METHODS[method].augment:
-        values.update(copies=max(4, min(100, round(AUGMENTED_SET / items))), **MOVEMENTS)
+        values.update(copies=max(4, min(100, round(AUGMENTED_SET / items))), **found.augmentation)
     return values
 
 
-def synthesis(recipe, items):
-    """{hyper-parameter: value} to synthesise ``items`` impressions."""
-    values = dict(SYNTHESIS[recipe])
+def synthesis(recipe, items, nets='lenet'):
+    """{hyper-parameter: value} to synthesise ``items`` impressions; a prior that the recipe does not name is off."""
+    values = dict(recipe_for(recipe, nets).synthesis)
+    values.update((name, 0.0) for name in PRIORS if name not in values)
     if recipe == 'published':
         # Published for 600, 3000, 6000, 12000 and 24000 impressions; other numbers take the next smaller one's values.
         values['learning_rate'] = 0.1 if items < 6000 else 1.0 if items < 12000 else 2.0 if items < 24000 else 3.0
-        # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that number is
-        # the same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter.
+        # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that number
+        # is the same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter.
         values['epsilon'] = 1e-7 if items < 6000 else 1e-6
     return values
 
@@ -102,19 +132,33 @@ def count(rate, total=NOMINAL):
     return max(1, int(round(rate * total / 100)))
 
 
-def training_settings(given):
+def nominal(dataset):
+    """How many impressions a rate of 100 per cent is: as many as a known data set has training images, or 60,000."""
+    return training_images(dataset, None) if dataset in DATASETS else NOMINAL
+
+
+def training_settings(given, available):
     """All settings of a training as a Namespace: what was ``given`` as {flag: value}, the rest from its recipe.
 
-    Adds ``method`` and ``rate``; hyper-parameters that the method has no use for are left out. Raises ValueError for values that do not go together.
+    available: training images of the data set. Adds ``method`` and ``rate``. Raises ValueError for values that do not go together, and for a given value that would do nothing.
     """
     distillation, _, rate = given['Distillation'].partition('-')
     method = method_for(given['main_scope'], distillation, given['augment'])
     rate = float(rate or 100)
-    holdout = 0 if method.from_impressions else given['holdout']
-    values = training(given['recipe'], method.name, count(rate, NOMINAL - holdout))
-    unused = HYPER_PARAMETERS - set(values)
-    settings = Namespace(**dict(values, **{name: value for name, value in given.items() if name not in unused}),
-                         method=method.name, rate=rate)
+    if method.from_impressions:
+        items = count(rate, nominal(given['dataset']))
+    else:
+        items = count(rate, max(1, available - given['holdout']))
+    values = training(given['recipe'], method.name, items, given['nets'])
+    for name in given:
+        reason = why_without_effect(name, method)
+        if reason:
+            raise ValueError('--%s does nothing %s' % (name, reason))
+    if method.has_teacher:
+        values['teacher'] = 'Lenet5'
+    if method.from_impressions:
+        values['impressions'] = 'DI'
+    settings = Namespace(**dict(values, **given), method=method.name, rate=rate)
     if settings.ce_weight == settings.kl_weight == 0:
         raise ValueError('--ce_weight and --kl_weight cannot both be 0')
     if settings.ce_weight and method.from_impressions:
@@ -126,30 +170,43 @@ def training_settings(given):
     return settings
 
 
+def why_without_effect(flag, method):
+    """Why a flag of a training does nothing for a method, in words; '' where it does something."""
+    if flag in hyper_parameters.AUGMENTATION and not method.augment:
+        return 'without --augment'
+    if flag in ('temperature', 'teacher') and not method.has_teacher:
+        return 'without a teacher; use --Distillation'
+    if flag == 'impressions' and not method.from_impressions:
+        return 'without --Distillation ZSKD-R'
+    return ''
+
+
 def synthesis_settings(given):
-    """The same for a synthesis of impressions."""
-    return Namespace(**dict(synthesis(given['recipe'], count(given['Rate'])), **given))
+    """The same for a synthesis of impressions; adds ``size``, the number of impressions."""
+    size = count(given['Rate'], nominal(given['dataset']))
+    return Namespace(**dict(synthesis(given['recipe'], size, given['nets']), **given), size=size)
 
 
-def training_rows(recipe):
+def training_rows(recipe, nets='lenet'):
     """[{'': what, hyper-parameter: value}], a row for every method and rate of the table."""
-    return [dict({'': '%s %g' % (method.label, rate)}, **training(recipe, method.name, count(rate)))
-            for method in METHODS.values() if method.name in TRAINING[recipe]
+    return [dict({'': '%s %g' % (method.label, rate)}, **training(recipe, method.name, count(rate), nets))
+            for method in METHODS.values() if method.name in recipe_for(recipe, nets).training
             for rate in (RATES if method.has_teacher else [100])]
 
 
-def synthesis_rows(recipe):
-    return [dict({'': 'impressions %g' % rate}, **synthesis(recipe, count(rate))) for rate in RATES]
+def synthesis_rows(recipe, nets='lenet'):
+    return [dict({'': 'impressions %g' % rate}, **synthesis(recipe, count(rate), nets)) for rate in RATES]
 
 
 def tables(rows_of):
     """The hyper-parameters of all recipes as text, a table each; rows_of: training_rows or synthesis_rows."""
     texts = []
-    for recipe in RECIPES:
-        rows = rows_of(recipe)
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-') for name in names]
-                 for row in rows]
-        texts.append('--recipe %s:\n\n%s' % (recipe, tabulate(
-            cells, [name.replace('_', '\n') for name in names], tablefmt='plain', disable_numparse=True)))
+    for recipe, pairs in RECIPES.items():
+        for nets in pairs:
+            rows = rows_of(recipe, nets)
+            names = list(dict.fromkeys(name for row in rows for name in row))
+            cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-')
+                      for name in names] for row in rows]
+            texts.append('--recipe %s --nets %s:\n\n%s' % (recipe, nets, tabulate(
+                cells, [name.replace('_', '\n') for name in names], tablefmt='plain', disable_numparse=True)))
     return '\n\n'.join(texts)

@@ -1,7 +1,6 @@
 """Learning rate over the steps of a run."""
 import math
 
-SCHEDULES = 'cosine', 'warmup', 'constant'
 WARMUP = 0.1  # share of the steps
 
 

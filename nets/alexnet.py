@@ -1,0 +1,35 @@
+"""AlexNet (teacher) and AlexNet-half (student) for images of 32x32, as in the paper's third experiment.
+
+Layers, first weights and biases are those of the authors' released code (vcl-iisc/ZSKD).
+"""
+from nets.layers import batch_norm, conv, dense, dropout, flatten, local_response_norm, pool
+from utils.graph_mode import tf
+
+IMAGE_SHAPE = 32, 32, 3
+LAST_LAYER = 'fc2/weights'
+
+
+def teacher(images, classes, training):
+    """AlexNet: 1,659,178 parameters for ten classes."""
+    return _alexnet(images, classes, training, [48, 128, 192, 192, 128], [512, 256])
+
+
+def student(images, classes, training):
+    """AlexNet-half: 417,434 parameters for ten classes."""
+    return _alexnet(images, classes, training, [24, 64, 96, 96, 64], [256, 128])
+
+
+def _alexnet(images, classes, training, kernels, units):
+    """Logits [B, classes] of images [B, 32, 32, 3]; ``kernels`` of the five convolutions, ``units`` of two layers."""
+    x = local_response_norm(conv(images, 'conv0', kernels[0], 5))
+    x = batch_norm(pool(x), 'norm0', training)                       # to 15x15
+    x = local_response_norm(conv(x, 'conv1', kernels[1], 5, bias=1.0))
+    x = batch_norm(pool(x), 'norm1', training)                       # to 7x7
+    x = batch_norm(conv(x, 'conv2', kernels[2], 3), 'norm2', training)
+    x = batch_norm(conv(x, 'conv3', kernels[3], 3, bias=1.0), 'norm3', training)
+    x = conv(x, 'conv4', kernels[4], 3, bias=1.0)
+    x = flatten(batch_norm(pool(x), 'norm4', training))              # to 3x3
+    for layer in range(2):
+        x = tf.nn.relu(dense(x, 'fc%d' % layer, units[layer]))
+        x = batch_norm(dropout(x, 'fc%d' % layer, 0.5, training), 'norm%d' % (5 + layer), training)
+    return dense(x, 'fc2', classes)

@@ -1,0 +1,65 @@
+"""Builds a network of a pair in the default graph, under the scope of its role."""
+import functools
+import importlib
+import importlib.util
+import inspect
+
+from utils.files import RunError
+from utils.graph_mode import tf
+
+import nets
+
+
+def build(pair, role, images, classes, training=False, textbook=False):
+    """Logits of the ``role`` ('Teacher' or 'Student') of a pair; a second call shares the first one's variables.
+
+    | tensor | shape | content |
+    | --- | --- | --- |
+    | images | [B, *pair.image_shape] | float32, pixels in [0, 1] |
+    | returned | [B, classes] | float32 logits |
+
+    textbook: build from TensorFlow's own operations alone, for export and comparison. The variables are the same.
+    Raises RunError where a user's own pair fails or gives something else.
+    """
+    module = _module(pair)
+    builder = getattr(module, role.lower())
+    if textbook:
+        builder = functools.partial(builder, **getattr(module, 'TEXTBOOK', {}))
+    with tf.variable_scope(role, reuse=tf.AUTO_REUSE):
+        try:
+            logits = builder(images, classes, training)
+        except Exception as error:
+            if pair.name in nets.PAIRS:
+                raise
+            raise RunError('%r: its %s cannot be built: %s' % (pair.file, role.lower(), error)) from error
+    if logits.shape.as_list()[1:] != [classes]:
+        raise RunError('%r: its %s gives %s, not logits [batch, %d]'
+                       % (pair.file, role.lower(), logits.shape, classes))
+    return logits
+
+
+def network_variables(role):
+    """All variables of a network, moving averages too; to be called before an optimiser adds its own."""
+    return tf.global_variables(role + '/')
+
+
+def variable_shapes(pair, role, classes):
+    """{variable name: shape} of a network, from a graph of its own."""
+    with tf.Graph().as_default():
+        build(pair, role, tf.placeholder(tf.float32, [None, *pair.image_shape]), classes)
+        return {v.op.name: v.shape.as_list() for v in network_variables(role)}
+
+
+@functools.lru_cache(maxsize=None)
+def _module(pair):
+    if pair.name in nets.PAIRS:
+        return importlib.import_module('nets.' + pair.name)
+    specification = importlib.util.spec_from_file_location('own_pair', pair.file)
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+        for role in ('teacher', 'student'):
+            inspect.signature(getattr(module, role)).bind('images', 'classes', 'training')
+    except Exception as error:  # it is the user's own code
+        raise RunError('%r cannot be used: %s: %s' % (pair.file, type(error).__name__, error)) from error
+    return module

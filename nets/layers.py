@@ -1,0 +1,84 @@
+"""Layers for networks of any shape, a call each. They make their variables in the current scope."""
+import zlib
+
+from utils.graph_mode import tf
+
+MOMENTUM = 0.99  # of batch norm's moving averages
+EPSILON = 1e-3   # added to batch norm's variances
+
+
+def weights_and_biases(name, shape, start=tf.truncated_normal_initializer(stddev=0.1), bias=0.0):
+    """The variables <name>/weights of that shape and <name>/biases of its last axis; they begin at ``start``, ``bias``."""
+    with tf.variable_scope(name):
+        return (tf.get_variable('weights', shape, initializer=start),
+                tf.get_variable('biases', shape[-1:], initializer=tf.constant_initializer(bias)))
+
+
+def conv(x, name, kernels, size, bias=0.0, deviation=0.01):
+    """SAME convolution and ReLU: [B, H, W, C] -> [B, H, W, kernels].
+
+    size: of the square kernels; bias, deviation: where the biases start, and how far the weights are spread at first.
+    """
+    weights, biases = weights_and_biases(name, [size, size, x.shape.as_list()[3], kernels],
+                                         tf.random_normal_initializer(stddev=deviation), bias)
+    return tf.nn.relu(tf.nn.conv2d(x, weights, [1, 1, 1, 1], 'SAME') + biases)
+
+
+def pool(x, size=3, stride=2):
+    """VALID max-pool: [B, H, W, C] -> [B, (H - size) // stride + 1, (W - size) // stride + 1, C]."""
+    return tf.nn.max_pool(x, [1, size, size, 1], [1, stride, stride, 1], 'VALID')
+
+
+def local_response_norm(x):
+    """Local response normalisation over the channels, with AlexNet's numbers: radius 2, alpha 1e-4, beta 0.75."""
+    return tf.nn.local_response_normalization(x, depth_radius=2, alpha=1e-4, beta=0.75, bias=1.0)
+
+
+def flatten(x):
+    """[B, H, W, C] -> [B, H * W * C]."""
+    _, height, width, channels = x.shape.as_list()
+    return tf.reshape(x, [-1, height * width * channels])
+
+
+def dense(x, name, units, deviation=0.01):
+    """A fully connected layer without ReLU: [B, features] -> [B, units]."""
+    weights, biases = weights_and_biases(name, [x.shape.as_list()[1], units],
+                                         tf.random_normal_initializer(stddev=deviation))
+    return tf.matmul(x, weights) + biases
+
+
+def batch_norm(x, name, training):
+    """Batch normalisation over all axes but the last; x [B, ..., C] keeps its shape.
+
+    In training by the batch's own mean and variance, which move the averages (collection UPDATE_OPS); otherwise by
+    these averages.
+    """
+    channels = x.shape.as_list()[-1:]
+    with tf.variable_scope(name):
+        scale = tf.get_variable('scale', channels, initializer=tf.ones_initializer())
+        offset = tf.get_variable('offset', channels, initializer=tf.zeros_initializer())
+        mean = tf.get_variable('moving_mean', channels, initializer=tf.zeros_initializer(), trainable=False)
+        variance = tf.get_variable('moving_variance', channels, initializer=tf.ones_initializer(), trainable=False)
+    if not training:
+        return tf.nn.batch_normalization(x, mean, variance, offset, scale, EPSILON)
+    images = x if len(x.shape) == 4 else x[:, None, None, :]
+    normal, batch_mean, batch_variance = tf.nn.fused_batch_norm(images, scale, offset, epsilon=EPSILON)
+    for average, value in ((mean, batch_mean), (variance, batch_variance)):
+        tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, average.assign_add((1 - MOMENTUM) * (value - average)))
+    return normal if len(x.shape) == 4 else normal[:, 0, 0, :]
+
+
+def dropout(x, name, rate, training):
+    """In training sets a share ``rate`` of x to 0, another one in every step, and scales up the rest; x otherwise.
+
+    What is dropped follows from the graph's seed, the name and the step alone, so a training that goes on from a
+    checkpoint draws what it would have drawn.
+    """
+    if not training:
+        return x
+    with tf.variable_scope(tf.VariableScope(reuse=tf.AUTO_REUSE)):  # the step belongs to no network
+        step = tf.train.get_or_create_global_step()
+    graph_seed = tf.get_default_graph().seed or 0
+    seed = tf.stack([step, tf.constant(graph_seed ^ zlib.crc32(name.encode()), tf.int64)])
+    kept = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
+    return tf.where(kept, x / (1 - rate), tf.zeros_like(x))

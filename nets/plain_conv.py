@@ -1,0 +1,37 @@
+"""LeNet's layers in their textbook form: TensorFlow's own operations, images [B, H, W, C].
+
+The variables are those of nets/fast_conv.py. Export and comparison use this form.
+"""
+from nets.layers import weights_and_biases
+from utils.graph_mode import tf
+
+
+def from_images(images):
+    return images
+
+
+def conv_relu_pool(x, name, channels, kernels):
+    """5x5 VALID convolution, bias, ReLU and 2x2 max-pool: [B, S, S, channels] -> [B, S / 2 - 2, S / 2 - 2, kernels]."""
+    weights, biases = weights_and_biases(name, [5, 5, channels, kernels])
+    return plain_conv_relu_pool(x, weights, biases)
+
+
+def plain_conv_relu_pool(x, weights, biases):
+    x = tf.nn.relu(tf.nn.conv2d(x, weights, [1, 1, 1, 1], 'VALID') + biases)
+    return tf.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], 'VALID')
+
+
+def flatten(x, channels):
+    _, height, width, _ = x.shape.as_list()
+    return tf.reshape(x, [-1, height * width * channels])
+
+
+def dense(x, name, units, relu=False):
+    """A fully connected layer: [B, features] -> [B, units]."""
+    weights, biases = weights_and_biases(name, [x.shape.as_list()[1], units])
+    x = tf.matmul(x, weights) + biases
+    return tf.nn.relu(x) if relu else x
+
+
+def to_logits(x):
+    return x

@@ -1,0 +1,73 @@
+"""All that a job reads, read once before it computes: networks, data set, teacher, impressions."""
+from typing import NamedTuple, Optional
+
+from nets import Pair, find_pair
+from utils.datasets import DataSet, open_dataset
+from utils.files import RunError, sha256
+from utils.impressions import Impressions, load_impressions
+from utils.layout import synthesis_files, training_files
+from utils.methods import METHODS
+from utils.records import check_impressions, check_teacher
+from utils.trained import TrainedNetwork, open_teacher
+
+
+class TrainingInputs(NamedTuple):
+    """What a training reads."""
+    pair: Pair
+    dataset: Optional[DataSet]
+    teacher: Optional[TrainedNetwork]
+    impressions: Optional[Impressions]
+    classes: int
+    digests: dict       # {role: SHA-256 of what was read}
+
+
+class SynthesisInputs(NamedTuple):
+    """What a synthesis of impressions reads."""
+    pair: Pair
+    teacher: TrainedNetwork
+    digests: dict
+
+
+def training_inputs(settings):
+    """The TrainingInputs. Raises RunError where something cannot be read, or does not go with the rest."""
+    files, method, digests = training_files(settings), METHODS[settings.method], {}
+    pair = read_pair(settings.nets, files.nets, digests)
+    dataset = teacher = impressions = None
+    if files.dataset:
+        dataset = open_dataset(settings.dataset, settings.data)
+        digests['dataset'] = dataset.digest
+    if method.has_teacher:
+        teacher = open_teacher(files.teacher, pair)
+        digests['teacher'] = teacher.digest
+        if dataset:
+            check_classes(teacher, dataset)
+            check_teacher(teacher, dataset, settings.holdout, settings.any_teacher)
+    if method.from_impressions:
+        impressions = load_impressions(files.impressions, pair.image_shape, teacher.classes)
+        digests['impressions'] = impressions.digest
+        check_impressions(impressions, teacher)
+    return TrainingInputs(pair, dataset, teacher, impressions, (teacher or dataset).classes, digests)
+
+
+def synthesis_inputs(settings):
+    """The SynthesisInputs. Raises RunError where something cannot be read."""
+    files, digests = synthesis_files(settings), {}
+    pair = read_pair(settings.nets, files.nets, digests)
+    teacher = open_teacher(files.teacher, pair)
+    digests['teacher'] = teacher.digest
+    return SynthesisInputs(pair, teacher, digests)
+
+
+def read_pair(name, own_file, digests):
+    """The pair of networks; the content of a user's own file is put among the ``digests``."""
+    pair = find_pair(name)
+    if own_file:
+        digests['nets'] = sha256(own_file)
+    return pair
+
+
+def check_classes(teacher, dataset):
+    if teacher.classes != dataset.classes:
+        raise RunError('the teacher %r knows %d classes and the data set %s has %d; give a teacher of its classes, or '
+                       'put class_names for all of them into the data set'
+                       % (teacher.path, teacher.classes, dataset.name, dataset.classes))
