@@ -25,7 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Mnist(NamedTuple):
-    """Read-only arrays: images uint8 [N, 32, 32, 1], labels uint8 [N]."""
+    """Read-only arrays: images uint8 [N, 32, 32, 1], labels int32 [N]."""
     train_images: object
     train_labels: object
     test_images: object
@@ -44,7 +44,8 @@ def data():
 @pytest.fixture(scope='session')
 def mnist(data):
     from utils import datasets
-    arrays = datasets.load('mnist', data, 'train') + datasets.load('mnist', data, 'test')
+    opened = datasets.open_dataset('mnist', data)
+    arrays = opened.part('train', (32, 32, 1)) + opened.part('test', (32, 32, 1))
     for array in arrays:
         array.setflags(write=False)
     return Mnist(*arrays)
@@ -52,7 +53,7 @@ def mnist(data):
 
 @pytest.fixture(scope='session')
 def small(mnist, tmp_path_factory):
-    """A data set of one's own, which takes no time to load: 2,000 training images and 500 test images of MNIST."""
+    """A data set of one's own that takes no time to load: 2,000 training and 500 test images of MNIST."""
     import numpy as np
     path = str(tmp_path_factory.mktemp('own') / 'small.npz')
     np.savez(path, x_train=mnist.train_images[:2000, :, :, 0], y_train=mnist.train_labels[:2000],
@@ -81,7 +82,7 @@ def command(words):
 
 
 def run_script(words, prefix=(), **options):
-    """A script run to its end, as a user runs it; the finished process. prefix: the words before its command."""
+    """A script run to its end, as a user runs it; the finished process. prefix: words before its command."""
     return subprocess.run([*prefix, *command(words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           universal_newlines=True, **dict({'cwd': ROOT, 'timeout': 600}, **options))
 
@@ -129,7 +130,7 @@ class Terminal:
         return self._content.decode(errors='replace')
 
     def read(self, until=lambda shown: False, seconds=120):
-        """Reads until ``until(shown)``, or the process has closed the terminal; fails when neither comes in time."""
+        """Reads until ``until(shown)``, or the terminal is closed; fails when neither comes in time."""
         deadline = time.time() + seconds
         while not until(self.shown):
             assert select.select([self._screen], [], [], max(0, deadline - time.time()))[0], 'waited in vain'

