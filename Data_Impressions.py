@@ -19,6 +19,7 @@ from nets.priors import PRIORS
 from nets.similarity import class_similarity, dirichlet_targets
 from utils.checkpoint import Checkpoint
 from utils.console import Progress, run
+from utils.datasets import to_bytes
 from utils.files import RunError
 from utils.flags import synthesis_flags
 from utils.graph_mode import tf
@@ -27,7 +28,7 @@ from utils.inputs import synthesis_inputs
 from utils.layout import synthesis_files
 from utils.records import fingerprint, save_record
 from utils.schedule import learning_rate
-from utils.session import new_graph, session, to_bytes
+from utils.session import new_graph, session
 
 
 def main(argv=None):

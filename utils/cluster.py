@@ -26,7 +26,7 @@ from distributed import Client, Reschedule
 from utils.files import RunError
 from utils.jobs import GRACE, POLL, spawn, stop
 from utils.layout import REPOSITORY
-from utils.results import differences, versions
+from utils.records import differences, versions
 
 BEAT = 5  # seconds between two signs of life, and between two looks for new workers
 LEASE = 30  # seconds without a sign of life after which a worker ends its children

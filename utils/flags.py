@@ -217,8 +217,13 @@ def add_dataset(parser):
     add('--dataset', default='mnist', type=dataset, metavar='{%s,FILE.npz,none}' % ','.join(DATASETS),
         help="a known data set, or a file in the layout of Keras' mnist.npz; none: impressions alone, no image is read")
     add('--data', default='data', type=path, metavar='DIR', help='where known data sets are kept')
-    add('--nets', type=nets, metavar='{%s,FILE.py}' % ','.join(PAIRS),
-        help="the pair of networks, or a file with one's own (default: that of the data set, else lenet)")
+    add_nets(parser)
+
+
+def add_nets(parser, default=None):
+    parser.add_argument('--nets', type=nets, default=default, metavar='{%s,FILE.py}' % ','.join(PAIRS),
+                        help="the pair of networks, or a file with one's own"
+                             + (default is None) * ' (default: that of the data set, else lenet)')
 
 
 def with_nets(given):

@@ -3,9 +3,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils.datasets import PIXEL_MAX
 from utils.files import RunError
 from utils.matfile import fitting, mat_arrays, save_mat
-from utils.session import PIXEL_MAX
 
 
 class Impressions(NamedTuple):

@@ -1,9 +1,8 @@
 """TensorFlow graphs and sessions."""
 import numpy as np
 
+from utils.datasets import PIXEL_MAX
 from utils.graph_mode import tf
-
-PIXEL_MAX = 255  # images are bytes in memory and on disk; a network sees them divided by this
 
 
 def new_graph(seed):
@@ -25,11 +24,6 @@ def image_bytes(image_shape):
     """
     pixels = tf.placeholder(tf.uint8, [None, *image_shape])
     return pixels, tf.cast(pixels, tf.float32) / PIXEL_MAX
-
-
-def to_bytes(images):
-    """Images as a network sees them, in [0, 1], as they are kept: uint8 in 0..255."""
-    return np.rint(PIXEL_MAX * images).astype(np.uint8)
 
 
 def in_batches(sess, output, placeholder, values, batch_size=250):

@@ -1,6 +1,6 @@
-"""Counts the dead filters of trained networks: those of conv1 whose weights are all nearly zero, which nothing can revive.
+"""Counts the dead filters of trained networks: those of conv1 whose weights are all nearly zero. Nothing revives them.
 
-    python results/dead_filters.py MNIST/ZSKD*/*/train_params.mat
+    python tools/dead_filters.py MNIST/ZSKD*/*/train_params.mat
 """
 import os
 import sys
@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from utils.console import run  # noqa: E402
 from utils.files import RunError  # noqa: E402
 from utils.flags import Parser, path  # noqa: E402
-from utils.matfile import load_any  # noqa: E402
+from utils.matfile import mat_arrays  # noqa: E402
 
 NEARLY_ZERO = 1e-3  # the largest weight of a filter that is alive is about 0.1 to 0.5
 
@@ -27,7 +27,7 @@ def main(argv=None):
 
 def dead_filters(file):
     """(number of dead filters, of all filters) of conv1 in a file of weights, a teacher's or a student's."""
-    for name, kernel in load_any(file).items():
+    for name, kernel in mat_arrays(file)[0].items():
         if name.endswith('/conv1/weights') and kernel is not None and kernel.ndim == 4:
             largest = np.abs(kernel).max(axis=(0, 1, 2))
             return int((largest < NEARLY_ZERO).sum()), len(largest)

@@ -1,10 +1,10 @@
-"""Why the published soft-logits column ends near 90 %: its sample never held class 0. One thing is changed at a time.
+"""Why the published soft-logits column ends near 90 %: its sample never held class 0.
 
-    python results/sample_defect.py            about fifteen minutes on two cores
+    python tools/sample_defect.py            about fifteen minutes on two cores
 
-Trains Soft_logits-40 students with the repository's teacher, 6,000 steps each, from the published loss towards ours, on
-MNIST as it is and on a copy without class 0 among its training images. Prints the table, and writes it to sample_defect.csv
-beside this file. Runs that are done are kept in the folder sample_defect/.
+Trains Soft_logits-40 students with the repository's teacher, 6,000 steps each, from the published loss towards ours,
+one change at a time. Their images are MNIST as it is, and a copy without class 0 among its training images. Prints the
+table, and writes it to results/sample_defect.csv. Runs that are done are kept in the folder sample_defect/.
 """
 import os
 import subprocess
@@ -14,8 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tabulate import tabulate
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from utils import datasets  # noqa: E402
@@ -41,17 +40,18 @@ def main():
     rows = [[loss, '%.2f' % a, '%.2f' % b] for loss, a, b in zip(LOSSES, whole, without)]
     head = ['loss', 'all classes', 'without class 0']
     print(tabulate(rows, head, tablefmt='github', disable_numparse=True))
-    save_text(os.path.join(HERE, 'sample_defect.csv'), ''.join('%s\n' % ';'.join(row) for row in [head] + rows))
+    save_text(os.path.join(ROOT, 'results', 'sample_defect.csv'), ''.join('%s\n' % ';'.join(row) for row in [head] + rows))
 
 
 def mnist_without_class_0():
     """Path of MNIST as a .npz file whose training images are those of the classes 1 to 9."""
     path = os.path.join(FOLDER, 'mnist_without_class_0.npz')
     if not os.path.exists(path):
-        (images, labels), (test_images, test_labels) = [datasets.load('mnist', 'data', part) for part in ('train', 'test')]
+        mnist = datasets.open_dataset('mnist', 'data')
+        (images, labels), (test_images, test_labels) = [mnist.part(part, mnist.image_shape) for part in ('train', 'test')]
         with atomic_write(path) as file:
-            np.savez(file, x_train=images[labels > 0, :, :, 0], y_train=labels[labels > 0],
-                     x_test=test_images[..., 0], y_test=test_labels)
+            np.savez(file, x_train=images[labels > 0], y_train=labels[labels > 0],
+                     x_test=test_images, y_test=test_labels)
     return path
 
 

@@ -1,0 +1,66 @@
+"""Compares students, and so the settings they were made with, without any image.
+
+    python tools/agreement.py --teacher MNIST/tch/train_params.mat --impressions DI*/DI-5.mat \\
+        --students MNIST/zskd*/train_params.mat
+
+A table of how often each student's class is its teacher's, on impressions of several settings. Give the impressions of
+all settings and a student of each. A student that learnt from impressions that look like no image agrees on its own
+impressions and not on the others'. ``impressions``: on 500 of every file; ``copies``: on an affine copy of each. In per
+cent. How well that ranks students by accuracy is in STUDIES.md, "Without any image".
+"""
+import os
+import sys
+
+import numpy as np
+from tabulate import tabulate
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from nets import find_pair  # noqa: E402
+from utils.console import run  # noqa: E402
+from utils.flags import Parser, add_nets, add_teacher, path  # noqa: E402
+from utils.impressions import load_impressions  # noqa: E402
+from utils.layout import teacher_file  # noqa: E402
+from utils.recipes import LENET  # noqa: E402
+from utils.trained import TrainedNetwork, open_teacher  # noqa: E402
+from utils.transfer_set import affine_copies  # noqa: E402
+
+EACH = 500
+
+
+def main(argv=None):
+    parser = Parser(prog='agreement.py', description=__doc__)
+    parser.add_argument('--impressions', nargs='+', required=True, type=path, metavar='FILE',
+                        help='DI-R.mat of each setting')
+    parser.add_argument('--students', nargs='+', required=True, type=path, metavar='FILE',
+                        help='train_params.mat of each student')
+    add_teacher(parser)
+    add_nets(parser, default='lenet')
+    args = parser.parse_args(argv)
+    rng, pair = np.random.RandomState(0), find_pair(args.nets)
+    teacher = open_teacher(teacher_file(args.teacher), pair)
+    images = np.concatenate([some(load_impressions(file, pair.image_shape, teacher.classes).images, rng)
+                             for file in args.impressions])
+    moves = {name: LENET.augmentation[name] for name in ('rotation', 'scale', 'shift')}
+    sets = [images, affine_copies(images, 1, rng=rng, **moves)]
+    right = [classes(teacher, each) for each in sets]
+    rows = []
+    for file in args.students:
+        student = TrainedNetwork(file, pair, 'Student')
+        rows.append([file] + ['%.2f' % (100 * np.mean(classes(student, each) == expected))
+                              for each, expected in zip(sets, right)])
+    print(tabulate(rows, ['student', 'impressions', 'copies'], tablefmt='github', disable_numparse=True))
+
+
+def some(images, rng):
+    """At most EACH of them, drawn at random."""
+    return images[rng.permutation(len(images))[:EACH]]
+
+
+def classes(network, images):
+    """The classes [N] that a network sees in images uint8 [N, H, W, C]."""
+    return network.answers(images).argmax(axis=1)
+
+
+if __name__ == '__main__':
+    run(main)
