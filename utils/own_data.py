@@ -1,9 +1,9 @@
 """A data set of one's own: an .npz file of images and labels, checked.
 
 It holds x_train, y_train, x_test and y_test, or, in the layout of MedMNIST, train_images, train_labels,
-test_images and test_labels. Images are uint8 [N, H, W], [N, H, W, 1] (grey) or [N, H, W, 3] (colour) in 0..255, H
-and W from 8 to 512. Labels are whole numbers from 0, [N] or [N, 1], or one-hot [N, K]. An array class_names holds
-a string for each class; without it the number of classes is 1 + the largest label.
+test_images and test_labels. Images are uint8 [N, H, W] or [N, H, W, 1] (grey) or [N, H, W, 3] (colour), in
+0..255, H and W from 8 to 512. Labels are whole numbers from 0, [N] or [N, 1], or one-hot [N, K]. An array
+class_names holds a string for each class; without it the number of classes is 1 + the largest label.
 """
 import numpy as np
 
