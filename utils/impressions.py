@@ -24,9 +24,9 @@ def load_impressions(path, image_shape=None, classes=None):
         raise RunError('%r holds %d images and %d labels; make it again' % (path, len(images), len(targets)))
     height, width, channels = images.shape[1:]
     if height not in SIDES or width not in SIDES or channels not in (1, 3) or targets.shape[1] not in CLASSES:
-        raise RunError('%r: images are %s and labels of %d classes, expected sides of %d to %d, 1 or 3 channels '
-                       'and %d to %d classes' % (path, by_x(images.shape[1:]), targets.shape[1], SIDES[0],
-                                                 SIDES[-1], CLASSES[0], CLASSES[-1]))
+        raise RunError('%r: images are %s and labels of %d classes, expected sides of %d to %d, 1 or 3 '
+                       'channels and %d to %d classes' % (path, by_x(images.shape[1:]), targets.shape[1],
+                                                          SIDES[0], SIDES[-1], CLASSES[0], CLASSES[-1]))
     check_pixels(images, path, 'train_images')
     if targets.min() < 0 or np.abs(targets.sum(axis=1) - 1).max() > 1e-3:
         raise RunError('%r: rows of train_labels are not probabilities that sum to 1; make it again' % path)

@@ -1,8 +1,8 @@
 """MAT-files of version 5: named arrays of real numbers, written and read.
 
-They are written by SciPy. Its reader is compiled code that crashes the process on some damaged files (found by
-tests/test_damage.py). So reading is done here: the few element types that matter, every length checked. Nothing
-in a file is executed.
+They are written by SciPy. Its reader is compiled code that crashes the process on some damaged files (found
+by tests/test_damage.py). So they are read here: the few element types that matter, with every length checked.
+Nothing in a file is executed.
 """
 import functools
 import io
@@ -38,10 +38,10 @@ def save_mat(path, arrays):
 def load_mat(path, shapes):
     """Reads float32 arrays from a MAT-file: {name: array} for every name in ``shapes``.
 
-    shapes: {name: shape}. None in a shape matches any length. Axes of length 1 may be missing or extra (MATLAB
-    has no one-dimensional arrays, and drops such axes at the end); with None in the shape, at the end alone.
-    Raises RunError for a file that is missing, unreadable or no MAT-file of version 5, and for an array that is
-    missing, of another shape, complex, not numeric, or not finite.
+    shapes: {name: shape}. None in a shape matches any length. Axes of length 1 may be missing or extra; in a
+    shape with None, at the end alone (MATLAB has no one-dimensional arrays and drops such axes at the end).
+    Raises RunError for a file that is missing, unreadable or no MAT-file of version 5, and for an array that
+    is missing, of another shape, complex, not numeric, or not finite.
     """
     content = mat_arrays(path)
     arrays = {}
@@ -70,7 +70,7 @@ def _other_format(content):
     for start, format_name in OTHER_FORMATS.items():
         if content.startswith(start):
             return format_name
-    # Version 4 has no header. An array starts with its type, rows, columns, whether complex, length of its name.
+    # Version 4 has no header. Its arrays start with type, rows, columns, whether complex, length of the name.
     for order in '<>':
         if len(content) >= 20:
             kind, rows, columns, is_complex, length = struct.unpack(order + '5I', content[:20])
