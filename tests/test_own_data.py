@@ -60,9 +60,9 @@ def test_labels_of_any_whole_numbers(saved, kind):
     assert open_dataset(saved(content), 'unused').part('test', (28, 28, 1))[1].tolist() == [0, 1, 2, 3, 0]
 
 
-@pytest.mark.parametrize('kind', ['U', 'S'])
+@pytest.mark.parametrize('kind', ['U', '>U5', 'S'])
 def test_class_names(saved, kind):
-    names = np.array(['cat', 'dog', 'fox', 'owl'], kind)
+    names = np.array(['cat', 'dog', 'fox', 'owl']).astype(kind)
     opened = open_dataset(saved(dict(arrays(classes=3), class_names=names)), 'unused')
     assert (opened.classes, opened.class_names) == (4, ('cat', 'dog', 'fox', 'owl'))
 
@@ -143,6 +143,7 @@ def test_a_part_is_decoded_when_asked_for_and_once(saved):
 WHOLE = arrays()
 IMAGES, LABELS = WHOLE['x_test'], WHOLE['y_test']
 NEITHER = ', expected uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3] in 0..255, H and W from 8 to 512'
+NO_TEXT = 'class_names holds what is no printable text; save plain strings'
 UNUSABLE = {
     'too small': (dict(x_test=IMAGES[:, :7]), 'x_test is uint8 [5, 7, 28]' + NEITHER),
     'too large': (dict(x_test=np.zeros((5, 8, 513), np.uint8)), 'x_test is uint8 [5, 8, 513]' + NEITHER),
@@ -170,6 +171,9 @@ UNUSABLE = {
     'names in a table': (dict(class_names=np.array([['a']])), 'class_names is <U1 [1, 1], expected a string'),
     'numbers for names': (dict(class_names=np.arange(10)), 'class_names is int64 [10], expected a string'),
     'names as objects': (dict(class_names=np.array(['a'] * 10, object)), 'class_names holds Python objects'),
+    'names of two lines': (dict(class_names=np.array(['a\nb'] * 10)), NO_TEXT),
+    'names of no characters': (dict(class_names=np.full(10, 0x7fffffff, np.uint32).view('U1')), NO_TEXT),
+    'names of bytes': (dict(class_names=np.array([b'\xff'] * 10)), NO_TEXT),
     'no labels': (dict(y_test=None),
                   "has no array 'y_test'; a data set has x_train, y_train, x_test, y_test"),
     'no images': (dict(x_train=None, x_test=None), "has no array 'x_train'; a data set has x_train, y_train"),
