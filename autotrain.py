@@ -35,7 +35,7 @@ def main(argv=None):
     jobs = parser.complete(plan, args)
     make_folder(args.root)
     with locked(args.root):
-        remove_leftovers(args.root)
+        remove_leftovers({args.root, *(os.path.dirname(job.log) for job in jobs)})
         with pool_for(args, datasets.fetch(args.dataset, args.data)) as pool:
             rows, failures = work(args, jobs, pool)
         print('\n' + save_table(args, jobs, rows))

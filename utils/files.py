@@ -1,10 +1,13 @@
 """Files that are whole or absent, and the one kind of error that a user sees as a single line."""
 import contextlib
 import functools
+import glob
 import hashlib
 import json
 import os
 import tempfile
+
+TEMPORARY = dict(prefix='.zskd-', suffix='.tmp')  # the names of files that are being written: no other program's look so
 
 
 class RunError(Exception):
@@ -21,8 +24,7 @@ def atomic_write(path):
     temporary = None
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle, temporary = tempfile.mkstemp(suffix='.tmp', prefix='.' + os.path.basename(path),
-                                             dir=os.path.dirname(path))
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), **TEMPORARY)
         with os.fdopen(handle, 'wb') as file:
             yield file
             file.flush()
@@ -56,13 +58,15 @@ def make_folder(path):
         raise RunError('cannot make the folder %r: %s' % (path, error.strerror or error)) from error
 
 
-def remove_leftovers(folder):
-    """Deletes what killed writers left behind in ``folder`` and below; only safe with no writer alive."""
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            if name.startswith('.') and name.endswith('.tmp'):
-                with contextlib.suppress(FileNotFoundError):  # a dying writer may be quicker
-                    os.unlink(os.path.join(parent, name))
+def remove_leftovers(folders):
+    """Deletes what killed writers left in ``folders``, not below them; only safe where no writer is alive.
+
+    A folder that is not there has none; what may not be deleted stays, and does no harm.
+    """
+    for folder in folders:
+        for path in glob.glob(os.path.join(glob.escape(folder), TEMPORARY['prefix'] + '*' + TEMPORARY['suffix'])):
+            with contextlib.suppress(OSError):  # a dying writer may be quicker
+                os.unlink(path)
 
 
 def save_text(path, text):
