@@ -22,8 +22,9 @@ from utils import datasets, layout, recipes
 from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.flags import command_line, table_flags
-from utils.jobs import Job, LocalPool, here, run_jobs, share_done, shell_line
+from utils.jobs import Job, LocalPool, run_jobs
 from utils.methods import METHODS
+from utils.processes import local_command, share_done, shell_line
 from utils.results import finished_row, results_csv, results_markdown
 
 LOCK_TIMEOUT = 2  # seconds; a killed process may leave a child that holds the lock between its fork and its exec
@@ -40,7 +41,7 @@ def main(argv=None):
             rows, failures = work(args, jobs, pool)
         print('\n' + save_table(args, jobs, rows))
     for job, reason in failures:
-        print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(here(job.command)), reason))
+        print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(local_command(job.command)), reason))
     return 1 if failures else 0
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 
-TEMPORARY = dict(prefix='.zskd-', suffix='.tmp')  # the names of files that are being written: no other program's look so
+TEMPORARY = dict(prefix='.zskd-', suffix='.tmp')  # of files being written; no other program's look so
 
 
 class RunError(Exception):
@@ -64,7 +64,7 @@ def remove_leftovers(folders):
     A folder that is not there has none; what may not be deleted stays, and does no harm.
     """
     for folder in folders:
-        for path in glob.glob(os.path.join(glob.escape(folder), TEMPORARY['prefix'] + '*' + TEMPORARY['suffix'])):
+        for path in glob.glob(os.path.join(glob.escape(folder), '{prefix}*{suffix}'.format(**TEMPORARY))):
             with contextlib.suppress(OSError):  # a dying writer may be quicker
                 os.unlink(path)
 
@@ -79,7 +79,8 @@ def save_json(path, content):
 
 
 def load_json(path):
-    """The content of a JSON file, or None where there is no whole one; raises RunError where it may not be read."""
+    """The content of a JSON file, or None where there is no whole one; raises RunError where it may not be
+    read."""
     try:
         with open(path, 'rb') as file:
             return json.loads(file.read().decode())
@@ -90,8 +91,8 @@ def load_json(path):
 
 
 def sha256(path):
-    """Hex digest of a file's content, or None where it cannot be read. A process reads a file once for as long as its
-    inode, size and time of change stay."""
+    """Hex digest of a file's content, or None where it cannot be read. A process reads a file once for as
+    long as its inode, size and time of change stay."""
     try:
         status = os.stat(path)
         return _sha256(path, (status.st_ino, status.st_size, status.st_mtime_ns))
