@@ -17,8 +17,10 @@ LINE = '{desc} {percentage:3.0f} %{postfix}, {remaining} left'
 
 
 def end_on_ctrl_c():
-    """From here until ``run``, while a script is importing, Ctrl-C ends it at once in one line, status 130."""
-    if not IN_NOTEBOOK and signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+    """From here until ``run``, while a script is importing, Ctrl-C ends it at once in one line, status
+    130."""
+    ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    if not (ignored or IN_NOTEBOOK):
         signal.signal(signal.SIGINT, _end_at_once)
 
 
@@ -76,7 +78,8 @@ def _say_interrupted():
 
 
 def _make_printable():
-    """Lets any text be printed to any stream, and each line at once; a stream that is closed takes it and drops it."""
+    """Lets any text be printed to any stream, and each line at once; a stream that is closed takes it and
+    drops it."""
     for name in ('stdout', 'stderr'):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, 'w'))
@@ -121,8 +124,8 @@ class Progress:
         self._terminal = sys.stdout.isatty()
         self._file = sys.stdout if self._terminal else open(os.devnull, 'w')
         # disable, initial, gui: else a user's TQDM_DISABLE and the like have a say in them.
-        self._bar = tqdm(total=total, desc=label, smoothing=0, dynamic_ncols=True, bar_format=BAR, file=self._file,
-                         disable=False, initial=0, gui=False)
+        self._bar = tqdm(total=total, desc=label, smoothing=0, dynamic_ncols=True, bar_format=BAR,
+                         file=self._file, disable=False, initial=0, gui=False)
 
     def __enter__(self):
         return self
