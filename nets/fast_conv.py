@@ -34,7 +34,7 @@ def conv_relu_pool(x, name, channels, kernels):
 
 
 def flatten(x, channels):
-    """Rows from the order (channel, row, column) to (row, column, channel), that of a textbook's dense layer."""
+    """Rows in the order (channel, row, column) -> (row, column, channel), as a textbook's dense layer has it."""
     rows = x.shape.as_list()[0]
     return _gather_rows(x, np.arange(rows, dtype=np.int32).reshape(channels, -1).T.ravel())
 
@@ -118,7 +118,8 @@ def _patch_rows(channels, side):
     """
     at = np.arange(channels * side * side, dtype=np.int32).reshape(channels, side, side)
     span = side - PATCH + 1
-    places = [at[:, y:y + span:2, x:x + span:2].reshape(channels, -1) for y in range(PATCH) for x in range(PATCH)]
+    places = [at[:, y:y + span:2, x:x + span:2].reshape(channels, -1)
+              for y in range(PATCH) for x in range(PATCH)]
     return np.stack(places, axis=1).reshape(PATCH * PATCH * channels, -1)
 
 

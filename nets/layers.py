@@ -10,11 +10,12 @@ EPSILON = 1e-3   # added to batch norm's variances
 def weights_and_biases(name, shape, start=None, bias=0.0):
     """The variables <name>/weights of that shape and <name>/biases of its last axis.
 
-    start: the initialiser of the weights, by default a truncated normal of deviation 0.1; bias: where the biases
-    begin.
+    start: the initialiser of the weights, by default a truncated normal of deviation 0.1; bias: the first
+    value of the biases.
     """
     with tf.variable_scope(name):
-        return (tf.get_variable('weights', shape, initializer=start or tf.truncated_normal_initializer(stddev=0.1)),
+        start = start or tf.truncated_normal_initializer(stddev=0.1)
+        return (tf.get_variable('weights', shape, initializer=start),
                 tf.get_variable('biases', shape[-1:], initializer=tf.constant_initializer(bias)))
 
 

@@ -54,7 +54,8 @@ def main(argv=None):
                 wrong = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
                 tables, differences = tables + 1, differences + wrong
                 outcome = 'differs in ' + ', '.join(wrong) if wrong else 'the same'
-                print('table %d after %d kills (%d in all): %s' % (tables, kills_of_table, kills, outcome), flush=True)
+                print('table %d after %d kills (%d in all): %s' % (tables, kills_of_table, kills, outcome),
+                      flush=True)
                 shutil.rmtree(root)
                 kills_of_table = 0
             elif ended is not None and ended > 0:
@@ -82,7 +83,7 @@ def disturb(root, rng):
     jobs = jobs_of(table.pid)
     sent = rng.choice(SIGNALS)
     if jobs and rng.random() < 0.3:
-        os.kill(rng.choice(jobs), signal.SIGKILL)  # the table goes on without that job, until it is ended itself
+        os.kill(rng.choice(jobs), signal.SIGKILL) 
         time.sleep(rng.uniform(0, 2))
     if table.poll() is None:
         os.kill(table.pid, sent)

@@ -77,7 +77,8 @@ def affine_copies(images, copies, rotation, scale, shift, rng):
         sources = np.array([[c, -s, dx + middle_x * (1 - c) + middle_y * s],
                             [s, c, dy + middle_y * (1 - c) - middle_x * s]]).transpose(2, 0, 1)
         for image, copy, source in zip(images, version, sources):
-            moved = cv2.warpAffine(image, source, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+            moved = cv2.warpAffine(image, source, (width, height),
+                                   flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
             copy[...] = moved.reshape(height, width, channels)
     return result.reshape(-1, height, width, channels)
 
