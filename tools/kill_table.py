@@ -83,7 +83,7 @@ def disturb(root, rng):
     jobs = jobs_of(table.pid)
     sent = rng.choice(SIGNALS)
     if jobs and rng.random() < 0.3:
-        os.kill(rng.choice(jobs), signal.SIGKILL) 
+        os.kill(rng.choice(jobs), signal.SIGKILL)
         time.sleep(rng.uniform(0, 2))
     if table.poll() is None:
         os.kill(table.pid, sent)
