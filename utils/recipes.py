@@ -207,7 +207,8 @@ def tables(rows_of):
     for recipe, pairs in RECIPES.items():
         for nets in pairs:
             rows = rows_of(recipe, nets)
-            names = list(dict.fromkeys(name for row in rows for name in row))
+            longest_first = sorted(rows, key=len, reverse=True)  # so that the temperature comes before the copies
+            names = list(dict.fromkeys(name for row in longest_first for name in row))
             cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-')
                       for name in names] for row in rows]
             texts.append('--recipe %s --nets %s:\n\n%s' % (recipe, nets, tabulate(
