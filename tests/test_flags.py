@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nets.priors import PRIORS
 from utils import flags, recipes
-from utils.hyper_parameters import AUGMENTATION, SCHEDULES, SYNTHESIS, TRAINING
+from utils.hyper_parameters import AUGMENTATION, SYNTHESIS, TRAINING
 
 EXAMPLES = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -41,7 +41,7 @@ def values_of(row):
         return st.sampled_from(row.choices)
     if row.kind is int:
         return st.integers(row.low, int(min(row.high, 10 ** 9)))
-    value = st.floats(row.low, min(row.high, 1e300)).filter(lambda value: not (row.above and value == row.low))
+    value = st.floats(row.low, min(row.high, 1e300)).filter(lambda number: not row.above or number > row.low)
     return st.lists(value, min_size=1) if row.several else value
 
 
@@ -53,10 +53,12 @@ OWN = PATHS.map(lambda text: text + '.npz')
 TRAININGS = st.fixed_dictionaries({}, optional=dict(
     COMMON, dataset=KNOWN, main_scope=st.sampled_from(['Teacher', 'Student']), augment=st.booleans(),
     impressions=PATHS, any_teacher=st.booleans(), holdout=st.integers(0, 10 ** 9),
-    Distillation=st.just('None') | st.builds('{}-{:g}'.format, st.sampled_from(['Soft_logits', 'ZSKD']), RATES),
+    Distillation=st.just('None') | st.builds('{}-{:g}'.format, st.sampled_from(['Soft_logits', 'ZSKD']),
+                                             RATES),
     **{name: values_of(row) for name, row in TRAINING.items()}))
 SYNTHESES = st.fixed_dictionaries({}, optional=dict(
-    COMMON, dataset=KNOWN | OWN, save_path=PATHS, **{name: values_of(row) for name, row in SYNTHESIS.items()}))
+    COMMON, dataset=KNOWN | OWN, save_path=PATHS,
+    **{name: values_of(row) for name, row in SYNTHESIS.items()}))
 
 
 @EXAMPLES
@@ -112,7 +114,8 @@ def right_and_wrong(row):
     return right + [row.kind(1e9)], wrong + ['inf' if row.kind is float else '1.5']
 
 
-@pytest.mark.parametrize('make, table_of', [(flags.training_parser, TRAINING), (flags.synthesis_parser, SYNTHESIS)])
+@pytest.mark.parametrize('make, table_of', [
+    (flags.training_parser, TRAINING), (flags.synthesis_parser, SYNTHESIS)])
 def test_every_hyper_parameter_has_a_range(make, table_of, capsys):
     parser = make()
     for name, row in table_of.items():
@@ -126,7 +129,8 @@ def test_every_hyper_parameter_has_a_range(make, table_of, capsys):
 
 
 @pytest.mark.parametrize('parser, recipe, line', [
-    (flags.training_parser(), 'default --nets lenet', r'ZSKD 40 +8000 +258 +0.01 +warmup +0.001591 +0 +1 +20 '),
+    (flags.training_parser(), 'default --nets lenet',
+     r'ZSKD 40 +8000 +258 +0.01 +warmup +0.001591 +0 +1 +20 '),
     (flags.training_parser(), 'default --nets lenet',
      r'ZSKD \+ augmentation 1 +8125 +128 +0.01 +cosine +0.001 +0 +1 +20 +100 +15 +0.15 +3 +0$'),
     (flags.training_parser(), 'published --nets lenet',
@@ -150,46 +154,43 @@ def test_two_rates_that_look_alike_are_one(capsys):
 
 # Paths
 
-@pytest.mark.parametrize('words, name, path', [
-    (['train', '--train_dir=~/x'], 'train_dir', 'x'),
-    (['train', '--train_dir', '~/x'], 'train_dir', 'x'),
-    (['train', '--train_dir=x', '--data=~/d'], 'data', 'd'),
-    (['train', '--train_dir=x', '--Distillation=ZSKD-1', '--teacher=~/t.mat'], 'teacher', 't.mat'),
-    (['train', '--train_dir=x', '--Distillation=ZSKD-1', '--impressions=~/i'], 'impressions', 'i'),
-    (['train', '--train_dir=x', '--nets=~/n.py'], 'nets', 'n.py'),
-    (['train', '--train_dir=x', '--dataset=~/own.npz'], 'dataset', 'own.npz'),
-    (['synthesise', '--Rate=1', '--save_path=~/s'], 'save_path', 's'),
-    (['synthesise', '--Rate=1', '--teacher=~/t.mat'], 'teacher', 't.mat'),
-    (['table', '--root=~/r'], 'root', 'r'), (['table', '--dataset=~/own.npz'], 'dataset', 'own.npz'),
-    (['table', '--data=~/d'], 'data', 'd'), (['table', '--nets=~/n.py'], 'nets', 'n.py'),
-    (['table', '--scheduler=~/s.json'], 'scheduler', 's.json'),
-    (['picture', '--impressions=~/i.mat'], 'impressions', 'i.mat'),
-    (['picture', '--student=~/s.mat'], 'student', 's.mat'), (['picture', '--results=~/r.csv'], 'results', 'r.csv'),
-    (['picture', '--save_path=~/p'], 'save_path', 'p'), (['picture', '--teacher=~/t.mat'], 'teacher', 't.mat'),
-], ids=lambda value: ' '.join(value) if isinstance(value, list) else value)
-def test_the_home_folder_is_put_into_every_path(words, name, path, small, tmp_path, monkeypatch):
+SCRIPTS = {'train_w_distill.py': flags.training_flags, 'Data_Impressions.py': flags.synthesis_flags,
+           'autotrain.py': lambda words: flags.table_flags(words)[1], 'visualization.py': flags.picture_flags}
+
+
+@pytest.mark.parametrize('line, name', [
+    ('train_w_distill.py --train_dir=~/x', 'train_dir'), ('train_w_distill.py --train_dir ~/x', 'train_dir'),
+    ('train_w_distill.py --train_dir=t --data=~/x', 'data'),
+    ('train_w_distill.py --train_dir=t --dataset=~/x.npz', 'dataset'),
+    ('train_w_distill.py --train_dir=t --nets=~/x.py', 'nets'),
+    ('train_w_distill.py --train_dir=t --Distillation=ZSKD-1 --teacher=~/x.mat', 'teacher'),
+    ('train_w_distill.py --train_dir=t --Distillation=ZSKD-1 --impressions=~/x', 'impressions'),
+    ('Data_Impressions.py --Rate=1 --save_path=~/x', 'save_path'),
+    ('Data_Impressions.py --Rate=1 --teacher=~/x.mat', 'teacher'),
+    ('autotrain.py --root=~/x', 'root'), ('autotrain.py --data=~/x', 'data'),
+    ('autotrain.py --dataset=~/x.npz', 'dataset'), ('autotrain.py --nets=~/x.py', 'nets'),
+    ('autotrain.py --scheduler=~/x.json', 'scheduler'),
+    ('visualization.py --impressions=~/x.mat', 'impressions'), ('visualization.py --results=~/x.csv', 'results'),
+    ('visualization.py --student=~/x.mat', 'student'), ('visualization.py --teacher=~/x.mat', 'teacher'),
+    ('visualization.py --save_path=~/x', 'save_path')])
+def test_the_home_folder_is_put_into_every_path(line, name, small, tmp_path, monkeypatch):
     """A shell puts it into '--flag ~/x', but not into '--flag=~/x'."""
     monkeypatch.setenv('HOME', str(tmp_path))
-    os.symlink(small, str(tmp_path / 'own.npz'))
-    script, *words = words
-    settings = {'train': flags.training_flags, 'synthesise': flags.synthesis_flags, 'picture': flags.picture_flags,
-                'table': lambda words: table(*words)}[script](words)
-    assert getattr(settings, name) == str(tmp_path / path)
+    os.symlink(small, str(tmp_path / 'x.npz'))
+    script, *words = line.split()
+    assert getattr(SCRIPTS[script](words), name) == str(tmp_path / line.split('~/')[1])
 
 
-@pytest.mark.parametrize('script, parsers', [
-    ('train', [flags.training_parser]), ('synthesise', [flags.synthesis_parser])])
-def test_every_flag_of_a_place_is_of_type_path(script, parsers):
+@pytest.mark.parametrize('make', [flags.training_parser, flags.synthesis_parser])
+def test_every_flag_of_a_place_is_of_type_path(make):
     """So that none is forgotten in the test above."""
-    places = {'DIR', 'FILE', 'ADDRESS'}
-    for make in parsers:
-        for action in make()._actions:
-            if action.metavar in places or action.dest == 'teacher':
-                assert action.type is flags.path, action.dest
+    for action in make()._actions:
+        if action.metavar in ('DIR', 'FILE', 'ADDRESS') or action.dest == 'teacher':
+            assert action.type is flags.path, action.dest
 
 
-@pytest.mark.parametrize('dataset', ['results.npz', 'nets.npz', '/elsewhere/MNIST.npz', 'FashionMNIST.npz', 'data.npz',
-                                     'utils/tests.npz', 'CIFAR10.npz'])
+@pytest.mark.parametrize('dataset', ['results.npz', 'nets.npz', '/elsewhere/MNIST.npz', 'FashionMNIST.npz',
+                                     'data.npz', 'utils/tests.npz', 'CIFAR10.npz'])
 def test_the_folder_of_a_table_of_ones_own_data_is_no_other_folder(dataset):
     from conftest import ROOT
     root = table('--dataset', dataset).root
