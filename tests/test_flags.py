@@ -170,7 +170,8 @@ SCRIPTS = {'train_w_distill.py': flags.training_flags, 'Data_Impressions.py': fl
     ('autotrain.py --root=~/x', 'root'), ('autotrain.py --data=~/x', 'data'),
     ('autotrain.py --dataset=~/x.npz', 'dataset'), ('autotrain.py --nets=~/x.py', 'nets'),
     ('autotrain.py --scheduler=~/x.json', 'scheduler'),
-    ('visualization.py --impressions=~/x.mat', 'impressions'), ('visualization.py --results=~/x.csv', 'results'),
+    ('visualization.py --impressions=~/x.mat', 'impressions'),
+    ('visualization.py --results=~/x.csv', 'results'),
     ('visualization.py --student=~/x.mat', 'student'), ('visualization.py --teacher=~/x.mat', 'teacher'),
     ('visualization.py --save_path=~/x', 'save_path')])
 def test_the_home_folder_is_put_into_every_path(line, name, small, tmp_path, monkeypatch):

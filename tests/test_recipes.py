@@ -49,7 +49,7 @@ def test_published_synthesis(rate, items, batch_size, adams):
     values = synthesis('--recipe=published', '--Rate=%d' % rate)
     assert (values.learning_rate, values.iterations) == (adams, 1500)
     assert (values.schedule, values.beta2, values.temperature) == ('constant', 0.999, 20)
-    # The published loss is a mean over its batch, and Adam's epsilon 1e-8; here the loss is a sum over any batch.
+    # Published: a mean over the batch, and Adam's epsilon 1e-8; here: a sum over a batch of any size.
     assert values.epsilon == pytest.approx(batch_size * 1e-8)
     assert (values.start_blur, values.l2, values.total_variation, values.jitter) == (0, 1e-3, 0, 0)
     assert values.betas == [0.1, 1.0]
