@@ -31,7 +31,8 @@ def test_markdown_shows_mean_and_sample_standard_deviation():
     rows = [dict(method=method, rate=rate, accuracy=accuracy) for method, rate, accuracy in (
         ('Teacher', 100, 99.0), ('Student', 100.0, '98.5'), ('ZSKD', 1, 92.0), ('ZSKD', 1, 94.0),
         ('ZSKD', 2.5, 96.0), ('ZSKD_augment', 1, 95.123),
-        ('Soft_logits', 40, 97.0), ('Soft_logits', 40, 97.0), ('Soft_logits', 40, 97.3), ('Impressions', 3, ''))]
+        ('Soft_logits', 40, 97.0), ('Soft_logits', 40, 97.0), ('Soft_logits', 40, 97.3),
+        ('Impressions', 3, ''))]
     head, ruler, *lines = [[cell.strip() for cell in line.strip('|').split('|')]
                            for line in results_markdown(rows).rstrip('\n').split('\n')]
     assert head == ['Rate', 'Teacher', 'Student', 'Soft-logits', 'ZSKD', 'ZSKD + augmentation']
