@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-
 from conftest import ROOT
+
 from utils.code_digest import MODULES, code_digest, digest_of_source
 from utils.flags import training_flags
 
@@ -40,7 +40,8 @@ def test_words_do_not_count(old, new):
 
 
 @pytest.mark.parametrize('old, new', [
-    ('RADIUS = 2', 'RADIUS = 3'), ('scale=1', 'scale=2'), ('radius ** 2', 'radius ** 2.0'), ('* scale', '/ scale'),
+    ('RADIUS = 2', 'RADIUS = 3'), ('scale=1', 'scale=2'), ('radius ** 2', 'radius ** 2.0'),
+    ('* scale', '/ scale'),
     ('radius < 0', 'radius <= 0'), ('math.pi', '3.14'), ('    return', '    radius += 1\n    return'),
     ('        raise', '        radius = 0\n        raise'), ('    return math.pi * radius ** 2 * scale', ''),
     ('RADIUS = 2\n', ''), ("        raise ValueError('the radius %r is negative' % radius)", '        pass'),
@@ -70,7 +71,8 @@ training = lambda line: training_flags(['--train_dir=x'] + line.split())
 synthesis = lambda line: synthesis_flags(['--Rate=1'] + line.split())
 jobs = {'lenet': training(''), 'alexnet': training('--nets=alexnet'), 'mine': training('--nets=mine.py'),
         'zskd': training('--Distillation=ZSKD-1'), 'impressions': synthesis('--total_variation=0 --l2=0'),
-        'l2': synthesis('--total_variation=0 --l2=1'), 'total_variation': synthesis('--total_variation=1 --l2=0')}
+        'l2': synthesis('--total_variation=0 --l2=1'),
+        'total_variation': synthesis('--total_variation=1 --l2=0')}
 for line in sys.stdin:
     name, old, new = eval(line)
     with open(name) as file:
@@ -112,7 +114,8 @@ CHANGES = {  # (file, what is replaced, by what): the jobs for which it counts
 
 def test_what_counts_for_which_job(checkout):
     """A prior that is off, and a pair that is not used, do not count."""
-    done = subprocess.run([sys.executable, '-c', DIGESTS], input=''.join('%r\n' % (change,) for change in CHANGES),
+    lines = ''.join('%r\n' % (change,) for change in CHANGES)
+    done = subprocess.run([sys.executable, '-c', DIGESTS], input=lines,
                           cwd=str(checkout), universal_newlines=True, check=True, stdout=subprocess.PIPE)
     assert dict(zip(CHANGES, done.stdout.split('\n'))) == CHANGES
 
