@@ -32,6 +32,11 @@ class Parser(argparse.ArgumentParser):
         """{flag: value} of the flags that ``words`` (default: the command line) hold or that have a default."""
         return {name: value for name, value in vars(self.parse_args(words)).items() if value is not None}
 
+    def typed(self, words):
+        """{flag: value} of the flags that ``words`` hold, be it their default."""
+        unset = argparse.Namespace(**{action.dest: None for action in self._actions})
+        return {name: value for name, value in vars(self.parse_args(words, unset)).items() if value is not None}
+
     def add_hyper_parameters(self, table):
         """A flag for every row of a table of utils/hyper_parameters.py."""
         group = self.add_argument_group('hyper-parameters (defaults: below)')
@@ -135,8 +140,7 @@ def job_flags(parser, name, text, jobs_parser, allowed):
         words = shlex.split(text)
     except ValueError as error:
         parser.error('--%s: %s' % (name, error))
-    defaults, values = jobs_parser.given([]), jobs_parser.given(words)
-    values = {flag: value for flag, value in values.items() if value != defaults.get(flag)}
+    values = jobs_parser.typed(words)
     for other in set(values) - allowed:
         parser.error('--%s takes %s, not --%s' % (name, ', '.join(sorted(allowed)), other))
     return values

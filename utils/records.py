@@ -134,17 +134,13 @@ def table_row(record, run):
 
 
 def record_of(digest_of_file, places):
-    """The first record among the files ``places`` that is of a file with this content, whatever its name.
-
-    Or None.
-    """
+    """The first whole record among ``places`` that is of a file with this content, whatever its name; or None."""
     for place in places:
         record = load_json(place)
-        try:
-            if digest_of_file in record['outputs'].values() and {'inputs', 'arguments'} <= set(record):
-                return record
-        except (TypeError, KeyError, AttributeError):
-            pass
+        if (isinstance(record, dict)
+                and all(isinstance(record.get(name), dict) for name in ('arguments', 'inputs', 'outputs'))
+                and digest_of_file in record['outputs'].values()):
+            return record
     return None
 
 
@@ -156,7 +152,7 @@ def check_impressions(impressions, teacher):
     """
     path = impressions.path
     record = record_of(impressions.digest, [record_of_impressions(path)])
-    made_of = (record or {}).get('inputs', {}).get('teacher')
+    made_of = record and record['inputs'].get('teacher')
     if made_of is None:
         print('%r has no record that says which teacher it was made from; taken as it is' % path)
     elif made_of != teacher.digest:
@@ -170,14 +166,17 @@ def check_teacher(teacher, dataset, holdout, any_teacher):
     any_teacher: say it, and go on. A teacher that has seen the ``holdout`` last training images is named in a
     line.
     """
-    record = record_of(teacher.digest, records_of_weights(teacher.path)) or {}
-    trained_on = record.get('inputs', {}).get('dataset')
-    if trained_on not in (None, dataset.digest):
+    record = record_of(teacher.digest, records_of_weights(teacher.path))
+    trained_on = record and record['inputs'].get('dataset')
+    if trained_on is None:
+        return
+    if trained_on != dataset.digest:
         message = ('the teacher %r was trained on %s, not on %s'
-                   % (teacher.path, record.get('arguments', {}).get('dataset', 'other data'), dataset.name))
+                   % (teacher.path, record['arguments'].get('dataset', 'other data'), dataset.name))
         if not any_teacher:
             raise RunError(message + '; give another --teacher, or --any_teacher to take it all the same')
         print(message)
-    elif trained_on and holdout > record.get('arguments', {}).get('holdout', 0):
-        print('the teacher %r has seen held-out images: it was trained with --holdout %d'
-              % (teacher.path, record['arguments'].get('holdout', 0)))
+        return
+    unseen = record['arguments'].get('holdout', 0)
+    if isinstance(unseen, int) and holdout > unseen:
+        print('the teacher %r has seen held-out images: it was trained with --holdout %d' % (teacher.path, unseen))
