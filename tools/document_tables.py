@@ -2,10 +2,11 @@
 
     python tools/document_tables.py
 
-A document says where a table goes by a line such as <!-- table: mnist -->. The lines that begin with | below it are
-replaced. tests/test_docs.py fails where a document is not as this would write it.
+A line such as <!-- table: mnist --> says where a table goes. The lines below that begin with | are replaced.
+tests/test_docs.py fails where a document is not as this would write it.
 """
 import csv
+import math
 import os
 import re
 import statistics
@@ -21,14 +22,15 @@ from utils import hyper_parameters, recipes  # noqa: E402
 from utils.console import run  # noqa: E402
 from utils.files import save_text  # noqa: E402
 from utils.flags import Parser  # noqa: E402
-from utils.methods import METHODS  # noqa: E402
+from utils.methods import METHODS, TABLE  # noqa: E402
 from utils.results import results_markdown  # noqa: E402
 
 DOCUMENTS = ['README.md', 'docs/*.md', 'results/bench_jobs.md']
 MARKED = re.compile(r'(<!-- table: (\S+) -->\n)((?:\|.*\n)*)')
-# The means of five that sseung0703's implementation reports, of teacher and student alone or soft-logits and ZSKD.
-PUBLISHED = {100: [99.06, 98.52], 40: [89.78, 97.92], 25: [91.64, 97.35], 10: [93.08, 96.69], 5: [88.43, 91.31],
-             1: [70.02, 92.15]}
+# Means of five that sseung0703's implementation reports: of teacher and student alone, or of soft-logits and
+# ZSKD.
+PUBLISHED = {100: [99.06, 98.52], 40: [89.78, 97.92], 25: [91.64, 97.35], 10: [93.08, 96.69],
+             5: [88.43, 91.31], 1: [70.02, 92.15]}
 PUBLISHED_METHODS = ['Teacher', 'Student', 'Soft_logits', 'ZSKD']
 
 
@@ -83,8 +85,22 @@ def comparison():
                   colalign=['right'] + ['center'] * 4)
 
 
+def missing_class():
+    """Published soft-logits / the published recipe here on a sample without class 0 / with it."""
+    without, whole = means('published_without_class_0.csv'), means('published.csv')
+    return github([['%g' % rate, '%.2f' % PUBLISHED[rate][0], '%.2f' % mean, '%.2f' % whole[method, rate]]
+                   for (method, rate), mean in sorted(without.items(), reverse=True)],
+                  ['Rate', 'published', 'here, without class 0', 'here, with class 0'])
+
+
+def sample_defect():
+    with open(os.path.join(ROOT, 'results', 'sample_defect.csv')) as file:
+        head, *lines = csv.reader(file, delimiter=';')
+    return github(lines, head)
+
+
 def workers(name):
-    """[share of a table, seconds of a run, its longest chain, workers that help 5 and 1,000 runs], from a record."""
+    """[seconds of a run, its longest chain, workers that help 5 and 1,000 runs], from a record."""
     seconds = {}
     for row in every_row(name):
         seconds.setdefault((row['method'], float(row['rate'])), []).append(float(row['seconds']))
@@ -92,13 +108,16 @@ def workers(name):
     student = max(seconds['ZSKD', 40], seconds.get(('ZSKD_augment', 40), 0))
     chain = [seconds['Teacher', 100], seconds['Impressions', 40], student]
     total, longest = sum(seconds.values()), max(sum(chain), seconds['Student', 100])
-    return ['{:,.0f} s in {} jobs'.format(total, len(seconds)), '{:,.0f} s: {:,.0f} + {:,.0f} + {:,.0f}'.format(
-        longest, *chain), '%.0f' % (5 * total / longest), '{:,.0f}'.format(round(1000 * total / longest, -2))]
+    return ['{:,.0f} s in {} jobs'.format(total, len(seconds)),
+            '{:,.0f} s: {:,.0f} + {:,.0f} + {:,.0f}'.format(longest, *chain),
+            '%d' % math.ceil(5 * total / longest), '{:,.0f}'.format(round(1000 * total / longest, -2))]
 
 
 def workers_table():
-    return github([['default recipe', *workers('results.csv')], ['published recipe', *workers('published.csv')]],
-                  ['', 'one run', 'its longest chain', 'workers for 5 runs', 'workers for 1,000 runs'])
+    rows = [[recipe + ' recipe', *workers(name)]
+            for recipe, name in (('default', 'results.csv'), ('published', 'published.csv'))]
+    return github(rows, ['', 'one run', 'its longest chain', 'workers for 5 runs',
+                         'workers for 1,000 runs'])
 
 
 def shown(values):
@@ -127,7 +146,8 @@ def changes(published, here):
 
 
 def training_changes():
-    before, here = [training_columns(recipe, 'lenet', PUBLISHED_METHODS) for recipe in ('published', 'default')]
+    before, here = [training_columns(recipe, 'lenet', PUBLISHED_METHODS)
+                    for recipe in ('published', 'default')]
     return github([[readable(name)] + [changes(before[method].get(name, '-'), here[method].get(name, '-'))
                                        for method in PUBLISHED_METHODS]
                    for name in hyper_parameters.TRAINING if name not in hyper_parameters.AUGMENTATION],
@@ -141,8 +161,9 @@ def synthesis_changes():
 
 def training_values(nets, methods):
     columns = training_columns('default', nets, methods)
-    return github([[readable(name)] + [columns[method].get(name, '-') for method in methods]
-                   for name in hyper_parameters.TRAINING], [''] + [METHODS[method].label for method in methods])
+    lines = [[readable(name)] + [columns[method].get(name, '-') for method in methods]
+             for name in hyper_parameters.TRAINING]
+    return github(lines, [''] + [METHODS[method].label for method in methods])
 
 
 def synthesis_values(nets):
@@ -168,11 +189,13 @@ TABLES = {
     'mnist-tensorflow-2': lambda: results_markdown(record('results_tf2.csv')),
     'fashion-mnist': lambda: results_markdown(record('fashion_mnist.csv')),
     'comparison': comparison,
+    'missing-class': missing_class,
+    'sample-defect': sample_defect,
     'workers': workers_table,
     'training-changes': training_changes,
     'synthesis-changes': synthesis_changes,
     'augmentation': lambda: training_values('lenet', ['Soft_logits_augment', 'ZSKD_augment']),
-    'alexnet-training': lambda: training_values('alexnet', ['Teacher', 'Student', 'Soft_logits', 'ZSKD_augment']),
+    'alexnet-training': lambda: training_values('alexnet', TABLE),
     'alexnet-synthesis': lambda: synthesis_values('alexnet'),
     'training-flags': lambda: meanings(hyper_parameters.TRAINING),
     'synthesis-flags': lambda: meanings(hyper_parameters.SYNTHESIS),
