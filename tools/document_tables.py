@@ -136,8 +136,8 @@ def training_columns(recipe, nets, methods):
     return columns
 
 
-def synthesis_column(recipe, nets='lenet'):
-    rows = recipes.synthesis_rows(recipe, nets)
+def synthesis_column(recipe):
+    rows = recipes.synthesis_rows(recipe)
     return {key: shown([row[key] for row in rows]) for key in rows[0] if key}
 
 
@@ -156,7 +156,8 @@ def training_changes():
 
 def synthesis_changes():
     before, here = synthesis_column('published'), synthesis_column('default')
-    return github([[readable(name), changes(before[name], here[name])] for name in here], ['', 'impressions'])
+    return github([['`--%s`' % name, changes(before[name], here[name]), meaning(row)]
+                   for name, row in hyper_parameters.SYNTHESIS.items()], ['flag', 'value', 'meaning'])
 
 
 def training_values(nets, methods):
@@ -166,14 +167,14 @@ def training_values(nets, methods):
     return github(lines, [''] + [METHODS[method].label for method in methods])
 
 
-def synthesis_values(nets):
-    return github([[readable(name), text] for name, text in synthesis_column('default', nets).items()],
-                  ['', 'impressions'])
-
-
-def meanings(table):
-    return github([['`--%s`' % row.name, row.meaning.replace('|', '\\|')] for row in table.values()],
+def training_flags():
+    return github([['`--%s`' % name, meaning(row)] for name, row in hyper_parameters.TRAINING.items()],
                   ['flag', 'meaning'])
+
+
+def meaning(row):
+    """The meaning of a hyper-parameter as the cell of a table."""
+    return row.meaning.replace('|', '\\|')
 
 
 def readable(name):
@@ -196,9 +197,7 @@ TABLES = {
     'synthesis-changes': synthesis_changes,
     'augmentation': lambda: training_values('lenet', ['Soft_logits_augment', 'ZSKD_augment']),
     'alexnet-training': lambda: training_values('alexnet', TABLE),
-    'alexnet-synthesis': lambda: synthesis_values('alexnet'),
-    'training-flags': lambda: meanings(hyper_parameters.TRAINING),
-    'synthesis-flags': lambda: meanings(hyper_parameters.SYNTHESIS),
+    'training-flags': training_flags,
 }
 
 if __name__ == '__main__':
