@@ -25,7 +25,7 @@ from utils.flags import Parser  # noqa: E402
 from utils.methods import METHODS, TABLE  # noqa: E402
 from utils.results import results_markdown  # noqa: E402
 
-DOCUMENTS = ['README.md', 'docs/*.md', 'results/bench_jobs.md']
+DOCUMENTS = ['README.md', 'docs/*.md']
 MARKED = re.compile(r'(<!-- table: (\S+) -->\n)((?:\|.*\n)*)')
 # Means of five that sseung0703's implementation reports: of teacher and student alone, or of soft-logits and
 # ZSKD.
