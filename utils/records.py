@@ -121,14 +121,14 @@ def table_row(record, run):
     return dict(row, run=run)
 
 
-def record_of(path, digest_of_file, places):
-    """The first record among the files ``places`` that is of the file ``path`` as it is now; None if there is none."""
+def record_of(digest_of_file, places):
+    """The first record among the files ``places`` that is of a file with this content, whatever its name; or None."""
     for place in places:
         record = load_json(place)
         try:
-            if record['outputs'][os.path.basename(path)] == digest_of_file:
+            if digest_of_file in record['outputs'].values() and {'inputs', 'arguments'} <= set(record):
                 return record
-        except (TypeError, KeyError):
+        except (TypeError, KeyError, AttributeError):
             pass
     return None
 
@@ -139,7 +139,7 @@ def check_impressions(impressions, teacher):
     Impressions without a record of their own are taken with a notice.
     """
     path = impressions.path
-    record = record_of(path, impressions.digest, [record_of_impressions(path)])
+    record = record_of(impressions.digest, [record_of_impressions(path)])
     made_of = (record or {}).get('inputs', {}).get('teacher')
     if made_of is None:
         print('%r has no record that says which teacher it was made from; taken as it is' % path)
@@ -153,7 +153,7 @@ def check_teacher(teacher, dataset, holdout, any_teacher):
 
     any_teacher: say it, and go on. A teacher that has seen the ``holdout`` last training images is named in a line.
     """
-    record = record_of(teacher.path, teacher.digest, records_of_weights(teacher.path)) or {}
+    record = record_of(teacher.digest, records_of_weights(teacher.path)) or {}
     trained_on = record.get('inputs', {}).get('dataset')
     if trained_on not in (None, dataset.digest):
         message = ('the teacher %r was trained on %s, not on %s'
