@@ -8,8 +8,9 @@ from conftest import ROOT
 README = os.path.join(ROOT, 'README.md')
 PAGES = sorted(glob(os.path.join(ROOT, 'docs', '*.md')))
 RECORDS = [os.path.join(ROOT, 'results', name) for name in ('README.md', 'bench_jobs.md')]
-DOCUMENTS = [README, *PAGES, *RECORDS, os.path.join(ROOT, 'CONTRIBUTING.md'), os.path.join(ROOT, 'CHANGELOG.md')]
-# What other branches bring. Take a name off once it is there: until then its links and commands are not checked.
+OTHERS = [os.path.join(ROOT, name) for name in ('CONTRIBUTING.md', 'CHANGELOG.md')]
+DOCUMENTS = [README, *PAGES, *RECORDS, *OTHERS]
+# What is still to come: its links and commands are not checked. Take a name off once it is there.
 PENDING = ['convert.py', 'docs/teachers.md', 'docs/serving.md']
 
 
@@ -19,13 +20,18 @@ def read(*parts):
         return file.read()
 
 
+def unwrapped(*parts):
+    """The same with every line break and run of spaces as one space."""
+    return ' '.join(read(*parts).split())
+
+
 def short(path):
     """A document's path as it is named in a test."""
     return os.path.relpath(path, ROOT)
 
 
 def commands(text):
-    """The command lines of a document, in its code blocks and between backticks: 'python ...' and 'make ...'."""
+    """The command lines of a document in code blocks and between backticks: 'python ...' and 'make ...'."""
     text = text.replace('\\\n', ' ')
     blocks = re.findall(r'^ {4,}(?:\.venv/bin/)?((?:python3? |make ).*)$', text, re.MULTILINE)
     return blocks + re.findall(r'`((?:python3? |make )[^`]+)`', text)
