@@ -84,7 +84,8 @@ def default_impressions(teacher):
     path = impressions_file('DI', 1)
     if not os.path.exists(path):
         script = os.path.join(REPOSITORY, 'Data_Impressions.py')
-        status = subprocess.run([sys.executable, script, '--Rate=1', '--teacher', teacher]).returncode
+        command = [sys.executable, script, '--Rate=1', '--teacher', teacher]
+        status = subprocess.run(command, start_new_session=True).returncode  # a Ctrl-C is for this process alone
         if status:
             raise RunError('no impressions to show: Data_Impressions.py failed, see above (%s)'
                            % describe_status(status))
