@@ -85,7 +85,7 @@ def default_impressions(teacher):
     if not os.path.exists(path):
         script = os.path.join(REPOSITORY, 'Data_Impressions.py')
         command = [sys.executable, script, '--Rate=1', '--teacher', teacher]
-        status = subprocess.run(command, start_new_session=True).returncode  # a Ctrl-C is for this process alone
+        status = subprocess.run(command, start_new_session=True).returncode  # else both get Ctrl-C
         if status:
             raise RunError('no impressions to show: Data_Impressions.py failed, see above (%s)'
                            % describe_status(status))

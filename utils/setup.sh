@@ -24,7 +24,7 @@ else:
     works = (3, 10) <= version <= (3, 13) and (
         machine == "arm64" if sys.platform == "darwin" else x86 or machine == "aarch64")
 if not works or sys.maxsize < 2 ** 32:
-    print("there is no TensorFlow for %s" % name)
+    print("TensorFlow 1.13 and 2.21 are not made for %s" % name)
     sys.exit(1)
 try:
     import ensurepip, venv
