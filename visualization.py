@@ -8,7 +8,7 @@ with the two most probable classes of its target) and accuracy.png (accuracy ove
 --save_path; or else confusion.png (what a trained network takes the test images of each class for).
 """
 if __name__ == '__main__':
-    from utils.console import end_on_ctrl_c
+    from utils.interrupt import end_on_ctrl_c
     end_on_ctrl_c()  # while what follows is imported
 
 import csv
