@@ -1,4 +1,4 @@
-"""Ctrl-C while a script imports TensorFlow, which takes seconds. This module itself has hardly any imports."""
+"""Ctrl-C while a script imports TensorFlow, which takes seconds. This module has hardly any imports."""
 import builtins
 import os
 import signal
