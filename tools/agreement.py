@@ -16,14 +16,14 @@ from tabulate import tabulate
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from nets import find_pair  # noqa: E402
-from utils.console import run  # noqa: E402
-from utils.flags import Parser, add_nets, add_teacher, path  # noqa: E402
-from utils.impressions import load_impressions  # noqa: E402
-from utils.layout import teacher_file  # noqa: E402
-from utils.recipes import LENET  # noqa: E402
-from utils.trained import TrainedNetwork, open_teacher  # noqa: E402
-from utils.transfer_set import affine_copies  # noqa: E402
+from nets import find_pair
+from utils.console import run
+from utils.flags import Parser, add_nets, add_teacher, path
+from utils.impressions import load_impressions
+from utils.layout import teacher_file
+from utils.recipes import LENET
+from utils.trained import TrainedNetwork, open_teacher
+from utils.transfer_set import affine_copies
 
 EACH = 500
 

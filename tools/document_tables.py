@@ -18,12 +18,12 @@ from tabulate import tabulate
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from utils import hyper_parameters, recipes  # noqa: E402
-from utils.console import run  # noqa: E402
-from utils.files import save_text  # noqa: E402
-from utils.flags import Parser  # noqa: E402
-from utils.methods import METHODS, TABLE  # noqa: E402
-from utils.results import results_markdown  # noqa: E402
+from utils import hyper_parameters, recipes
+from utils.console import run
+from utils.files import save_text
+from utils.flags import Parser
+from utils.methods import METHODS, TABLE
+from utils.results import results_markdown
 
 DOCUMENTS = ['README.md', 'docs/*.md']
 MARKED = re.compile(r'(<!-- table: (\S+) -->\n)((?:\|.*\n)*)')

@@ -21,10 +21,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from utils.console import run  # noqa: E402
-from utils.files import RunError  # noqa: E402
-from utils.flags import Parser, number  # noqa: E402
-from utils.layout import REPOSITORY  # noqa: E402
+from utils.console import run
+from utils.files import RunError
+from utils.flags import Parser, number
+from utils.layout import REPOSITORY
 
 TABLE = ['--runs=1', '--rates', '1', '--budget=0.01', '--jobs=2']
 LONGEST = 12  # seconds until a kill; a job takes about five
