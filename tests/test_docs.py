@@ -11,12 +11,12 @@ from glob import glob
 
 import numpy as np
 import pytest
+from conftest import ROOT
+from documents import DOCUMENTS, PAGES, PENDING, README, commands, read, short, snippets, unwrapped
 
 import autotrain
 import Data_Impressions
 import train_w_distill
-from conftest import ROOT
-from documents import DOCUMENTS, PAGES, PENDING, README, commands, read, short, snippets, unwrapped
 from tools import document_tables
 from utils import flags, recipes
 from utils.datasets import open_dataset

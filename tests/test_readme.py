@@ -2,10 +2,11 @@
 import os
 import shlex
 
+from documents import README, commands, read, unwrapped
+
 import Data_Impressions
 import train_w_distill
 import visualization
-from documents import README, commands, read, unwrapped
 from tools import document_tables
 
 

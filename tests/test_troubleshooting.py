@@ -5,7 +5,6 @@ import re
 from glob import glob
 
 import pytest
-
 from conftest import ROOT
 from documents import read, short
 
