@@ -25,8 +25,9 @@ from utils import datasets, layout, recipes
 from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.flags import command_line, table_flags
-from utils.jobs import Job, LocalPool, here, run_jobs, share_done, shell_line
+from utils.jobs import Job, LocalPool, run_jobs
 from utils.methods import METHODS
+from utils.processes import local_command, share_done, shell_line
 from utils.records import finished_row
 from utils.results import results_csv, results_markdown
 
@@ -43,12 +44,12 @@ def main(argv=None):
     make_folder(args.root)
     data = check_inputs(args)
     with locked(args.root):
-        remove_leftovers(args.root)
+        remove_leftovers({args.root, *(os.path.dirname(job.log) for job in jobs)})
         with pool_for(args, data) as pool:
             rows, failures = work(args, jobs, pool)
         print('\n' + save_table(args, jobs, rows))
     for job, reason in failures:
-        print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(here(job.command)), reason))
+        print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(local_command(job.command)), reason))
     return 1 if failures else 0
 
 

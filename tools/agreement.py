@@ -3,10 +3,11 @@
     python tools/agreement.py --teacher MNIST/tch/train_params.mat --impressions DI*/DI-5.mat \\
         --students MNIST/zskd*/train_params.mat
 
-A table of how often each student's class is its teacher's, on impressions of several settings. Give the impressions of
-all settings and a student of each. A student that learnt from impressions that look like no image agrees on its own
-impressions and not on the others'. ``impressions``: on 500 of every file; ``copies``: on an affine copy of each. In per
-cent. How well that ranks students by accuracy is in STUDIES.md, "Without any image".
+A table of how often each student's class is its teacher's, on impressions of several settings. Give the
+impressions of all settings and a student of each. A student that learnt from impressions that look like no
+image agrees on its own impressions and not on the others'. ``impressions``: on 500 of every file; ``copies``:
+on an affine copy of each. In per cent. How well that ranks students by accuracy is in STUDIES.md, "Without
+any image".
 """
 import os
 import sys

@@ -1,4 +1,5 @@
-"""Counts the dead filters of trained networks: those of conv1 whose weights are all nearly zero. Nothing revives them.
+"""Counts the dead filters of trained networks: those of conv1 whose weights are all nearly zero. Nothing
+revives them.
 
     python tools/dead_filters.py MNIST/ZSKD*/*/train_params.mat
 """
@@ -20,7 +21,8 @@ NEARLY_ZERO = 1e-3  # the largest weight of a filter that is alive is about 0.1 
 
 def main(argv=None):
     parser = Parser(prog='dead_filters.py', description=__doc__)
-    parser.add_argument('weights', nargs='+', type=path, metavar='FILE', help='train_params.mat of a training')
+    parser.add_argument('weights', nargs='+', type=path, metavar='FILE',
+                        help='train_params.mat of a training')
     rows = [[file, *dead_filters(file)] for file in parser.parse_args(argv).weights]
     print(tabulate(rows, ['weights', 'dead', 'filters'], tablefmt='github'))
 

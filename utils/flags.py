@@ -8,6 +8,7 @@ import sys
 from nets import PAIRS
 from utils import datasets, hyper_parameters, recipes
 from utils.datasets import DATASETS
+from utils.jobs import available_cores
 from utils.methods import DISTILLATIONS, METHODS, TABLE
 
 
@@ -108,7 +109,7 @@ def table_flags(argv=None):
     add('--rates', default=recipes.RATES, type=rate, nargs='+', metavar='R', help='in %% of 60,000')
     add('--methods', choices=list(METHODS), nargs='+',
         help='columns of the table; the teacher is always one (default: %s)' % ' '.join(TABLE))
-    add('--jobs', default=os.cpu_count() or 1, type=number(int, 1, 1024),
+    add('--jobs', default=available_cores(), type=number(int, 1, 1024),
         help='processes at a time, on this machine')
     add('--scheduler', type=path, metavar='ADDRESS',
         help="run on the workers of a Dask cluster instead: its scheduler's address (tcp://host:8786) or file")
@@ -273,7 +274,7 @@ def distillation(text):
 
 def dataset(text):
     """An argparse type: a known data set, the path of a .npz file, or none."""
-    if text not in [*DATASETS, 'none'] and not text.endswith('.npz'):
+    if text not in [*DATASETS, 'none'] and not text.lower().endswith('.npz'):
         raise argparse.ArgumentTypeError('%r is none of %s, FILE.npz, none' % (text, ', '.join(DATASETS)))
     return path(text)
 
