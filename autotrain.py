@@ -34,6 +34,7 @@ from utils.methods import METHODS
 from utils.processes import local_command, share_done, shell_line
 from utils.records import finished_row
 from utils.results import results_csv, results_markdown
+from utils.transfer_set import check_holdout
 
 LOCK_TIMEOUT = 2  # seconds; a killed process may leave a child that holds the lock between its fork and its exec
 SAVE_EVERY = 10  # seconds between two writes of results.csv while jobs end
@@ -137,11 +138,13 @@ def scaled(settings_for, flags, name, budget):
 def check_inputs(args):
     """Looks once at what every job needs; returns the path of the data set's file.
 
-    Raises RunError for a data set that cannot be used or does not fit the networks, and for a disk that is too full.
+    Raises RunError for a data set that cannot be used, does not fit the networks or is too small for --holdout, and
+    for a disk that is too full.
     """
     dataset, pair = datasets.open_dataset(args.dataset, args.data), find_pair(args.nets)
-    for part in ('train', 'test'):
-        dataset.part(part, pair.image_shape)
+    images, _ = dataset.part('train', pair.image_shape)
+    check_holdout(dataset, images, args.training.get('holdout', 0))
+    dataset.part('test', pair.image_shape)
     bytes_each = np.dtype(np.float32).itemsize * int(np.prod(pair.image_shape))
     sources = {METHODS[name].source.folder: METHODS[name].source for name in args.methods}
     missing = [rate for folder, source in sources.items() if folder for run in range(args.runs) for rate in args.rates

@@ -48,8 +48,8 @@ def main(argv=None):
     inputs = training_inputs(settings)
     made_from = fingerprint(settings, inputs.digests)
     rng = np.random.RandomState(settings.seed)
-    images, labels = transfer_set(settings, inputs, rng)
     evaluation = evaluation_set(settings, inputs)
+    images, labels = transfer_set(settings, inputs, rng)
     answers = inputs.teacher.answers(images, settings.threads) if settings.kl_weight else None
 
     checkpoint = Checkpoint(files.checkpoint, made_from)

@@ -134,7 +134,10 @@ def table_row(record, run):
 
 
 def record_of(digest_of_file, places):
-    """The first whole record among ``places`` that is of a file with this content, whatever its name; or None."""
+    """The first record among the files ``places`` that is of a file with this content, whatever its name.
+
+    None where there is none. A record is whole if it has arguments, inputs and outputs, each {name: value}.
+    """
     for place in places:
         record = load_json(place)
         if (isinstance(record, dict)
@@ -179,4 +182,5 @@ def check_teacher(teacher, dataset, holdout, any_teacher):
         return
     unseen = record['arguments'].get('holdout', 0)
     if isinstance(unseen, int) and holdout > unseen:
-        print('the teacher %r has seen held-out images: it was trained with --holdout %d' % (teacher.path, unseen))
+        print('the teacher %r has seen held-out images: it was trained with --holdout %d'
+              % (teacher.path, unseen))

@@ -18,10 +18,8 @@ def transfer_set(settings, inputs, rng):
         images, labels = inputs.impressions.images, inputs.impressions.targets.argmax(axis=1)
     else:
         images, labels = inputs.dataset.part('train', inputs.pair.image_shape)
+        check_holdout(inputs.dataset, images, settings.holdout)
         remaining = len(images) - settings.holdout
-        if remaining < 1:
-            raise RunError('%s holds %d training images, too few for --holdout %d'
-                           % (inputs.dataset.name, len(images), settings.holdout))
         images, labels = images[:remaining], labels[:remaining]
         if method.source is SAMPLE:
             sample = stratified_sample(labels, count(settings.rate, len(labels)), rng)
@@ -38,10 +36,15 @@ def transfer_set(settings, inputs, rng):
 def held_out(settings, inputs):
     """The last training images, which ``transfer_set`` leaves out, and their labels."""
     images, labels = inputs.dataset.part('train', inputs.pair.image_shape)
-    if settings.holdout >= len(images):
-        raise RunError('%s holds %d training images, too few for --holdout %d'
-                       % (inputs.dataset.name, len(images), settings.holdout))
+    check_holdout(inputs.dataset, images, settings.holdout)
     return images[-settings.holdout:], labels[-settings.holdout:]
+
+
+def check_holdout(dataset, images, holdout):
+    """Raises RunError where ``holdout`` leaves none of the training images of a data set."""
+    if holdout >= len(images):
+        raise RunError('%s holds %d training images, too few for --holdout %d'
+                       % (dataset.name, len(images), holdout))
 
 
 def stratified_sample(labels, size, rng):
