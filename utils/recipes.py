@@ -1,8 +1,9 @@
-"""The value of every hyper-parameter, per recipe, pair, method and number of images: the one place to change one.
+"""The value of every hyper-parameter, per recipe, pair, method and number of images: the one place to change
+one.
 
-``default`` is this project's own recipe (how its values were chosen: docs/studies.md). ``published`` is that of the
-TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats its recipe.
-What each hyper-parameter means is in utils/hyper_parameters.py.
+``default`` is this project's own recipe (how its values were chosen: docs/studies.md). ``published`` is that
+of the TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats
+its recipe. What each hyper-parameter means is in utils/hyper_parameters.py.
 """
 import math
 from argparse import Namespace
@@ -28,15 +29,18 @@ class Recipe(NamedTuple):
     training: Dict[str, dict]   # by method, for NOMINAL images; ``training`` below fits them to fewer
     synthesis: dict
     augmentation: dict = {}     # of affine copies; empty where the recipe has none
+    shrinks_batches: bool = False  # for ZSKD on few impressions; else these get fewer steps, as other methods do
 
 
 def _with_augmentation(training):
-    """The same training for the augmented form of a method that has no values of its own."""
-    return {name: training.get(name) or training[name.replace('_augment', '')] for name in METHODS}
+    """The values of the plain form for each augmented method that has none of its own."""
+    plain = {name: name.replace('_augment', '') for name in METHODS}
+    return {name: training.get(name, training.get(plain[name])) for name in METHODS if plain[name] in training}
 
 
 LENET = Recipe(
-    # Without warm-up some filters of conv1 die in ZSKD: no impression makes them answer, and weight decay does the rest.
+    # Without warm-up some filters of conv1 die in ZSKD: no impression makes them answer, and weight decay
+    # does the rest.
     _with_augmentation({
         'Teacher': dict(steps=12000, batch_size=128, learning_rate=2e-3, schedule='cosine', weight_decay=1e-3,
                         ce_weight=1.0, kl_weight=0.0),
@@ -51,7 +55,7 @@ LENET = Recipe(
     }),
     dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
          start_blur=3.0, l2=0.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
-    AFFINE)
+    AFFINE, shrinks_batches=True)
 # Not studied yet: LeNet's values with the learning rates and batches that suit a network of this size.
 ALEXNET = Recipe(
     _with_augmentation({
@@ -88,7 +92,8 @@ def recipe_for(recipe, nets='lenet'):
 
 
 def training(recipe, method, items, nets='lenet'):
-    """{hyper-parameter: value} to train ``method`` (a name of METHODS) on ``items`` images, before any copies.
+    """{hyper-parameter: value} to train ``method`` (a name of METHODS) on ``items`` images, before any
+    copies.
 
     Raises ValueError where the recipe has no such method.
     """
@@ -99,9 +104,9 @@ def training(recipe, method, items, nets='lenet'):
     share = items / NOMINAL
     if 'epochs' in values:
         values = dict(steps=items * values.pop('epochs') // values['batch_size'] + 1, **values)
-    elif method == 'ZSKD':
-        # Few impressions do better with as many steps of smaller batches and with more weight decay: otherwise the
-        # student learns what is odd about the few there are.
+    elif method == 'ZSKD' and found.shrinks_batches:
+        # Few impressions do better with as many steps of smaller batches and with more weight decay.
+        # Otherwise the student learns what is odd about the few there are.
         values.update(batch_size=max(8, round(values['batch_size'] * share ** 0.75)),
                       weight_decay=values['weight_decay'] / share ** 0.75)
     else:
@@ -115,14 +120,18 @@ def training(recipe, method, items, nets='lenet'):
 
 
 def synthesis(recipe, items, nets='lenet'):
-    """{hyper-parameter: value} to synthesise ``items`` impressions; a prior that the recipe does not name is off."""
+    """{hyper-parameter.
+
+    Value} to synthesise ``items`` impressions; a prior that the recipe does not name is off.
+    """
     values = dict(recipe_for(recipe, nets).synthesis)
     values.update((name, 0.0) for name in PRIORS if name not in values)
     if recipe == 'published':
-        # Published for 600, 3000, 6000, 12000 and 24000 impressions; other numbers take the next smaller one's values.
+        # Published for 600, 3000, 6000, 12000 and 24000 impressions; other numbers take the next smaller
+        # one's values.
         values['learning_rate'] = 0.1 if items < 6000 else 1.0 if items < 12000 else 2.0 if items < 24000 else 3.0
-        # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that number
-        # is the same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter.
+        # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that
+        # number is the same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter.
         values['epsilon'] = 1e-7 if items < 6000 else 1e-6
     return values
 
@@ -133,15 +142,19 @@ def count(rate, total=NOMINAL):
 
 
 def nominal(dataset):
-    """How many impressions a rate of 100 per cent is: as many as a known data set has training images, or 60,000."""
+    """How many impressions a rate of 100 per cent is.
+
+    As many as a known data set has training images, or 60,000.
+    """
     return training_images(dataset, None) if dataset in DATASETS else NOMINAL
 
 
 def training_settings(given, available):
-    """All settings of a training as a Namespace: what was ``given`` as {flag: value}, the rest from its recipe.
+    """All settings of a training as a Namespace: what was ``given`` as {flag: value}, the rest from its
+    recipe.
 
-    available: training images of the data set. Adds ``method`` and ``rate``. Raises ValueError for values that
-    do not go together, and for a given value that would do nothing.
+    available: training images of the data set. Adds ``method`` and ``rate``. Raises ValueError for values
+    that do not go together, and for a given value that would do nothing.
     """
     distillation, _, rate = given['Distillation'].partition('-')
     method = method_for(given['main_scope'], distillation, given['augment'])
