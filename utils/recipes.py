@@ -16,7 +16,7 @@ from utils import hyper_parameters
 from utils.datasets import DATASETS, training_images
 from utils.methods import METHODS, method_for
 
-NOMINAL = 60000         # impressions that a rate is a percentage of, and images that the steps below are meant for
+NOMINAL = 60000         # impressions that a rate is a percentage of; images that the steps below are for
 RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
@@ -29,13 +29,14 @@ class Recipe(NamedTuple):
     training: Dict[str, dict]   # by method, for NOMINAL images; ``training`` below fits them to fewer
     synthesis: dict
     augmentation: dict = {}     # of affine copies; empty where the recipe has none
-    shrinks_batches: bool = False  # for ZSKD on few impressions; else these get fewer steps, as other methods do
+    shrinks_batches: bool = False  # for ZSKD on few impressions, which get fewer steps otherwise
 
 
 def _with_augmentation(training):
     """The values of the plain form for each augmented method that has none of its own."""
     plain = {name: name.replace('_augment', '') for name in METHODS}
-    return {name: training.get(name, training.get(plain[name])) for name in METHODS if plain[name] in training}
+    return {name: training.get(name, training.get(plain[name]))
+            for name in METHODS if plain[name] in training}
 
 
 LENET = Recipe(
@@ -46,12 +47,12 @@ LENET = Recipe(
                         ce_weight=1.0, kl_weight=0.0),
         'Student': dict(steps=12000, batch_size=128, learning_rate=4e-3, schedule='cosine', weight_decay=5e-4,
                         ce_weight=1.0, kl_weight=0.0),
-        'Soft_logits': dict(steps=16000, batch_size=128, learning_rate=1e-2, schedule='cosine', weight_decay=1e-2,
-                            ce_weight=0.0, kl_weight=1.0),
+        'Soft_logits': dict(steps=16000, batch_size=128, learning_rate=1e-2, schedule='cosine',
+                            weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
         'ZSKD': dict(steps=8000, batch_size=512, learning_rate=1e-2, schedule='warmup', weight_decay=8e-4,
                      ce_weight=0.0, kl_weight=1.0),
-        'ZSKD_augment': dict(steps=25000, batch_size=128, learning_rate=1e-2, schedule='cosine', weight_decay=1e-3,
-                             ce_weight=0.0, kl_weight=1.0),
+        'ZSKD_augment': dict(steps=25000, batch_size=128, learning_rate=1e-2, schedule='cosine',
+                             weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
     }),
     dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
          start_blur=3.0, l2=0.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
@@ -63,25 +64,28 @@ ALEXNET = Recipe(
                         ce_weight=1.0, kl_weight=0.0),
         'Student': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=5e-4,
                         ce_weight=1.0, kl_weight=0.0),
-        'Soft_logits': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-4,
-                            ce_weight=0.0, kl_weight=1.0),
+        'Soft_logits': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup',
+                            weight_decay=1e-4, ce_weight=0.0, kl_weight=1.0),
         'ZSKD': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-4,
                      ce_weight=0.0, kl_weight=1.0),
     }),
     LENET.synthesis, dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1))
 PUBLISHED = Recipe(
     {
-        'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant', weight_decay=1e-4,
-                        ce_weight=1.0, kl_weight=0.0),
-        'Student': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
-                        ce_weight=1.0, kl_weight=0.0),
-        'Soft_logits': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
-                            ce_weight=0.3, kl_weight=PLAIN_KL),
+        'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant',
+                        weight_decay=1e-4, ce_weight=1.0, kl_weight=0.0),
+        'Student': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant',
+                        weight_decay=1e-4, ce_weight=1.0, kl_weight=0.0),
+        'Soft_logits': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant',
+                            weight_decay=1e-4, ce_weight=0.3, kl_weight=PLAIN_KL),
         'ZSKD': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
                      ce_weight=0.0, kl_weight=PLAIN_KL),
     },
-    dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None, temperature=20.0,
-         start_blur=0.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0], batch_size=100))
+    dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None,
+         temperature=20.0, start_blur=0.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0], batch_size=100))
+# (impressions, Adam's learning rate), published for 600, 3000, 6000, 12000 and 24000 impressions. Other
+# numbers take the next smaller one's.
+PUBLISHED_RATES = [(0, 0.1), (6000, 1.0), (12000, 2.0), (24000, 3.0)]
 # A pair without values of its own takes those of lenet.
 RECIPES = {'default': {'lenet': LENET, 'alexnet': ALEXNET}, 'published': {'lenet': PUBLISHED}}
 
@@ -127,9 +131,7 @@ def synthesis(recipe, items, nets='lenet'):
     values = dict(recipe_for(recipe, nets).synthesis)
     values.update((name, 0.0) for name in PRIORS if name not in values)
     if recipe == 'published':
-        # Published for 600, 3000, 6000, 12000 and 24000 impressions; other numbers take the next smaller
-        # one's values.
-        values['learning_rate'] = 0.1 if items < 6000 else 1.0 if items < 12000 else 2.0 if items < 24000 else 3.0
+        values['learning_rate'] = [rate for least, rate in PUBLISHED_RATES if items >= least][-1]
         # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that
         # number is the same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter.
         values['epsilon'] = 1e-7 if items < 6000 else 1e-6
@@ -220,8 +222,8 @@ def tables(rows_of):
     for recipe, pairs in RECIPES.items():
         for nets in pairs:
             rows = rows_of(recipe, nets)
-            longest_first = sorted(rows, key=len, reverse=True)  # so that the temperature comes before the copies
-            names = list(dict.fromkeys(name for row in longest_first for name in row))
+            # The longest row first, so that the temperature comes before the copies.
+            names = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
             cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-')
                       for name in names] for row in rows]
             texts.append('--recipe %s --nets %s:\n\n%s' % (recipe, nets, tabulate(
