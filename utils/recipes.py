@@ -82,7 +82,8 @@ PUBLISHED = Recipe(
                      ce_weight=0.0, kl_weight=PLAIN_KL),
     },
     dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None,
-         temperature=20.0, start_blur=0.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0], batch_size=100))
+         temperature=20.0, start_blur=0.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0],
+         batch_size=100))
 # (impressions, Adam's learning rate), published for 600, 3000, 6000, 12000 and 24000 impressions. Other
 # numbers take the next smaller one's.
 PUBLISHED_RATES = [(0, 0.1), (6000, 1.0), (12000, 2.0), (24000, 3.0)]
