@@ -9,6 +9,9 @@ from nets import PAIRS
 from utils import datasets, hyper_parameters, recipes
 from utils.datasets import DATASETS
 from utils.methods import DISTILLATIONS, METHODS, TABLE
+from utils.teacher_files import FORMATS
+
+LARGEST_PIXEL = 1e6
 
 
 class Parser(argparse.ArgumentParser):
@@ -193,9 +196,29 @@ def command_line(flags):
     return words
 
 
+class Range(argparse.Action):
+    """An argparse action for two numbers that rise."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if not values[0] < values[1]:
+            parser.error('%s: %g is not below %g' % (option_string, *values))
+        setattr(namespace, self.dest, values)
+
+
 def add_teacher(parser, default='Lenet5'):
-    parser.add_argument('--teacher', default=default, type=path,
-                        help='a name in pre_trained/, or a path to a .mat' + (default is None) * ' (default: Lenet5)')
+    """--teacher, and how it is read; the Reading of utils/teacher_files.py has a field for each flag."""
+    group = parser.add_argument_group('teacher')
+    add, pixel = group.add_argument, number(float, -LARGEST_PIXEL, LARGEST_PIXEL)
+    add('--teacher', default=default, type=path, metavar='FILE',
+        help='a name in pre_trained/, or a path: %s' % FORMATS + (default is None) * ' (default: Lenet5)')
+    add('--teacher_scale', nargs=2, type=pixel, action=Range, metavar=('LOW', 'HIGH'),
+        help='what black and white are to the teacher (default: 0 1)')
+    add('--teacher_mean', nargs='+', type=pixel, metavar='X',
+        help='the teacher sees (pixels - mean) / std, in the units of --teacher_scale; one number, or one per channel')
+    add('--teacher_std', nargs='+', type=number(float, 0, LARGEST_PIXEL, above=True), metavar='X',
+        help='see --teacher_mean')
+    add('--teacher_input', metavar='NAME', help="the tensor of the teacher's own graph that takes the images")
+    add('--teacher_logits', metavar='NAME', help="the tensor of the teacher's own graph that holds the logits")
 
 
 def add_any_teacher(parser):

@@ -7,7 +7,9 @@ from utils.files import RunError, sha256
 from utils.impressions import Impressions, load_impressions
 from utils.layout import synthesis_files, training_files
 from utils.methods import METHODS
+from utils.own_data import by_x
 from utils.records import check_impressions, check_teacher
+from utils.teacher_files import Reading
 from utils.trained import TrainedNetwork, open_teacher
 
 
@@ -37,8 +39,9 @@ def training_inputs(settings):
         dataset = open_dataset(settings.dataset, settings.data)
         digests['dataset'] = dataset.digest
     if method.has_teacher:
-        teacher = open_teacher(files.teacher, pair)
+        teacher = open_teacher(files.teacher, pair, Reading.of(settings))
         digests['teacher'] = teacher.digest
+        check_shapes(teacher, pair)
         if dataset:
             check_classes(teacher, dataset)
             check_teacher(teacher, dataset, settings.holdout, settings.any_teacher)
@@ -53,7 +56,7 @@ def synthesis_inputs(settings):
     """The SynthesisInputs. Raises RunError where something cannot be read."""
     files, digests = synthesis_files(settings), {}
     pair = read_pair(settings.nets, files.nets, digests)
-    teacher = open_teacher(files.teacher, pair)
+    teacher = open_teacher(files.teacher, pair, Reading.of(settings))
     digests['teacher'] = teacher.digest
     return SynthesisInputs(pair, teacher, digests)
 
@@ -64,6 +67,14 @@ def read_pair(name, own_file, digests):
     if own_file:
         digests['nets'] = sha256(own_file)
     return pair
+
+
+def check_shapes(teacher, pair):
+    if teacher.image_shape != pair.image_shape:
+        raise RunError('the teacher %r takes images of %s and the student of the networks %r images of %s; give --nets '
+                       'a pair whose IMAGE_SHAPE is %d, %d, %d'
+                       % ((teacher.path, by_x(teacher.image_shape), pair.name, by_x(pair.image_shape))
+                          + teacher.image_shape))
 
 
 def check_classes(teacher, dataset):

@@ -13,6 +13,7 @@ from utils.datasets import digest
 from utils.files import RunError, load_json, save_json, sha256
 from utils.hyper_parameters import OFF
 from utils.layout import record_of_impressions, records_of_weights
+from utils.teacher_files import digest_of
 
 try:
     from importlib import metadata
@@ -46,7 +47,7 @@ def fingerprint(settings, digests):
 
 def digests_of(files):
     """{role: SHA-256} of a job's input files as they are now, None where one cannot be read."""
-    return {role: digest(place) for role, place in files.inputs.items()}
+    return {role: digest_of(place) if role == 'teacher' else digest(place) for role, place in files.inputs.items()}
 
 
 def what_decides(record):
