@@ -3,6 +3,7 @@ import functools
 import math
 import os
 import sys
+from argparse import Namespace
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from utils.datasets import digest
 from utils.files import RunError, load_json, save_json, sha256
 from utils.hyper_parameters import OFF
 from utils.layout import record_of_impressions, records_of_weights
-from utils.teacher_files import digest_of
+from utils.teacher_files import Reading, digest_of
 
 try:
     from importlib import metadata
@@ -144,9 +145,14 @@ def check_impressions(impressions, teacher):
     made_of = (record or {}).get('inputs', {}).get('teacher')
     if made_of is None:
         print('%r has no record that says which teacher it was made from; taken as it is' % path)
-    elif made_of != teacher.digest:
+        return
+    if made_of != teacher.digest:
         raise RunError('%r was made from another teacher than %r; make it again, or give its own with --teacher'
                        % (path, teacher.path))
+    then, now = (reading.flags() for reading in (Reading.of(Namespace(**record['arguments'])), teacher.reading))
+    if then != now:
+        raise RunError('%r was made with %s; make it again, or give the same flags'
+                       % (path, differences(then, now)))
 
 
 def check_teacher(teacher, dataset, holdout, any_teacher):

@@ -26,7 +26,13 @@ class Reading(NamedTuple):
     @classmethod
     def of(cls, settings):
         """The Reading that a script's settings, a Namespace, ask for."""
-        return cls(**{flag[len('teacher_'):]: getattr(settings, flag) for flag in FLAGS if hasattr(settings, flag)})
+        given = {flag: getattr(settings, flag, None) for flag in FLAGS}
+        return cls(**{flag[len('teacher_'):]: tuple(value) if isinstance(value, list) else value
+                      for flag, value in given.items() if value is not None})
+
+    def flags(self):
+        """{flag: value} of all five."""
+        return {'teacher_' + name: value for name, value in self._asdict().items()}
 
     def check(self, channels):
         """Raises RunError where there are more or fewer means or deviations than channels."""

@@ -94,6 +94,7 @@ def _open(path, pair, reading):
             raise RunError('%r holds weights and no graph, in which --teacher_input and --teacher_logits could name '
                            'something; leave them out' % path)
         return TrainedNetwork(path, pair, 'Teacher', reading)
+    read_weights(path)  # a damaged file is named here, before its graph is tried
     if not (reading.input or reading.logits):
         try:
             return _same_or_graph(TrainedNetwork(path, pair, 'Teacher', reading))
