@@ -25,7 +25,7 @@ from utils.curves import Curves
 from utils.files import RunError
 from utils.flags import training_flags
 from utils.graph_mode import tf
-from utils.inputs import training_inputs
+from utils.inputs import say_accuracy, training_inputs
 from utils.layout import training_files
 from utils.matfile import save_mat
 from utils.recipes import synthesis
@@ -46,6 +46,8 @@ def main(argv=None):
     rng = np.random.RandomState(settings.seed)
     images, labels = transfer_set(settings, inputs, rng)
     evaluation = evaluation_set(settings, inputs)
+    if inputs.teacher and inputs.dataset:
+        say_accuracy(inputs.teacher, evaluation.images, evaluation.labels, evaluation.name, settings.threads)
     answers = inputs.teacher.answers(images, settings.threads) if settings.kl_weight else None
 
     checkpoint = Checkpoint(files.checkpoint, made_from)

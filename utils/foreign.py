@@ -70,18 +70,18 @@ class ForeignNetwork:
                     if not output.consumers() and operation.type not in ('Const', 'Placeholder')]
         found, refused = {}, None
         for end in ends:
-            logits, stepped_over, reason = _last_dense(end)
+            logits, softmax, reason = _last_dense(end)
             if logits is None:
                 refused = reason
             else:
-                found[logits.name] = logits, stepped_over
+                found[logits.name] = logits, softmax
         if len(found) != 1:
             raise RunError('%r does not end in one dense layer (%s); name its logits with --teacher_logits'
                            % (self.path, refused or 'found: %s' % (', '.join(map(_bare, sorted(found))) or 'none')))
-        (logits, stepped_over), = found.values()
-        if stepped_over:
-            print('%r: a %s in the graph: the logits before it are taken, %s'
-                  % (self.path, stepped_over.lower(), _bare(logits.name)))
+        (logits, softmax), = found.values()
+        if softmax:
+            print('%r: a softmax in the graph: the logits before it are taken, %s'
+                  % (self.path, _bare(logits.op.name)))
         product = logits.op if logits.op.type == 'MatMul' else _product_of_sum(logits.op)
         templates = np.array(_constant(product.inputs[1]), np.float32)
         if product.get_attr('transpose_b'):
@@ -146,19 +146,19 @@ class ForeignNetwork:
 
 
 def _last_dense(tensor):
-    """(logits, the softmax that was stepped over or '', '') of what leads to ``tensor``; (None, '', why) without."""
-    stepped_over = ''
+    """(logits, whether a softmax was stepped over, '') of what leads to ``tensor``; (None, False, why) without."""
+    softmax = False
     while True:
         operation = tensor.op
         if operation.type == 'MatMul' or _product_of_sum(operation) is not None:
             product = operation if operation.type == 'MatMul' else _product_of_sum(operation)
             if _constant(product.inputs[1]) is None:
-                return None, '', 'the matrix of %s is no constant' % _bare(product.name)
-            return tensor, stepped_over, ''
+                return None, False, 'the matrix of %s is no constant' % _bare(product.name)
+            return tensor, softmax, ''
         if operation.type in AFTER_LOGITS:
-            stepped_over = operation.type if operation.type != 'ArgMax' else stepped_over
+            softmax = softmax or operation.type != 'ArgMax'
         elif operation.type not in PASSED_ON:
-            return None, '', '%s is a %s' % (_bare(operation.name), operation.type)
+            return None, False, '%s is a %s' % (_bare(operation.name), operation.type)
         tensor = operation.inputs[0]
 
 

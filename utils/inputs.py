@@ -1,16 +1,20 @@
 """All that a job reads, read once before it computes: networks, data set, teacher, impressions."""
 from typing import NamedTuple, Optional
 
+import numpy as np
+
 from nets import Pair, find_pair
 from utils.datasets import DataSet, open_dataset
 from utils.files import RunError, sha256
 from utils.impressions import Impressions, load_impressions
-from utils.layout import synthesis_files, training_files
+from utils.layout import synthesis_files, teacher_file, training_files
 from utils.methods import METHODS
 from utils.own_data import by_x
 from utils.records import check_impressions, check_teacher
 from utils.teacher_files import Reading
 from utils.trained import TrainedNetwork, open_teacher
+
+LOOKED_AT = 1000  # images on which a teacher is looked at before hours are spent
 
 
 class TrainingInputs(NamedTuple):
@@ -59,6 +63,37 @@ def synthesis_inputs(settings):
     teacher = open_teacher(files.teacher, pair, Reading.of(settings))
     digests['teacher'] = teacher.digest
     return SynthesisInputs(pair, teacher, digests)
+
+
+def look_at_teacher(settings, pair, dataset):
+    """Opens a user's own teacher before a table is filled, and prints how often it is right about the test images.
+
+    dataset: None where there is none. Raises RunError where it cannot be read, or does not go with the rest.
+    """
+    teacher = open_teacher(teacher_file(settings.teacher), pair, Reading.of(settings))
+    check_shapes(teacher, pair)
+    if dataset:
+        check_classes(teacher, dataset)
+        check_teacher(teacher, dataset, 0, settings.any_teacher)
+        say_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads)
+
+
+def say_accuracy(teacher, images, labels, name, threads):
+    """Prints how often a teacher is right about LOOKED_AT of the images, and a warning where that is near chance.
+
+    images uint8 [N, H, W, C] in 0..255, labels [N]; name: what the images are.
+    """
+    some = np.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).astype(int)
+    accuracy = np.mean(teacher.answers(images[some], threads).argmax(axis=1) == labels[some])
+    print('the teacher %r is right about %.1f %% of %d %s' % (teacher.path, 100 * accuracy, len(some), name))
+    if accuracy < near_chance(teacher.classes):
+        print('warning: that is near chance; was it trained on other data or with its classes in another order, is '
+              '--teacher_scale right, and is its first dense layer for images flattened as height, width, channel?')
+
+
+def near_chance(classes):
+    """The share of right answers below which a network may know nothing: half more than chance, or a tenth of all."""
+    return min(1.5 / classes, 1 / classes + 0.1)
 
 
 def read_pair(name, own_file, digests):

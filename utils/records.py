@@ -112,7 +112,8 @@ def table_row(record, run):
 
     Raises KeyError, TypeError or ValueError for a record that somebody edited.
     """
-    row, limits = dict(record['arguments'], **record['versions']), {'accuracy': 100, 'seconds': math.inf}
+    row = dict(record['arguments'], **record['versions'])
+    limits = {'agreement' if 'agreement' in record else 'accuracy': 100, 'seconds': math.inf}
     if 'Rate' in row:
         row.update(method=IMPRESSIONS, rate=row.pop('Rate'))
         limits = {'kl': math.inf, 'targets_met': 100, 'seconds': math.inf}
