@@ -26,6 +26,7 @@ from utils.graph_mode import tf
 from utils.impressions import save_impressions
 from utils.inputs import synthesis_inputs
 from utils.layout import synthesis_files
+from utils.look import warn_of_pixel_scale
 from utils.records import fingerprint, save_record
 from utils.schedule import learning_rate
 from utils.session import new_graph, session
@@ -35,6 +36,7 @@ def main(argv=None):
     settings = synthesis_flags(argv)
     started, files = time.time(), synthesis_files(settings)
     inputs = synthesis_inputs(settings)
+    warn_of_pixel_scale(inputs.teacher, settings.threads)
     made_from = fingerprint(settings, inputs.digests)
     checkpoint = Checkpoint(files.checkpoint, made_from)
     images, targets = data_impressions(inputs.teacher, settings.size, settings, np.random.RandomState(settings.seed),

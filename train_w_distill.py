@@ -25,8 +25,9 @@ from utils.curves import Curves
 from utils.files import RunError
 from utils.flags import training_flags
 from utils.graph_mode import tf
-from utils.inputs import say_accuracy, training_inputs
+from utils.inputs import training_inputs
 from utils.layout import training_files
+from utils.look import say_accuracy
 from utils.matfile import save_mat
 from utils.recipes import synthesis
 from utils.records import fingerprint, save_record

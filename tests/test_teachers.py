@@ -1,6 +1,7 @@
 """Teachers in every format that is read: the weights of a pair, whatever they are called and however they are laid out."""
 import json
 import os
+import re
 import shutil
 import sys
 import zipfile
@@ -9,15 +10,19 @@ import h5py
 import numpy as np
 import pytest
 
+import autotrain
 import Data_Impressions
 import train_w_distill
+from conftest import run_script
 from nets import find_pair
 from nets.build import build, variable_shapes
 from utils import flags, layout
 from utils.files import RunError
 from utils.graph_mode import tf
+from utils.look import say_accuracy, warn_of_pixel_scale
 from utils.matfile import mat_arrays, save_mat
 from utils.recognise import recognise
+from utils.results import results_markdown
 from utils.session import new_graph, session
 from utils.teacher_files import Reading, digest_of
 from utils.trained import TrainedNetwork, open_teacher
@@ -322,3 +327,72 @@ def test_impressions_of_another_pixel_scale_are_refused(tmp_path, monkeypatch):
         assert json.load(file)['arguments']['teacher_scale'] == [0.0, 0.9]
     with pytest.raises(RunError, match='teacher_scale .0.0, 0.9., not .0.0, 1.0.'):
         train_w_distill.main(student + ['--dataset=none'])
+
+
+def table_plan(*words):
+    """{name of a job: its command} of a table."""
+    _, args = flags.table_flags(['--runs=2', '--rates', '1', '--teacher=Lenet5', *words])
+    return {job.name: (job.command, job.needs) for job in autotrain.plan(args)}
+
+
+@pytest.mark.parametrize('data_set, methods', [('mnist', ['Soft_logits', 'ZSKD', 'ZSKD_augment']),
+                                               ('none', ['ZSKD', 'ZSKD_augment'])])
+def test_a_table_of_ones_own_teacher_trains_none(data_set, methods):
+    jobs = table_plan('--dataset=' + data_set, '--teacher_scale', '0', '0.9')
+    assert sorted(jobs) == sorted('%s-1 run %d' % (name, run) for name in methods + ['DI'] for run in range(2))
+    for name, (command, needs) in jobs.items():
+        assert needs == (['DI-1 run ' + name[-1]] if name.startswith('ZSKD') else [])
+        assert '--teacher=Lenet5' in command and '--seed=' + name[-1] in command
+        assert command[command.index('--teacher_scale') + 1:][:2] == ['0.0', '0.9']
+
+
+@pytest.mark.parametrize('words, message', [
+    (['--dataset=none'], 'needs a --teacher'), (['--teacher_std', '2'], '--teacher_std goes with --teacher'),
+    (['--teacher=Lenet5', '--methods', 'Teacher'], '--methods Teacher does not go with --teacher'),
+    (['--teacher=Lenet5', '--dataset=none', '--methods', 'Soft_logits'], 'Soft_logits does not go with --teacher --data')])
+def test_tables_that_cannot_be(capsys, words, message):
+    with pytest.raises(SystemExit) as caught:
+        flags.table_flags(words)
+    assert caught.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_a_table_of_ones_own_teacher(tmp_path, small, files):
+    teacher, words = os.path.join(files, 'in_a_row.npz'), ['--runs=1', '--rates', '0.2', '--budget=0.002', '--methods',
+                                                            'ZSKD', '--root=%s' % tmp_path, '--dataset=%s' % small]
+    words.append('--teacher=%s' % teacher)
+    done = run_script(['autotrain.py', *words])
+    assert done.returncode == 0, done.stderr
+    assert re.search(r'in_a_row.npz. is right about 9\d\.\d % of 500 test images\n', done.stdout)
+    assert '| Rate' in done.stdout.replace('|   ', '| ') and 'Teacher' not in done.stdout.split('|', 1)[1]
+
+    def to_do(*more):
+        _, args = flags.table_flags(words + list(more))
+        return [job.name for job in autotrain.plan(args) if job.finished()[0] is None]
+    assert to_do() == []
+    assert to_do('--teacher_std', '0.9') == ['DI-0.2 run 0', 'ZSKD-0.2 run 0']
+
+
+def test_columns_of_agreement_say_so():
+    rows = [dict(method='ZSKD', rate=1, agreement=figure) for figure in (90, 92)]
+    assert 'ZSKD (agreement)' in results_markdown(rows) and '91.00 ± 1.41' in results_markdown(rows)
+    assert 'agreement' not in results_markdown([dict(method='ZSKD', rate=1, accuracy=90)])
+
+
+@pytest.mark.parametrize('scale, warning', [
+    ((0.0, 1.0), ''), ((0.0, 255.0), 'may be too large'), ((0.0, 1 / 255), 'may be too small')])
+def test_a_pixel_scale_that_is_far_off_is_warned_of(teacher, capsys, scale, warning):
+    warn_of_pixel_scale(open_teacher(teacher, LENET, Reading(scale)), threads=1)
+    said = capsys.readouterr().out
+    assert warning in said and ('warning' in said) == bool(warning)
+
+
+def test_a_teacher_near_chance_is_warned_of(teacher, mnist, arrays, tmp_path, capsys):
+    images, labels = mnist.test_images, mnist.test_labels
+    say_accuracy(open_teacher(teacher, LENET), images, labels, 'test images', 1)
+    said = capsys.readouterr().out
+    assert re.search(r'right about 9\d\.\d % of 1000 test images', said) and 'warning' not in said
+    # The mistake of those who bring a network from elsewhere: the first dense layer is for channels first.
+    rows = arrays['Teacher/fc0/weights'].reshape(5, 5, 16, 120).transpose(2, 0, 1, 3).reshape(400, 120)
+    np.savez(str(tmp_path / 'mistaken.npz'), **dict(arrays, **{'Teacher/fc0/weights': rows}))
+    say_accuracy(open_teacher(str(tmp_path / 'mistaken.npz'), LENET), images, labels, 'test images', 1)
+    assert 'warning: that is near chance' in capsys.readouterr().out

@@ -1,21 +1,17 @@
 """All that a job reads, read once before it computes: networks, data set, teacher, impressions."""
 from typing import NamedTuple, Optional
 
-import numpy as np
-
 from nets import Pair, find_pair
 from utils.datasets import DataSet, open_dataset
 from utils.files import RunError, sha256
 from utils.impressions import Impressions, load_impressions
 from utils.layout import synthesis_files, teacher_file, training_files
+from utils.look import say_accuracy, warn_of_pixel_scale
 from utils.methods import METHODS
 from utils.own_data import by_x
 from utils.records import check_impressions, check_teacher
 from utils.teacher_files import Reading
 from utils.trained import TrainedNetwork, open_teacher
-
-LOOKED_AT = 1000  # images on which a teacher is looked at before hours are spent
-
 
 class TrainingInputs(NamedTuple):
     """What a training reads."""
@@ -72,28 +68,11 @@ def look_at_teacher(settings, pair, dataset):
     """
     teacher = open_teacher(teacher_file(settings.teacher), pair, Reading.of(settings))
     check_shapes(teacher, pair)
+    warn_of_pixel_scale(teacher, settings.threads)
     if dataset:
         check_classes(teacher, dataset)
         check_teacher(teacher, dataset, 0, settings.any_teacher)
         say_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads)
-
-
-def say_accuracy(teacher, images, labels, name, threads):
-    """Prints how often a teacher is right about LOOKED_AT of the images, and a warning where that is near chance.
-
-    images uint8 [N, H, W, C] in 0..255, labels [N]; name: what the images are.
-    """
-    some = np.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).astype(int)
-    accuracy = np.mean(teacher.answers(images[some], threads).argmax(axis=1) == labels[some])
-    print('the teacher %r is right about %.1f %% of %d %s' % (teacher.path, 100 * accuracy, len(some), name))
-    if accuracy < near_chance(teacher.classes):
-        print('warning: that is near chance; was it trained on other data or with its classes in another order, is '
-              '--teacher_scale right, and is its first dense layer for images flattened as height, width, channel?')
-
-
-def near_chance(classes):
-    """The share of right answers below which a network may know nothing: half more than chance, or a tenth of all."""
-    return min(1.5 / classes, 1 / classes + 0.1)
 
 
 def read_pair(name, own_file, digests):
