@@ -9,6 +9,8 @@ from utils.graph_mode import tf
 
 import nets
 
+SAME_NUMBERS = 'Reshape', 'Identity'  # operations that leave the numbers and their order as they are
+
 
 def build(pair, role, images, classes, training=False, textbook=False):
     """Logits of the ``role`` ('Teacher' or 'Student') of a pair; a second call shares the first one's variables.
@@ -48,6 +50,23 @@ def variable_shapes(pair, role, classes):
     with tf.Graph().as_default():
         build(pair, role, tf.placeholder(tf.float32, [None, *pair.image_shape]), classes)
         return {v.op.name: v.shape.as_list() for v in network_variables(role)}
+
+
+def flattened_shape(pair, role, classes):
+    """{name: (height, width, channels)} of each dense layer's weights whose input is a flattened stack of planes."""
+    with tf.Graph().as_default() as graph:
+        build(pair, role, tf.placeholder(tf.float32, [None, *pair.image_shape]), classes, textbook=True)
+        found = {}
+        for product in (operation for operation in graph.get_operations() if operation.type == 'MatMul'):
+            planes = product.inputs[0]
+            while planes.op.type in SAME_NUMBERS:
+                planes = planes.op.inputs[0]
+            if len(planes.shape) == 4:
+                weights = product.inputs[1]
+                while weights.op.inputs:
+                    weights = weights.op.inputs[0]
+                found[weights.op.name] = tuple(planes.shape.as_list()[1:])
+        return found
 
 
 @functools.lru_cache(maxsize=None)

@@ -15,6 +15,7 @@ from nets.priors import PRIORS
 from utils import hyper_parameters
 from utils.datasets import DATASETS, training_images
 from utils.methods import METHODS, method_for
+from utils.teacher_files import FLAGS
 
 NOMINAL = 60000         # impressions that a rate is a percentage of; images that the steps below are for
 RATES = [1, 5, 10, 25, 40]  # of the published table
@@ -193,7 +194,7 @@ def why_without_effect(flag, method):
     """Why a flag of a training does nothing for a method, in words; '' where it does something."""
     if flag in hyper_parameters.AUGMENTATION and not method.augment:
         return 'without --augment'
-    if flag in ('temperature', 'teacher', 'any_teacher') and not method.has_teacher:
+    if flag in ('temperature', 'teacher', 'any_teacher', *FLAGS) and not method.has_teacher:
         return 'without a teacher; use --Distillation'
     if flag == 'impressions' and not method.from_impressions:
         return 'without --Distillation ZSKD-R'
