@@ -224,8 +224,7 @@ OTHER_METHOD = """
 for _augment in False, True:
     _name = 'White' + '_augment' * _augment
     _source = Source('White', True, 'DI_white', {'start_blur': 0.0})
-    METHODS[_name] = Method(_name, _name, 'Student', _source, _augment, _name + '{rate:g}/white{rate:g}_{run}',
-                            'pink')
+    METHODS[_name] = Method(_name, _name, 'Student', _source, _augment, _name + '{rate:g}/{run}', 'tab:pink')
 DISTILLATIONS ="""
 
 
