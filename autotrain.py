@@ -9,6 +9,10 @@ Each job is a process of its own (train_w_distill.py or Data_Impressions.py) wit
 its own. Stop it whenever you like; the same command goes on where it was. Writes results.csv and
 results.md to --root while it goes.
 """
+if __name__ == '__main__':
+    from utils.interrupt import end_on_ctrl_c
+    end_on_ctrl_c()  # while what follows is imported
+
 import functools
 import os
 import shutil
@@ -175,11 +179,11 @@ def work(args, jobs, pool):
             progress.running({job.name: share for job, share in running if share is not None},
                              sum(job.cost * (share or 0) for job, share in running))
 
-        def say_made_again(job, why):
+        def announce_rerun(job, why):
             progress.note('%s: %s; made again' % (job.name, why))
 
         try:
-            with closing(run_jobs(jobs, pool, show_running, say_made_again)) as ended:
+            with closing(run_jobs(jobs, pool, show_running, announce_rerun)) as ended:
                 for job, row, reason, ran in ended:
                     if row is None:
                         failures.append((job, reason))

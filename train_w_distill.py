@@ -8,6 +8,10 @@
 Writes to --train_dir: train_params.mat (final weights), best_params.mat (those that did best on the
 evaluation images), events.out.tfevents.* (TensorBoard) and, last, result.json.
 """
+if __name__ == '__main__':
+    from utils.interrupt import end_on_ctrl_c
+    end_on_ctrl_c()  # while what follows is imported
+
 import json
 import time
 from argparse import Namespace

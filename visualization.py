@@ -8,7 +8,7 @@ with the two most probable classes of its target) and accuracy.png (accuracy ove
 --save_path; or else confusion.png (what a trained network takes the test images of each class for).
 """
 if __name__ == '__main__':
-    from utils.console import end_on_ctrl_c
+    from utils.interrupt import end_on_ctrl_c
     end_on_ctrl_c()  # while what follows is imported
 
 import csv
@@ -98,7 +98,8 @@ def default_impressions(args):
     if not os.path.exists(path):
         script = os.path.join(REPOSITORY, 'Data_Impressions.py')
         flags = ['--Rate=1', '--teacher', args.teacher, '--dataset', args.dataset, '--nets', args.nets]
-        status = subprocess.run([sys.executable, script] + flags).returncode
+        command = [sys.executable, script] + flags
+        status = subprocess.run(command, start_new_session=True).returncode  # else both get Ctrl-C
         if status:
             raise RunError('no impressions to show: Data_Impressions.py failed, see above (%s)'
                            % describe_status(status))

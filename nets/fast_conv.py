@@ -34,7 +34,7 @@ def conv_relu_pool(x, name, channels, kernels):
 
 
 def flatten(x, channels):
-    """Rows in the order (channel, row, column) -> (row, column, channel), as a textbook's dense layer has it."""
+    """Rows in the order (channel, row, column) -> (row, column, channel), that of a textbook's layer."""
     rows = x.shape.as_list()[0]
     return _gather_rows(x, np.arange(rows, dtype=np.int32).reshape(channels, -1).T.ravel())
 

@@ -11,10 +11,10 @@ from tabulate import tabulate
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from utils.console import run  # noqa: E402
-from utils.files import RunError  # noqa: E402
-from utils.flags import Parser, path  # noqa: E402
-from utils.matfile import mat_arrays  # noqa: E402
+from utils.console import run
+from utils.files import RunError
+from utils.flags import Parser, path
+from utils.matfile import mat_arrays
 
 NEARLY_ZERO = 1e-3  # the largest weight of a filter that is alive is about 0.1 to 0.5
 

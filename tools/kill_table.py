@@ -21,10 +21,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from utils.console import run  # noqa: E402
-from utils.files import RunError  # noqa: E402
-from utils.flags import Parser, number  # noqa: E402
-from utils.layout import REPOSITORY  # noqa: E402
+from utils.console import run
+from utils.files import RunError
+from utils.flags import Parser, number
+from utils.layout import REPOSITORY
 
 TABLE = ['--runs=1', '--rates', '1', '--budget=0.01', '--jobs=2']
 LONGEST = 12  # seconds until a kill; a job takes about five
@@ -83,7 +83,7 @@ def disturb(root, rng):
     jobs = jobs_of(table.pid)
     sent = rng.choice(SIGNALS)
     if jobs and rng.random() < 0.3:
-        os.kill(rng.choice(jobs), signal.SIGKILL) 
+        os.kill(rng.choice(jobs), signal.SIGKILL)
         time.sleep(rng.uniform(0, 2))
     if table.poll() is None:
         os.kill(table.pid, sent)

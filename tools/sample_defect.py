@@ -18,9 +18,9 @@ from tabulate import tabulate
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from utils import datasets  # noqa: E402
-from utils.console import run  # noqa: E402
-from utils.files import RunError, atomic_write, load_json, save_text  # noqa: E402
+from utils import datasets
+from utils.console import run
+from utils.files import RunError, atomic_write, load_json, save_text
 
 FOLDER = 'sample_defect'
 COMMON = ['--Distillation=Soft_logits-40', '--steps=6000', '--batch_size=128', '--schedule=cosine']

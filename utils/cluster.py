@@ -1,4 +1,4 @@
-"""Jobs on the workers of a Dask cluster: the counterpart of LocalPool in utils/jobs.py, and the only user of Dask.
+"""Jobs on the workers of a Dask cluster, by the interface of LocalPool in utils/jobs.py. All of Dask is here.
 
 A worker runs as many jobs at a time as it has threads, each as a child process, with its own interpreter and
 its own checkout of this code; --root is one folder under one path on all machines. What can go wrong, and

@@ -1,5 +1,4 @@
 """What the scripts print: progress, and one line for whatever goes wrong."""
-import builtins
 import os
 import signal
 import sys
@@ -9,19 +8,11 @@ from contextlib import suppress
 from tqdm import tqdm
 
 from utils.files import RunError
+from utils.interrupt import IN_NOTEBOOK, end_at_once, say_interrupted
 
 BAR = '{desc} {percentage:3.0f} %|{bar}| {remaining} left{postfix}'
-NOTICE = 0.1  # seconds in which a signal that was sent is noticed
-IN_NOTEBOOK = hasattr(builtins, '__IPYTHON__')  # where a script shares its process
 LINE = '{desc} {percentage:3.0f} %{postfix}, {remaining} left'
-
-
-def end_on_ctrl_c():
-    """From here until ``run``, while a script is importing, Ctrl-C ends it at once in one line, status
-    130."""
-    ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    if not (ignored or IN_NOTEBOOK):
-        signal.signal(signal.SIGINT, _end_at_once)
+NOTICE = 0.1  # seconds in which a signal that was sent is noticed
 
 
 def run(main):
@@ -30,7 +21,7 @@ def run(main):
     _make_printable()
     with suppress(ValueError):  # not in the main thread: signals go to others
         signal.signal(signal.SIGTERM, _terminate)
-        if signal.getsignal(signal.SIGINT) is _end_at_once:
+        if signal.getsignal(signal.SIGINT) is end_at_once:
             signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         try:
@@ -51,7 +42,7 @@ def run(main):
     except MemoryError:
         _exit('error: out of memory; use a smaller rate, --batch_size or --copies')
     except KeyboardInterrupt:
-        _say_interrupted()
+        say_interrupted()
         _exit_in_silence(130)
     except _Terminated:
         _exit_in_silence(143)
@@ -66,20 +57,8 @@ def _terminate(*_):
     raise _Terminated
 
 
-def _end_at_once(*_):
-    """Nothing is on disk yet, and no library that is being imported can take it for an error of its own."""
-    _say_interrupted()
-    os._exit(130)
-
-
-def _say_interrupted():
-    with suppress(OSError, AttributeError, ValueError):  # nobody may be there to read it
-        print('interrupted', file=sys.stderr, flush=True)
-
-
 def _make_printable():
-    """Lets any text be printed to any stream, and each line at once; a stream that is closed takes it and
-    drops it."""
+    """Lets any text be printed to any stream, each line at once. A closed stream takes it and drops it."""
     for name in ('stdout', 'stderr'):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, 'w'))

@@ -57,8 +57,8 @@ SYNTHESIS = dict(_table(
     HyperParameter('betas', float, 'Dirichlet scales, in equal parts', above=True, several=True),
     HyperParameter('batch_size', int, 'impressions at a time; does not change them', low=1,
                    high=LARGEST_BATCH),
-    HyperParameter('start_blur', float, 'pixels by which the noise at the start is blurred (standard deviation '
-                                        'of a Gaussian); 0: white noise', high=32, off=0),
+    HyperParameter('start_blur', float, 'pixels by which the noise at the start is blurred (deviation of a '
+                                        'Gaussian); 0: white noise', high=32, off=0),
     HyperParameter('jitter', int, 'pixels either way by which the teacher sees it shifted, anew in every '
                                   'iteration', high=31, off=0),
 ), **_table(*[HyperParameter(name, float, meaning, off=0) for name, meaning in PRIORS.items()]))

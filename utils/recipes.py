@@ -1,6 +1,6 @@
 """The value of every hyper-parameter, per recipe, pair, method and number of images: the one place to change one.
 
-``default`` is this project's own recipe (how its values were chosen: results/STUDIES.md). ``published`` is that of the
+``default`` is this project's own recipe (how its values were chosen: docs/studies.md). ``published`` is that of the
 TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats its recipe.
 What each hyper-parameter means is in utils/hyper_parameters.py.
 """

@@ -136,7 +136,7 @@ def table_row(record, run):
 def record_of(digest_of_file, places):
     """The first record among the files ``places`` that is of a file with this content, whatever its name.
 
-    Or None. A record is whole: it has arguments, inputs and outputs, each {name: value}.
+    None where there is none. A record is whole if it has arguments, inputs and outputs, each {name: value}.
     """
     for place in places:
         record = load_json(place)
