@@ -33,17 +33,21 @@ class Recipe(NamedTuple):
     shrinks_batches: bool = False  # for ZSKD on few impressions, which get fewer steps otherwise
 
 
-def _with_augmentation(training):
-    """The values of the plain form for each augmented method that has none of its own."""
-    plain = {name: name.replace('_augment', '') for name in METHODS}
-    return {name: training.get(name, training.get(plain[name]))
-            for name in METHODS if plain[name] in training}
+def _for_every_method(training):
+    """The same for every method: one without values of its own takes those of the one most like it."""
+    def likeness(name, method):
+        other = METHODS[name]
+        return [name == method.name, other.role == method.role, other.has_teacher == method.has_teacher,
+                other.from_impressions == method.from_impressions, other.augment == method.augment]
+
+    return {method.name: training[max(training, key=lambda name: likeness(name, method))]
+            for method in METHODS.values()}
 
 
 LENET = Recipe(
     # Without warm-up some filters of conv1 die in ZSKD: no impression makes them answer, and weight decay
     # does the rest.
-    _with_augmentation({
+    _for_every_method({
         'Teacher': dict(steps=12000, batch_size=128, learning_rate=2e-3, schedule='cosine', weight_decay=1e-3,
                         ce_weight=1.0, kl_weight=0.0),
         'Student': dict(steps=12000, batch_size=128, learning_rate=4e-3, schedule='cosine', weight_decay=5e-4,
@@ -60,7 +64,7 @@ LENET = Recipe(
     AFFINE, shrinks_batches=True)
 # Not studied yet: LeNet's values with the learning rates and batches that suit a network of this size.
 ALEXNET = Recipe(
-    _with_augmentation({
+    _for_every_method({
         'Teacher': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-3,
                         ce_weight=1.0, kl_weight=0.0),
         'Student': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=5e-4,
@@ -110,7 +114,7 @@ def training(recipe, method, items, nets='lenet'):
     share = items / NOMINAL
     if 'epochs' in values:
         values = dict(steps=items * values.pop('epochs') // values['batch_size'] + 1, **values)
-    elif method == 'ZSKD' and found.shrinks_batches:
+    elif METHODS[method].from_impressions and not METHODS[method].augment and found.shrinks_batches:
         # Few impressions do better with as many steps of smaller batches and with more weight decay.
         # Otherwise the student learns what is odd about the few there are.
         values.update(batch_size=max(8, round(values['batch_size'] * share ** 0.75)),
