@@ -1,5 +1,5 @@
-"""What the table costs beside its jobs: many jobs that do nothing, on this machine and on a Dask cluster; and a
-large table that is planned, and taken up again with everything done.
+"""What the table costs beside its jobs: many jobs that do nothing, on this machine and on a Dask cluster;
+and a large table that is planned, and taken up again with everything done.
 
     python tests/bench_jobs.py > results/bench_jobs.md
 """
@@ -75,7 +75,8 @@ def on_cluster(kind, jobs, folder):
     processes = []
     try:
         scheduler = ['scheduler', '--host', '127.0.0.1', '--port', '0', '--scheduler-file', place]
-        worker = ['worker', '--scheduler-file', place, '--nthreads', '1', '--no-nanny', '--local-directory', folder]
+        worker = ['worker', '--scheduler-file', place, '--nthreads', '1', '--no-nanny',
+                  '--local-directory', folder]
         for flags in [scheduler] + WORKERS * [worker]:
             processes.append(subprocess.Popen(start[:2] + [start[2] + flags[0], '--no-dashboard'] + flags[1:],
                                               cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))

@@ -4,8 +4,8 @@
     make bench ARGS=--full        and whole jobs as processes, about half an hour
     make bench ARGS=--profile     where the time of our steps goes
 
-Steps are timed as the scripts run them: the graphs of train_w_distill.py and Data_Impressions.py, fed bytes in
-the batches of their recipe, the same fetches, one thread.
+Steps are timed as the scripts run them: the graphs of train_w_distill.py and Data_Impressions.py, fed bytes
+in the batches of their recipe, the same fetches, one thread.
 """
 import contextlib
 import json
@@ -160,12 +160,12 @@ def print_run(costs):
 
     published, fast, ours = hours('published', 0), hours('published', 1), hours('default', 1)
     print('\nOne run of the table, steps times their cost (extrapolated; without evaluation and start-up): '
-          'published recipe on plain graphs %.1f core hours, on ours %.1f, default recipe on ours %.2f; %.0f to 1' %
-          (published, fast, ours, published / ours), flush=True)
+          'published recipe on plain graphs %.1f core hours, on ours %.1f, default recipe on ours %.2f; '
+          '%.0f to 1' % (published, fast, ours, published / ours), flush=True)
 
 
 def print_jobs():
-    """Impressions at rate 1 and a student of them as processes: published (plain graph, our graph), and ours."""
+    """Impressions at rate 1 and a student of them as processes: published (plain graph, ours), and ours."""
     rows = []
     for label, command, recipe in [('published recipe, plain graph', ['tests/textbook_jobs.py'], 'published'),
                                    ('published recipe, our graph', [], 'published'),

@@ -1,4 +1,4 @@
-"""A script's job as the published implementation runs it: on the textbook's graph, with the teacher in every step.
+"""A script's job as the published implementation runs it: the textbook's graph, the teacher in every step.
 
     python tests/textbook_jobs.py train_w_distill.py FLAGS
     python tests/textbook_jobs.py Data_Impressions.py FLAGS
