@@ -27,7 +27,10 @@ class TrainedNetwork:
             raise RunError('%r has no array %r [features, classes]; it is no %s of the networks %r: give another file, '
                            'or its own --nets' % (path, last, role.lower(), pair.name))
         self.classes = arrays[last].shape[1]
-        self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
+        try:
+            self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
+        except RunError as error:
+            raise RunError('%s (as the %s of the networks %r)' % (error, role.lower(), pair.name)) from error
         self.templates = self._arrays[last]
 
     def logits(self, images):
