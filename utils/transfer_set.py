@@ -20,8 +20,8 @@ def transfer_set(settings, inputs, rng):
         images, labels = inputs.dataset.part('train', inputs.pair.image_shape)
         remaining = len(images) - settings.holdout
         if remaining < 1:
-            raise RunError('%s holds %d training images, too few for --holdout %d'
-                           % (inputs.dataset.name, len(images), settings.holdout))
+            raise RunError('%r holds %d training images, too few for --holdout %d'
+                           % (settings.dataset, len(images), settings.holdout))
         images, labels = images[:remaining], labels[:remaining]
         if method.source is SAMPLE:
             sample = stratified_sample(labels, count(settings.rate, len(labels)), rng)
@@ -38,8 +38,8 @@ def held_out(settings, inputs):
     """The last training images, which ``transfer_set`` leaves out, and their labels."""
     images, labels = inputs.dataset.part('train', inputs.pair.image_shape)
     if settings.holdout >= len(images):
-        raise RunError('%s holds %d training images, too few for --holdout %d'
-                       % (inputs.dataset.name, len(images), settings.holdout))
+        raise RunError('%r holds %d training images, too few for --holdout %d'
+                       % (settings.dataset, len(images), settings.holdout))
     return images[-settings.holdout:], labels[-settings.holdout:]
 
 
