@@ -39,8 +39,11 @@ class TrainedNetwork:
         last = '%s/%s' % (role, pair.last_layer)
         if last not in arrays:
             arrays = self._recognised(arrays, last)
-        self.classes = fitting(path, arrays, {last: [None, None]})[last].shape[1]
-        self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
+        try:
+            self.classes = fitting(path, arrays, {last: [None, None]})[last].shape[1]
+            self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
+        except RunError as error:
+            raise RunError('%s (as the %s of the networks %r)' % (error, role.lower(), pair.name)) from error
         self.templates = self._arrays[last]
 
     def _recognised(self, arrays, last):
