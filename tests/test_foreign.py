@@ -10,14 +10,16 @@ import pytest
 import Data_Impressions
 import train_w_distill
 from conftest import HERE
+from test_teachers import python_blocks
 from nets import find_pair
+from utils.datasets import open_dataset
 from utils.files import RunError
 from utils.foreign import ForeignNetwork
 from utils.graph_mode import tf
 from utils.impressions import load_impressions
 from utils.session import new_graph, session
 from utils.teacher_files import Reading
-from utils.trained import open_teacher
+from utils.trained import TrainedNetwork, open_teacher
 
 SHAPE = 8, 8, 3
 IMAGES = np.random.RandomState(1).randint(0, 256, (3,) + SHAPE).astype(np.uint8)
@@ -193,19 +195,43 @@ def test_an_operation_without_gradient_or_unknown(saved, tmp_path):
 
 
 @pytest.fixture(scope='module')
-def keras_teacher(tmp_path_factory):
-    """(a Keras model made by plain Keras in a process of its own, data like those it was trained on, its accuracy)."""
+def keras(tmp_path_factory):
+    """The folder with a network that plain Keras made in a process of its own, saved as docs/teachers.md says.
+
+    Beside it data.npz, like what it was trained on.
+    """
     folder = tmp_path_factory.mktemp('keras')
-    path = str(folder / ('teacher.h5' if tf.__version__.startswith('1.') else 'teacher.keras'))
-    done = subprocess.run([sys.executable, os.path.join(HERE, 'foreign_teacher.py'), path, str(folder / 'data.npz')],
+    only_2 = tf.__version__.startswith('1.')
+    codes = [code for code in python_blocks() if code.startswith('model.') and not (only_2 and '.h5' not in code)]
+    done = subprocess.run([sys.executable, os.path.join(HERE, 'foreign_teacher.py'), 'data.npz', *codes], cwd=str(folder),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     assert done.returncode == 0, done.stderr
-    return path, str(folder / 'data.npz'), float(done.stdout.split()[-1])
+    assert float(done.stdout.split()[-1]) > 0.95
+    return folder
+
+
+@pytest.fixture(scope='module')
+def keras_teacher(keras):
+    """(path of that network, of the data)."""
+    path = keras / 'teacher.keras'
+    return str(path if path.exists() else keras / 'teacher.h5'), str(keras / 'data.npz')
+
+
+def test_keras_networks_are_read_as_they_were_saved(keras):
+    """The same answers from every format."""
+    reading, lenet = Reading((-1.0, 1.0)), find_pair('lenet')
+    images = np.random.RandomState(0).randint(0, 256, (3, 16, 16, 3)).astype(np.uint8)
+    names = [name for name in ('teacher.h5', 'teacher.keras', 'teacher') if (keras / name).exists()]
+    assert len(names) == (1 if tf.__version__.startswith('1.') else 3)
+    teachers = [open_teacher(str(keras / name), lenet, reading) for name in names]
+    for teacher in teachers:
+        assert (teacher.image_shape, teacher.classes, teacher.templates.shape) == ((16, 16, 3), 5, (32, 5))
+        np.testing.assert_allclose(teacher.answers(images), teachers[0].answers(images), rtol=1e-4, atol=1e-4)
 
 
 def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monkeypatch):
     """Batch norm, three channels and five classes into a user's own pair; real images are for the accuracy alone."""
-    path, data, _ = keras_teacher
+    path, data = keras_teacher
     (tmp_path / 'pair.py').write_text(PAIR)
     monkeypatch.setattr(train_w_distill, 'UNSEEN', 100)
     pair = find_pair(str(tmp_path / 'pair.py'))
@@ -216,8 +242,6 @@ def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monk
                           '--dataset=none', '--steps=500'] + common)
     with open(str(tmp_path / 'zskd' / 'result.json')) as file:
         assert json.load(file)['agreement'] > 60
-    from utils.datasets import open_dataset
-    from utils.trained import TrainedNetwork
     images, labels = open_dataset(data, '').part('test', (16, 16, 3))
     student = TrainedNetwork(str(tmp_path / 'zskd' / 'train_params.mat'), pair, 'Student')
     accuracy = 100 * np.mean(student.answers(images).argmax(axis=1) == labels)
@@ -226,7 +250,7 @@ def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monk
 
 
 def test_a_pair_for_other_images_is_named(keras_teacher, tmp_path):
-    path, data, _ = keras_teacher
+    path, data = keras_teacher
     with pytest.raises(RunError, match="16x16x3 .*'lenet' images of 32x32x1.*IMAGE_SHAPE is 16, 16, 3"):
         train_w_distill.main(['--Distillation=ZSKD-1', '--teacher=%s' % path, '--dataset=none',
                               '--train_dir=%s' % tmp_path])

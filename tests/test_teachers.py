@@ -13,7 +13,7 @@ import pytest
 import autotrain
 import Data_Impressions
 import train_w_distill
-from conftest import run_script
+from conftest import ROOT, run_script
 from nets import find_pair
 from nets.build import build, variable_shapes
 from utils import flags, layout
@@ -58,6 +58,40 @@ def arrays(teacher):
 def answers(teacher):
     """What it says of IMAGES."""
     return open_teacher(teacher, LENET).answers(IMAGES)
+
+
+def docs():
+    with open(os.path.join(ROOT, 'docs', 'teachers.md'), encoding='utf-8') as file:
+        return file.read()
+
+
+def python_blocks():
+    """The Python snippets of docs/teachers.md."""
+    return re.findall(r'```python\n(.*?)```', docs(), re.DOTALL)
+
+
+def snippet(word):
+    """The one snippet that holds a word."""
+    found, = [code for code in python_blocks() if word in code]
+    return found
+
+
+def run_snippet(word, folder, **names):
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        exec(snippet(word), names)
+    finally:
+        os.chdir(before)
+
+
+def test_every_command_of_the_docs_can_be_given():
+    lines = re.findall(r'^    python (\S+) (.*)$', docs(), re.MULTILINE)
+    assert len(lines) >= 6
+    parsers = {'Data_Impressions.py': flags.synthesis_flags, 'train_w_distill.py': flags.training_flags,
+               'autotrain.py': flags.table_flags}
+    for script, line in lines:
+        parsers[script](line.split())
 
 
 def channel_first(arrays):
@@ -108,11 +142,8 @@ def write_graph(folder, arrays):
         sess.run(tf.global_variables_initializer())
         for variable in variables:
             variable.load(arrays[variable.op.name[len('net/'):]], sess)
-        tf.train.Saver().save(sess, os.path.join(folder, 'model.ckpt'), global_step=7)
-        frozen = tf.graph_util.convert_variables_to_constants(sess, sess.graph_def, [logits.op.name])
-        with open(os.path.join(folder, 'frozen.pb'), 'wb') as file:
-            file.write(frozen.SerializeToString())
-        tf.saved_model.simple_save(sess, os.path.join(folder, 'saved'), {'images': images}, {'logits': logits})
+        for word in ('Saver', 'simple_save', 'frozen'):
+            run_snippet(word, folder, tf=tf, sess=sess, images=images, logits=logits)
 
 
 @pytest.fixture(scope='module')
@@ -120,7 +151,7 @@ def files(tmp_path_factory, arrays):
     """The folder with the same teacher in every format but PyTorch's own."""
     folder = str(tmp_path_factory.mktemp('formats'))
     join = lambda name: os.path.join(folder, name)  # noqa: E731
-    np.savez(join('in_a_row.npz'), *arrays.values())
+    run_snippet('*arrays', folder, numpy=np, arrays=list(arrays.values()))
     np.savez(join('sorted.npz'), **{name.replace('/', '.'): arrays[name] for name in sorted(arrays)})
     np.savez(join('channel_first.npz'), **channel_first(arrays))
     short = dict(zip(['%s%d' % (word, i) for i in range(1, 6) for word in 'Wb'], arrays.values()))
@@ -134,8 +165,8 @@ def files(tmp_path_factory, arrays):
 
 
 @pytest.mark.parametrize('name', [
-    'in_a_row.npz', 'sorted.npz', 'channel_first.npz', 'short_names.npz', 'matlab.mat', 'keras_2.h5',
-    'keras_3.weights.h5', 'model.keras', 'model.ckpt-7', 'model.ckpt-7.index', 'frozen.pb', 'saved'])
+    'teacher.npz', 'sorted.npz', 'channel_first.npz', 'short_names.npz', 'matlab.mat', 'keras_2.h5',
+    'keras_3.weights.h5', 'model.keras', 'teacher.ckpt', 'teacher.ckpt.index', 'teacher.pb', 'teacher'])
 def test_a_teacher_of_every_format_answers_alike(files, answers, name, capsys):
     teacher = open_teacher(os.path.join(files, name), LENET)
     assert isinstance(teacher, TrainedNetwork)
@@ -151,10 +182,15 @@ def test_a_state_dict_of_pytorch_answers_as_pytorch_does(tmp_path, arrays):
                           nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
                           nn.Linear(84, 10))
     path = str(tmp_path / 'teacher.pt')
-    torch.save({'state_dict': model.state_dict(), 'epoch': 3}, path)
+    run_snippet('torch.save', str(tmp_path), torch=torch, model=model)
+    run_snippet('state_dict().items()', str(tmp_path), numpy=np, model=model)
     with torch.no_grad():
         expected = model(torch.tensor(IMAGES.transpose(0, 3, 1, 2) / 255).float()).numpy()
-    np.testing.assert_allclose(open_teacher(path, LENET).answers(IMAGES), expected, rtol=1e-4, atol=1e-5)
+    for name in 'teacher.pt', 'teacher.npz':
+        answers = open_teacher(str(tmp_path / name), LENET).answers(IMAGES)
+        np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-5)
+    torch.save({'state_dict': model.state_dict(), 'epoch': 3}, path)  # as training scripts do
+    assert open_teacher(path, LENET).classes == 10
     torch.save(model, path)  # a pickle that would have to be run
     with pytest.raises(RunError, match='no plain state dict'):
         open_teacher(path, LENET)
@@ -233,7 +269,7 @@ def test_what_does_not_fit_whole_is_not_recognised(arrays, change):
     assert recognise(found, LENET, 'Teacher', channel_first=True) == (None, None)
 
 
-@pytest.mark.parametrize('name', ['in_a_row.npz', 'keras_2.h5', 'model.keras', 'frozen.pb', 'model.ckpt-7.index'])
+@pytest.mark.parametrize('name', ['teacher.npz', 'keras_2.h5', 'model.keras', 'teacher.pb', 'teacher.ckpt.index'])
 def test_half_a_file_is_named_in_one_line(files, tmp_path, name):
     with open(os.path.join(files, name), 'rb') as file:
         content = file.read()
@@ -264,15 +300,15 @@ def test_nan_under_another_name_is_refused(tmp_path, arrays):
 
 def test_digest_of_folders_and_checkpoints_is_of_their_content(files, tmp_path):
     copies = {}
-    for name in ('saved', 'model.ckpt-7'):
+    for name in ('teacher', 'teacher.ckpt'):
         for file in os.listdir(files):
-            if file.startswith(name):
+            if file == name or file.startswith(name + '.'):
                 source = os.path.join(files, file)
                 (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, str(tmp_path / file))
         copies[name] = str(tmp_path / name)
         assert digest_of(copies[name]) == digest_of(os.path.join(files, name))
-    assert digest_of(copies['model.ckpt-7']) == digest_of(copies['model.ckpt-7'] + '.index')
-    for name, part in (('saved', 'saved/saved_model.pb'), ('model.ckpt-7', 'model.ckpt-7.data-00000-of-00001')):
+    assert digest_of(copies['teacher.ckpt']) == digest_of(copies['teacher.ckpt'] + '.index')
+    for name, part in (('teacher', 'teacher/saved_model.pb'), ('teacher.ckpt', 'teacher.ckpt.data-00000-of-00001')):
         with open(str(tmp_path / part), 'ab') as file:
             file.write(b'x')
         assert digest_of(copies[name]) != digest_of(os.path.join(files, name))
@@ -357,12 +393,12 @@ def test_tables_that_cannot_be(capsys, words, message):
 
 
 def test_a_table_of_ones_own_teacher(tmp_path, small, files):
-    teacher, words = os.path.join(files, 'in_a_row.npz'), ['--runs=1', '--rates', '0.2', '--budget=0.002', '--methods',
+    teacher, words = os.path.join(files, 'teacher.npz'), ['--runs=1', '--rates', '0.2', '--budget=0.002', '--methods',
                                                             'ZSKD', '--root=%s' % tmp_path, '--dataset=%s' % small]
     words.append('--teacher=%s' % teacher)
     done = run_script(['autotrain.py', *words])
     assert done.returncode == 0, done.stderr
-    assert re.search(r'in_a_row.npz. is right about 9\d\.\d % of 500 test images\n', done.stdout)
+    assert re.search(r'teacher.npz. is right about 9\d\.\d % of 500 test images\n', done.stdout)
     assert '| Rate' in done.stdout.replace('|   ', '| ') and 'Teacher' not in done.stdout.split('|', 1)[1]
 
     def to_do(*more):
