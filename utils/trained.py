@@ -30,12 +30,12 @@ class TrainedNetwork:
         self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
         self.templates = self._arrays[last]
 
-    def logits(self, images):
+    def logits(self, images, textbook=False):
         """The network's logits [B, classes] of images float32 [B, *image_shape], in the default graph.
 
-        Its variables get their values by ``restore``.
+        Its variables get their values by ``restore``. textbook: from TensorFlow's own operations alone.
         """
-        logits = build(self.pair, self.role, images, self.classes)
+        logits = build(self.pair, self.role, images, self.classes, textbook=textbook)
         self._variables = network_variables(self.role)
         return logits
 
