@@ -11,10 +11,10 @@ MEMBERS = {'saved_model.pb', 'variables', 'assets', 'assets.extra', 'fingerprint
 
 @contextlib.contextmanager
 def new_folder(path):
-    """Yields the name of a folder to make, which becomes ``path`` when the block ends well, and vanishes otherwise.
+    """Yields the name of a folder to make. It becomes ``path`` when the block ends well, else it vanishes.
 
-    A SavedModel at ``path`` is replaced. Raises RunError where there is anything else, or where the folder cannot be
-    written.
+    A SavedModel at ``path`` is replaced. Raises RunError where anything else is there, or where the folder
+    cannot be written.
     """
     path = os.path.realpath(path)
     check_replaceable(path)
@@ -34,11 +34,12 @@ def new_folder(path):
                 raise
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or error
-        raise RunError('cannot write the folder %r: %s; make room or choose another' % (path, reason)) from error
+        raise RunError('cannot write the folder %r: %s; make room or choose another'
+                       % (path, reason)) from error
 
 
 def check_replaceable(path):
-    """Raises RunError where ``path`` is neither free, nor an empty folder, nor a SavedModel and nothing else."""
+    """Raises RunError where ``path`` is neither free, nor an empty folder, nor a SavedModel alone."""
     if not os.path.lexists(path):
         return
     if not os.path.isdir(path):
@@ -48,5 +49,5 @@ def check_replaceable(path):
     except OSError as error:
         raise RunError('cannot read the folder %r: %s' % (path, error.strerror)) from error
     if members and ('saved_model.pb' not in members or members - MEMBERS):
-        raise RunError('the folder %r holds %r, which is no part of a SavedModel; empty it or give another path'
+        raise RunError('the folder %r holds %r, which no SavedModel has; empty it or give another path'
                        % (path, min(members - MEMBERS or members)))

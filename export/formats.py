@@ -1,4 +1,4 @@
-"""The formats that a network is exported to. What needs plain TensorFlow 2 is done by export/tf2.py, in a child process."""
+"""The formats that a network is exported to. What needs plain TensorFlow 2 is left to export/tf2.py."""
 import io
 import os
 import subprocess
@@ -24,16 +24,16 @@ SUFFIXES = ('.pb', '.npz') + TF2_SUFFIXES
 def check_available(form):
     """Raises RunError where this TensorFlow cannot write the format: a suffix of SUFFIXES, or SAVED_MODEL."""
     if form in TF2_SUFFIXES and tf.__version__.startswith('1.'):
-        raise RunError('TensorFlow %s cannot write %s; run this with TensorFlow 2, which reads the same weights, or '
-                       'choose saved_model, .pb or .npz' % (tf.__version__, form))
+        raise RunError('TensorFlow %s cannot write %s; run this with TensorFlow 2, which reads the same '
+                       'weights, or choose saved_model, .pb or .npz' % (tf.__version__, form))
 
 
 def export(network, image_shape, class_names, form, path):
     """Writes a TrainedNetwork to ``path``. What was there before stays until the new is whole.
 
-    image_shape: (H, W, C) of the images that the export takes; class_names: a sequence of str, empty where they are
-    not known; form: one of SUFFIXES, or SAVED_MODEL. Raises RunError where the network cannot be written in that
-    format, or the path cannot be written.
+    image_shape: (H, W, C) of the images that the export takes; class_names: a sequence of str, empty where
+    they are not known; form: one of SUFFIXES, or SAVED_MODEL. Raises RunError where the network cannot be
+    written in that format, or the path cannot be written.
     """
     check_available(form)
     graph = serving_graph(network, image_shape)
@@ -73,7 +73,7 @@ def npz(weights, class_names):
 
 
 def frozen(sess, graph, class_names=()):
-    """The bytes of a GraphDef: the ServingGraph with its variables as constants, and a constant class_names."""
+    """The bytes of a GraphDef: the ServingGraph with constants for variables, and a constant class_names."""
     outputs = list(graph.outputs)
     if class_names:
         outputs.append(tf.constant(list(class_names), name=CLASS_NAMES).op.name)
@@ -81,9 +81,10 @@ def frozen(sess, graph, class_names=()):
 
 
 def from_tf2(sess, graph, class_names, form):
-    """The bytes of a file of one of TF2_SUFFIXES, written by a child process: in this one TensorFlow 2 is switched off."""
+    """The bytes of a file of one of TF2_SUFFIXES. A child writes it: here TensorFlow 2's own ways are off."""
     with tempfile.TemporaryDirectory() as folder:
-        source, target, names = [os.path.join(folder, name) for name in ('source', 'network' + form, 'names.json')]
+        source, target, names = [os.path.join(folder, name)
+                                 for name in ('source', 'network' + form, 'names.json')]
         if form == '.tflite':
             save_saved_model(sess, graph, (), source)
         else:

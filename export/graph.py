@@ -23,8 +23,8 @@ class ServingGraph(NamedTuple):
 def serving_graph(network, image_shape):
     """A new default graph with the ServingGraph of a TrainedNetwork.
 
-    image_shape: (H, W, C) of the images that it takes. They are resized as the scripts resize them. The network is
-    built from TensorFlow's own operations alone.
+    image_shape: (H, W, C) of the images that it takes. They are resized as the scripts resize them. The
+    network is built from TensorFlow's own operations alone.
     """
     new_graph(seed=0)
     pixels = tf.placeholder(tf.uint8, [None, *image_shape], 'images')

@@ -1,7 +1,7 @@
-"""A frozen graph as a Keras model of Keras' own layers and operations, so that load_model needs no other code.
+"""A frozen graph as a Keras model of Keras' own layers and operations: load_model needs no other code.
 
-Convolutions, dense layers and batch norm become layers with weights; what has no layer becomes an operation of
-keras.ops.
+Convolutions, dense layers and batch norm become layers with weights. What Keras has no layer for becomes an
+operation of keras.ops.
 """
 import keras
 import numpy as np
@@ -12,7 +12,8 @@ ACTIVATIONS = {'Relu': 'relu', 'Relu6': 'relu6', 'Elu': 'elu', 'Sigmoid': 'sigmo
                'Softplus': 'softplus', 'Softmax': 'softmax'}
 ARITHMETIC = {'Add': ops.add, 'AddV2': ops.add, 'BiasAdd': ops.add, 'Sub': ops.subtract, 'Mul': ops.multiply,
               'RealDiv': ops.true_divide, 'FloorDiv': ops.floor_divide, 'Maximum': ops.maximum,
-              'Minimum': ops.minimum, 'Square': ops.square, 'Rsqrt': ops.rsqrt, 'Sqrt': ops.sqrt, 'Exp': ops.exp}
+              'Minimum': ops.minimum, 'Square': ops.square, 'Rsqrt': ops.rsqrt, 'Sqrt': ops.sqrt,
+              'Exp': ops.exp}
 REDUCTIONS = {'Mean': ops.mean, 'Max': ops.max, 'Sum': ops.sum}
 OUTPUTS = 'logits', 'probabilities', 'classes'
 
@@ -25,7 +26,7 @@ def keras_model(definition):
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(definition, name='')
-    sess = tf.compat.v1.Session(graph=graph)  # not as a context: the layers' variables would go into its graph
+    sess = tf.compat.v1.Session(graph=graph)  # no context: the layers' variables would go into its graph
     translation = _Translation(graph, sess)
     model = keras.Model(translation.images, {name: translation.found[name] for name in OUTPUTS})
     images = np.random.RandomState(0).randint(0, 256, (8, *translation.images.shape[1:])).astype(np.uint8)
@@ -41,14 +42,15 @@ class _Translation:
     | attribute | content |
     | --- | --- |
     | images | the model's input |
-    | found | {operation name: its output, a KerasTensor, or an array where it does not depend on the images} |
+    | found | {operation name: its output: a KerasTensor, or an array if no image has a part in it} |
     """
 
     def __init__(self, graph, sess):
         self._sess, self._names, self.found = sess, set(), {}
         for op in graph.get_operations():
             if op.type == 'Placeholder':
-                self.images = keras.Input(op.outputs[0].shape[1:], dtype=op.outputs[0].dtype.name, name=op.name)
+                pixels = op.outputs[0]
+                self.images = keras.Input(pixels.shape[1:], dtype=pixels.dtype.name, name=op.name)
                 self.found[op.name] = self.images
             elif all(self._is_constant(tensor.op) for tensor in op.inputs):
                 self.found[op.name] = sess.run(op.outputs[0])
@@ -84,11 +86,12 @@ class _Translation:
             return kind(op.get_attr('ksize')[1:3], op.get_attr('strides')[1:3],
                         op.get_attr('padding').decode().lower())(x)
         if op.type == 'LRN':
-            return _local_response_norm(x, *[op.get_attr(name) for name in ('depth_radius', 'bias', 'alpha', 'beta')])
+            return _local_response_norm(x, *map(op.get_attr, ('depth_radius', 'bias', 'alpha', 'beta')))
         if op.type == 'Conv2D' and op.get_attr('padding') != b'EXPLICIT':
             kernel, = others
             return self._layer(op, layers.Conv2D, kernel, kernel.shape[3], kernel.shape[:2],
-                               strides=op.get_attr('strides')[1:3], dilation_rate=op.get_attr('dilations')[1:3],
+                               strides=op.get_attr('strides')[1:3],
+                               dilation_rate=op.get_attr('dilations')[1:3],
                                padding=op.get_attr('padding').decode().lower())
         if op.type == 'MatMul' and self._is_constant(op.inputs[1].op) and not op.get_attr('transpose_a'):
             kernel = others[0].T if op.get_attr('transpose_b') else others[0]
@@ -107,19 +110,19 @@ class _Translation:
         return result
 
     def _added(self, op):
-        """(the only operation that uses ``op``, the vector that it adds), or (None, None) where it does not."""
+        """(the only operation that uses ``op``, the vector that it adds); (None, None) where it adds none."""
         users = op.outputs[0].consumers()
         if len(users) == 1 and users[0].type in ('Add', 'AddV2', 'BiasAdd') and users[0].inputs[0].op is op:
-            vector = self._sess.run(users[0].inputs[1]) if self._without_images(users[0].inputs[1].op) else None
-            if vector is not None and vector.shape == (op.outputs[0].shape[-1],):
-                return users[0], vector
+            added = users[0].inputs[1]
+            if added.shape == op.outputs[0].shape[-1:] and self._without_images(added.op):
+                return users[0], self._sess.run(added)
         return None, None
 
     def _without_images(self, op):
         return op.type != 'Placeholder' and all(self._without_images(tensor.op) for tensor in op.inputs)
 
     def _batch_norm(self, op):
-        """Translates the product and the sum of tf.nn.batch_normalization; False where ``op`` is not such a product."""
+        """Translates the product ``op`` and the sum of tf.nn.batch_normalization; False if it is another."""
         added, _ = self._added(op)
         try:  # x * (rsqrt(variance + epsilon) * scale) + (offset - mean * that)
             factor, offset = op.inputs[1].op, added.inputs[1].op
@@ -138,7 +141,7 @@ class _Translation:
         return True
 
     def _name(self, op):
-        """A layer's name, from that of its variable: conv0 for Student/conv0/weights; None where that is taken."""
+        """A layer's name: conv0 for the variable Student/conv0/weights; None where that is taken."""
         variable = op.inputs[1].op.name
         if variable.endswith('/read'):
             variable = variable[:-len('/read')]

@@ -1,10 +1,10 @@
-"""What plain TensorFlow 2 writes: TFLite and Keras files. export/formats.py starts this as a process of its own.
+"""What plain TensorFlow 2 writes: TFLite and Keras files. export/formats.py starts this as a child process.
 
     python -m export.tf2 SAVED_MODEL FILE.tflite NAMES.json
     python -m export.tf2 FROZEN_GRAPH FILE.keras NAMES.json
 
-NAMES.json holds the list of the classes' names, [] where none are known. What cannot be done ends with status 1 and
-one line on stderr.
+NAMES.json holds the list of the classes' names, [] where none are known. Whatever fails ends it with status 1
+and a last line on stderr that says why.
 """
 import json
 import os
@@ -26,7 +26,7 @@ def main(source, target, names_file):
     else:
         save_keras(source, target, names)
     if names and not target.endswith('.h5'):
-        # TFLite's associated files are a ZIP archive behind the model, and a .keras file is an archive itself.
+        # TFLite's associated files are a ZIP archive behind the model; a .keras file is an archive itself.
         with zipfile.ZipFile(target, 'a') as archive:
             archive.writestr('class_names.txt', ''.join(name + '\n' for name in names))
 
@@ -40,9 +40,9 @@ def save_keras(source, target, names):
     model.save(target)
     if target.endswith('.h5'):
         with h5py.File(target, 'a') as file:
-            # What model.save writes here leaves out where an operation comes from, and then no load_model finds it.
-            config = dict(class_name='Functional', config=keras.saving.serialize_keras_object(model)['config'])
-            file.attrs['model_config'] = json.dumps(config)
+            # What model.save writes here does not say where operations come from: load_model finds none.
+            config = keras.saving.serialize_keras_object(model)['config']
+            file.attrs['model_config'] = json.dumps({'class_name': 'Functional', 'config': config})
             if names:
                 file.attrs['class_names'] = names
 

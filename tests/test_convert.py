@@ -1,4 +1,4 @@
-"""Exports: each format is loaded by its own tools, in a process without this project, and answers as the scripts do."""
+"""Exports: each format, loaded by its own tools in a process of its own, answers as the scripts do."""
 import json
 import os
 import subprocess
@@ -109,7 +109,7 @@ def student(tmp_path_factory, data):
     """The weights of a student of MNIST that was trained for a moment, with its record beside it."""
     folder = str(tmp_path_factory.mktemp('student'))
     with mock.patch.object(train_w_distill, 'EVALUATIONS', 1):
-        train_w_distill.main(['--train_dir=' + folder, '--data=' + data, '--steps=150', '--learning_rate=0.004'])
+        train_w_distill.main(['--train_dir=' + folder, '--data=' + data, '--steps=150'])
     return os.path.join(folder, 'train_params.mat')
 
 
@@ -123,7 +123,7 @@ def digits(student, data, mnist):
 
 @pytest.fixture(scope='module')
 def colour(tmp_path_factory):
-    """A colour student of 5 classes as it starts, with moving averages that matter; no record says what it is of."""
+    """A colour student of 5 classes as it starts, with moving averages that matter, and without a record."""
     new_graph(3)
     build(find_pair('alexnet'), 'Student', tf.placeholder(tf.float32, [None, 32, 32, 3]), 5)
     with session(1) as sess:
@@ -177,7 +177,7 @@ def saved_model(digits, tmp_path_factory):
 
 
 def check_answers(loader, cases):
-    """What the program of LOADERS makes of exports, {path: Case}, is what the scripts say; {path: answers}."""
+    """A program of LOADERS answers as the scripts do; cases: {path of an export: Case}. {path: answers}."""
     for place, case in cases.items():
         np.save(place + '.images.npy', case.images)
     done = subprocess.run([sys.executable, '-c', ANSWER.replace('for', LOADERS[loader] + 'for', 1), *cases],
@@ -198,7 +198,8 @@ def check(answers, logits):
     np.testing.assert_array_equal(answers['classes'], logits.argmax(axis=1))
     if 'probabilities' in answers:
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        np.testing.assert_allclose(answers['probabilities'], powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
+        np.testing.assert_allclose(answers['probabilities'], powers / powers.sum(axis=1, keepdims=True),
+                                   atol=1e-5)
 
 
 def test_saved_model(saved_model, digits, colour, own, tmp_path):
@@ -212,11 +213,10 @@ def test_saved_model(saved_model, digits, colour, own, tmp_path):
 
 def test_saved_model_by_its_command(saved_model, digits, tmp_path):
     np.save(str(tmp_path / 'images.npy'), digits.images)
-    done = subprocess.run([sys.executable, '-m', 'tensorflow.python.tools.saved_model_cli', 'run', '--dir', saved_model,
-                           '--tag_set', 'serve', '--signature_def', 'serving_default', '--inputs',
-                           'images=images.npy', '--outdir', '.'],
-                          cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          universal_newlines=True)
+    command = [sys.executable, '-m', 'tensorflow.python.tools.saved_model_cli', 'run', '--dir', saved_model]
+    done = subprocess.run(command + ['--tag_set', 'serve', '--signature_def', 'serving_default', '--inputs',
+                                     'images=images.npy', '--outdir', '.'], cwd=str(tmp_path),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     assert done.returncode == 0, done.stdout
     check({name: np.load(str(tmp_path / (name + '.npy'))) for name in ('logits', 'probabilities', 'classes')},
           digits.logits)
@@ -251,9 +251,10 @@ def test_tflite(digits, tmp_path):
 
 @needs_tf2
 def test_keras(digits, colour, tmp_path):
-    """The second has batch norm and local response normalisation, and gets its class names from a data set."""
+    """The second has batch norm and local response normalisation; a data set names its classes."""
     import h5py
-    first, second, names = str(tmp_path / 'digits.keras'), str(tmp_path / 'colour.h5'), np.array(list('abcde'))
+    first, second = str(tmp_path / 'digits.keras'), str(tmp_path / 'colour.h5')
+    names = np.array(list('abcde'))
     np.savez(str(tmp_path / 'names.npz'), class_names=names, **colour_images(labels=5, side=32))
     convert.main(digits.flags + ['--to', first])
     convert.main(colour.flags + ['--to', second, '--dataset', str(tmp_path / 'names.npz')])
@@ -284,7 +285,8 @@ def test_what_needs_tensorflow_2_says_so(student, tmp_path):
 def colour_images(labels, side):
     """The arrays of a data set of 9 + 9 colour images of one's own."""
     images = np.full((9, side, side, 3), 200, np.uint8)
-    return {'x_train': images, 'x_test': images, 'y_train': np.arange(9) % labels, 'y_test': np.full(9, labels - 1)}
+    return {'x_train': images, 'y_train': np.arange(9) % labels,
+            'x_test': images, 'y_test': np.full(9, labels - 1)}
 
 
 @pytest.mark.parametrize('old', [(28, 28), (64, 64), (20, 30), (8, 512), (100, 37), (32, 20), (33, 31)])
@@ -313,9 +315,10 @@ def test_what_is_written_is_said(student, teacher, tmp_path, capsys):
     convert.main([student, '--to', str(tmp_path / 'c.npz'), '--dataset', 'none'])
     convert.main([teacher, '--to', str(tmp_path / 'd.npz')])
     lines = capsys.readouterr().out.split('\n')
-    assert 'student of lenet, images uint8 [N, 28, 28, 1], 10 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)' in lines[0]
+    assert 'student of lenet, images uint8 [N, 28, 28, 1], 10 classes (0, 1, 2, 3, 4' in lines[0]
     assert 'images uint8 [N, 28, 28, 1], 10 classes (T-shirt, trouser' in lines[1]
-    assert 'images uint8 [N, 32, 32, 1], 10 classes, %d bytes' % (tmp_path / 'c.npz').stat().st_size in lines[2]
+    size = (tmp_path / 'c.npz').stat().st_size
+    assert 'images uint8 [N, 32, 32, 1], 10 classes, %d bytes' % size in lines[2]
     assert 'teacher of lenet' in lines[3]
 
 
@@ -330,18 +333,19 @@ def copied(student, folder, **arguments):
     return str(folder / 'train_params.mat')
 
 
-@pytest.mark.parametrize('arguments, message', [
-    ({'dataset': 'gone.npz'}, 'give its path with --dataset, or --dataset none'),
-    ({'nets': 'mine.py'}, "is of the networks 'mine.py', says its record; give their file with --nets"),
-    ({'nets': 'alexnet'}, 'holds no network of alexnet; give another file, or its own --nets')])
-def test_a_record_that_does_not_help(student, tmp_path, arguments, message):
-    with pytest.raises(RunError, match=message):
-        convert.main([copied(student, tmp_path, **arguments), '--to', str(tmp_path / 'out.npz')])
-    assert not (tmp_path / 'out.npz').exists()
+def test_a_record_that_does_not_help(student, small, tmp_path):
+    for arguments, message in (
+            ({'dataset': 'gone.npz'}, 'gone.npz.*give its path with --dataset, or --dataset none'),
+            ({'dataset': small}, 'is not as it was.*give its path with --dataset, or --dataset none'),
+            ({'nets': 'mine.py'}, "is of the networks 'mine.py', .*; give their file with --nets"),
+            ({'nets': 'alexnet'}, 'holds no network of alexnet; give another file, or its own --nets')):
+        with pytest.raises(RunError, match=message):
+            convert.main([copied(student, tmp_path, **arguments), '--to', str(tmp_path / 'out.npz')])
+        assert not (tmp_path / 'out.npz').exists()
 
 
 def test_a_data_set_of_other_classes_or_colours_is_refused(student, colour, tmp_path):
-    for labels, message in ((5, 'knows 10 classes and the data set .* has 5'), (10, 'takes images of 1 channels')):
+    for labels, message in (5, 'knows 10 classes and .* has 5'), (10, 'takes images of 1 channels'):
         np.savez(str(tmp_path / 'own.npz'), **colour_images(labels, side=16))
         with pytest.raises(RunError, match=message):
             convert.main([student, '--to', str(tmp_path / 'out.npz'), '--dataset', str(tmp_path / 'own.npz')])
@@ -350,11 +354,12 @@ def test_a_data_set_of_other_classes_or_colours_is_refused(student, colour, tmp_
 
 def test_what_is_no_file_of_weights_is_said_in_a_line(tmp_path):
     done = run_script(['convert.py', 'gone.mat', '--to', tmp_path / 'digits.pb'])
-    assert done.returncode == 1 and done.stderr.endswith("error: no file 'gone.mat'; check the path, or make it first\n")
+    assert done.returncode == 1
+    assert done.stderr.endswith("error: no file 'gone.mat'; check the path, or make it first\n")
     assert os.listdir(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize('to', [[], ['saved_model'], ['digits.onnx'], ['saved_model', 'a', 'b'], ['a.pb', 'b.pb']])
+@pytest.mark.parametrize('to', [[], ['saved_model'], ['a.onnx'], ['saved_model', 'a', 'b'], ['a.pb', 'b']])
 def test_a_format_that_is_none(student, to):
     with pytest.raises(SystemExit) as ended:
         convert.main([student, '--to'] + to)
@@ -372,13 +377,13 @@ def test_a_saved_model_replaces_a_saved_model_alone(own, tmp_path):
     assert (tmp_path / 'out' / 'saved_model.pb').stat().st_size > 1000
     (tmp_path / 'out' / 'thesis.tex').write_text('mine')
     before = sorted(os.listdir(str(tmp_path / 'out')))
-    with pytest.raises(RunError, match="holds 'thesis.tex', which is no part of a SavedModel"):
+    with pytest.raises(RunError, match="holds 'thesis.tex', which no SavedModel has"):
         export()
     assert sorted(os.listdir(str(tmp_path / 'out'))) == before
     assert not [name for name in os.listdir(str(tmp_path)) if name.endswith('.tmp')]
 
 
-@pytest.mark.parametrize('to', [['saved_model', '{}/file/served'], ['saved_model', '{}/file'], ['{}/file/x.pb']])
+@pytest.mark.parametrize('to', [['saved_model', '{}/file/new'], ['saved_model', '{}/file'], ['{}/file/x.pb']])
 def test_a_place_that_cannot_be_written(own, tmp_path, to):
     (tmp_path / 'file').write_text('mine')
     before = sorted(os.listdir(str(tmp_path)))

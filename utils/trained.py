@@ -24,8 +24,8 @@ class TrainedNetwork:
         self.path, self.pair, self.role = path, pair, role
         last = '%s/%s' % (role, pair.last_layer)
         if arrays.get(last) is None or arrays[last].ndim != 2:
-            raise RunError('%r has no array %r [features, classes]; it is no %s of the networks %r: give another file, '
-                           'or its own --nets' % (path, last, role.lower(), pair.name))
+            raise RunError('%r has no array %r [features, classes]; it is no %s of the networks %r: give '
+                           'another file, or its own --nets' % (path, last, role.lower(), pair.name))
         self.classes = arrays[last].shape[1]
         self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
         self.templates = self._arrays[last]
