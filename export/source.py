@@ -19,7 +19,7 @@ def network_of(path, nets=None):
     the file holds no such network.
     """
     arrays, digest = mat_arrays(path)
-    record = record_of(path, digest, records_of_weights(path)) or {}
+    record = record_of(digest, records_of_weights(path)) or {}
     recorded = said(record, 'arguments', 'nets')
     if nets is None and recorded is not None and recorded not in PAIRS:
         raise RunError('%r is of the networks %r, says its record; give their file with --nets'

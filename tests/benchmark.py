@@ -20,17 +20,17 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import numpy as np  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
-from tabulate import tabulate  # noqa: E402
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tabulate import tabulate
 
-import train_w_distill  # noqa: E402
-from nets.lenet import build_lenet  # noqa: E402
-from plain_form import plain_lenet  # noqa: E402
-from utils import flags, recipes, synthesis  # noqa: E402
-from utils.methods import METHODS  # noqa: E402
-from utils.results import versions  # noqa: E402
-from utils.session import session  # noqa: E402
+import train_w_distill
+from nets.lenet import build_lenet
+from plain_form import plain_lenet
+from utils import flags, recipes, synthesis
+from utils.methods import METHODS
+from utils.results import versions
+from utils.session import session
 
 FORMS = {'plain': plain_lenet, 'ours': build_lenet}
 REPETITIONS = 12

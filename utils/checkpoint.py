@@ -1,4 +1,4 @@
-"""What a long job has come to, kept in one file, so that the same command goes on after the job was killed."""
+"""What a long job has come to, kept in one file: the same command goes on from it after a kill."""
 import hashlib
 import io
 import json

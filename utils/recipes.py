@@ -1,6 +1,6 @@
 """The value of every hyper-parameter, per recipe, pair, method and number of images: the one place to change one.
 
-``default`` is this project's own recipe (how its values were chosen: results/STUDIES.md). ``published`` is that of the
+``default`` is this project's own recipe (how its values were chosen: docs/studies.md). ``published`` is that of the
 TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats its recipe.
 What each hyper-parameter means is in utils/hyper_parameters.py.
 """
@@ -140,7 +140,8 @@ def nominal(dataset):
 def training_settings(given, available):
     """All settings of a training as a Namespace: what was ``given`` as {flag: value}, the rest from its recipe.
 
-    available: training images of the data set. Adds ``method`` and ``rate``. Raises ValueError for values that do not go together, and for a given value that would do nothing.
+    available: training images of the data set. Adds ``method`` and ``rate``. Raises ValueError for values that
+    do not go together, and for a given value that would do nothing.
     """
     distillation, _, rate = given['Distillation'].partition('-')
     method = method_for(given['main_scope'], distillation, given['augment'])
@@ -150,10 +151,12 @@ def training_settings(given, available):
     else:
         items = count(rate, max(1, available - given['holdout']))
     values = training(given['recipe'], method.name, items, given['nets'])
-    for name in given:
+    for name, value in given.items():
         reason = why_without_effect(name, method)
-        if reason:
+        if reason and value is not False:
             raise ValueError('--%s does nothing %s' % (name, reason))
+    if given['any_teacher'] and given['dataset'] == 'none':
+        raise ValueError('--any_teacher does nothing without a data set')
     if method.has_teacher:
         values['teacher'] = 'Lenet5'
     if method.from_impressions:
@@ -174,7 +177,7 @@ def why_without_effect(flag, method):
     """Why a flag of a training does nothing for a method, in words; '' where it does something."""
     if flag in hyper_parameters.AUGMENTATION and not method.augment:
         return 'without --augment'
-    if flag in ('temperature', 'teacher') and not method.has_teacher:
+    if flag in ('temperature', 'teacher', 'any_teacher') and not method.has_teacher:
         return 'without a teacher; use --Distillation'
     if flag == 'impressions' and not method.from_impressions:
         return 'without --Distillation ZSKD-R'
@@ -204,7 +207,8 @@ def tables(rows_of):
     for recipe, pairs in RECIPES.items():
         for nets in pairs:
             rows = rows_of(recipe, nets)
-            names = list(dict.fromkeys(name for row in rows for name in row))
+            longest_first = sorted(rows, key=len, reverse=True)  # so that the temperature comes before the copies
+            names = list(dict.fromkeys(name for row in longest_first for name in row))
             cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-')
                       for name in names] for row in rows]
             texts.append('--recipe %s --nets %s:\n\n%s' % (recipe, nets, tabulate(

@@ -32,8 +32,10 @@ def results_markdown(rows):
     methods = [method for method in METHODS.values() if any(name == method.name for _, name in cells)]
     lines = [['%g' % rate] + [_cell(cells.get((rate, method.name), [])) for method in methods]
              for rate in sorted({rate for rate, _ in cells}, reverse=True)]
+    if not lines:
+        return ''
     return tabulate(lines, ['Rate'] + [method.label for method in methods], tablefmt='github',
-                    disable_numparse=True, colalign=['right'] + ['center'] * len(methods)) + '\n' if lines else ''
+                    disable_numparse=True, colalign=['right'] + ['center'] * len(methods)) + '\n'
 
 
 def _cell(accuracies):

@@ -23,10 +23,10 @@ class TrainedNetwork:
         arrays, self.digest = mat_arrays(path)
         self.path, self.pair, self.role = path, pair, role
         last = '%s/%s' % (role, pair.last_layer)
-        if arrays.get(last) is None or arrays[last].ndim != 2:
+        if last not in arrays:
             raise RunError('%r has no array %r [features, classes]; it is no %s of the networks %r: give '
                            'another file, or its own --nets' % (path, last, role.lower(), pair.name))
-        self.classes = arrays[last].shape[1]
+        self.classes = fitting(path, arrays, {last: [None, None]})[last].shape[1]
         self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
         self.templates = self._arrays[last]
 
@@ -63,4 +63,8 @@ def open_teacher(path, pair):
                        'give a teacher that was trained on every class' % (path, without[0], pair.last_layer))
     if teacher.classes < 2:
         raise RunError('%r: a teacher of one class has nothing to teach' % path)
+    directions = teacher.templates / np.linalg.norm(teacher.templates, axis=0)
+    if np.allclose(directions, directions[:, :1], atol=1e-6):
+        raise RunError('%r: all classes are alike in %s of the teacher; give a teacher that has been trained'
+                       % (path, pair.last_layer))
     return teacher
