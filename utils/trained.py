@@ -57,12 +57,12 @@ class TrainedNetwork:
               % (self.path, network, ', '.join('%s = %s' % names for names in layers.items())))
         return found
 
-    def logits(self, images):
+    def logits(self, images, textbook=False):
         """The network's logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph.
 
-        Its variables get their values by ``restore``.
+        Its variables get their values by ``restore``. textbook: from TensorFlow's own operations alone.
         """
-        logits = build(self.pair, self.role, self.reading.scaled(images), self.classes)
+        logits = build(self.pair, self.role, self.reading.scaled(images), self.classes, textbook=textbook)
         self._variables = network_variables(self.role)
         return logits
 
