@@ -78,7 +78,7 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
     graph = build_search(teacher, len(batches[0]), settings)
     kept = checkpoint.load() if checkpoint else {}
     impressions, finished = ([kept['impressions']], int(kept['batches'])) if kept else ([], 0)
-    with session(settings.threads) as sess, \
+    with session(settings.threads, settings.device) as sess, \
             Progress(len(batches) * settings.iterations, label, finished * settings.iterations) as progress:
         teacher.restore(sess)
         for number, batch in enumerate(batches):

@@ -30,7 +30,7 @@ from utils import datasets, layout, recipes
 from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.flags import available_images, command_line, table_flags
-from utils.jobs import Job, LocalPool, run_jobs
+from utils.jobs import Job, LocalPool, run_jobs, visible_gpus
 from utils.methods import METHODS
 from utils.processes import local_command, share_done, shell_line
 from utils.records import finished_row
@@ -136,7 +136,7 @@ def teacher_flags(args, run_number):
 
 def common_flags(args, run_number):
     return dict(recipe=args.recipe, nets=args.nets, dataset=args.dataset, data=args.data, threads=args.threads,
-                seed=args.seed + run_number)
+                device=args.device, seed=args.seed + run_number)
 
 
 def scaled(settings_for, flags, name, budget):
@@ -179,7 +179,8 @@ def pool_for(args, data):
     """Where jobs run: on this machine, or on the workers of a cluster; data: path of the data set's file."""
     variables = dict(OMP_NUM_THREADS=str(args.threads), OPENBLAS_NUM_THREADS=str(args.threads))
     if not args.scheduler:
-        return LocalPool(args.jobs, variables)
+        gpus = visible_gpus() if args.device == 'gpu' else []
+        return LocalPool(args.jobs, variables, gpus)
     try:
         from utils.cluster import ClusterPool
     except ImportError as error:

@@ -83,7 +83,7 @@ def evaluation_set(settings, inputs):
     """
     if inputs.dataset is None:
         rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
-        hyper_parameters = Namespace(seed=settings.seed, threads=settings.threads,
+        hyper_parameters = Namespace(seed=settings.seed, threads=settings.threads, device=settings.device,
                                      **synthesis(settings.recipe, UNSEEN, settings.nets))
         images, _ = data_impressions(inputs.teacher, UNSEEN, hyper_parameters, rng, 'unseen impressions')
         answers = inputs.teacher.answers(images, settings.threads).argmax(axis=1)
@@ -110,7 +110,7 @@ def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint
     new_graph(settings.seed)
     graph = build_training(settings, inputs.pair, inputs.classes)
     evaluate_every = max(1, settings.steps // EVALUATIONS)
-    with session(settings.threads) as sess, Curves(settings.train_dir) as curves:
+    with session(settings.threads, settings.device) as sess, Curves(settings.train_dir) as curves:
         sess.run(tf.global_variables_initializer())
         state = resume(sess, checkpoint)
         for point in state.points:

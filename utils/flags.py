@@ -8,7 +8,7 @@ import sys
 from nets import PAIRS
 from utils import datasets, hyper_parameters, recipes
 from utils.datasets import DATASETS
-from utils.jobs import available_cores
+from utils.jobs import available_cores, visible_gpus
 from utils.methods import DISTILLATIONS, METHODS, TABLE
 from utils.teacher_files import FLAGS, FORMATS
 
@@ -112,8 +112,8 @@ def table_flags(argv=None):
     add('--rates', default=recipes.RATES, type=rate, nargs='+', metavar='R', help='in %% of 60,000')
     add('--methods', choices=list(METHODS), nargs='+',
         help='columns of the table; without --teacher the teacher is one (default: %s)' % ' '.join(TABLE))
-    add('--jobs', default=available_cores(), type=number(int, 1, 1024),
-        help='processes at a time, on this machine')
+    add('--jobs', type=number(int, 1, 1024),
+        help='processes at a time, on this machine (default: as many as it has cores, or GPUs with --device gpu)')
     add('--scheduler', type=path, metavar='ADDRESS',
         help="run on the workers of a Dask cluster instead: its scheduler's address (tcp://host:8786) or file")
     add('--budget', default=1.0, type=number(float, 0, above=True), help='factor on all steps and iterations')
@@ -133,6 +133,7 @@ def table_flags(argv=None):
                 parser.error('--%s goes with --teacher' % flag)
     args.nets = with_nets(vars(args))['nets']
     args.rates = sorted(set(args.rates))
+    args.jobs = args.jobs or (available_cores() if args.device == 'cpu' else max(1, len(visible_gpus())))
     args.root = args.root or default_root(args.dataset, args.teacher)
     args.methods = table_methods(parser, args)
     args.training = job_flags(parser, 'training', args.training, training_parser(),
@@ -266,6 +267,8 @@ def add_common(parser):
     add('--seed', default=0, type=number(int, 0, 2 ** 31 - 1), help='of every random draw')
     add('--threads', default=1, type=number(int, 1, 1024),
         help='CPU threads per process; with 1 the same bytes come out every time')
+    add('--device', default='cpu', choices=['cpu', 'gpu'],
+        help='where networks are trained and impressions are searched for; on a GPU bytes differ')
 
 
 def add_dataset(parser):
