@@ -48,7 +48,8 @@ def fingerprint(settings, digests):
 
 def digests_of(files):
     """{role: SHA-256} of a job's input files as they are now, None where one cannot be read."""
-    return {role: digest_of(place) if role == 'teacher' else digest(place) for role, place in files.inputs.items()}
+    return {role: digest_of(place) if role == 'teacher' else digest(place)
+            for role, place in files.inputs.items()}
 
 
 def what_decides(record):
@@ -150,7 +151,7 @@ def check_impressions(impressions, teacher):
     if made_of != teacher.digest:
         raise RunError('%r was made from another teacher than %r; make it again, or give its own with --teacher'
                        % (path, teacher.path))
-    then, now = (reading.flags() for reading in (Reading.of(Namespace(**record['arguments'])), teacher.reading))
+    then, now = Reading.of(Namespace(**record.get('arguments', {}))).flags(), teacher.reading.flags()
     if then != now:
         raise RunError('%r was made with %s; make it again, or give the same flags'
                        % (path, differences(then, now)))
