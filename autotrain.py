@@ -1,5 +1,5 @@
 """The whole table: for every run its own teacher, student alone, impressions, and students distilled
-from impressions (plain and augmented) and from real images, at every rate. With --teacher the students of that one.
+from impressions (plain and augmented) and from real images, at every rate. With --teacher its students alone.
 
     python autotrain.py                                       five runs, five rates
     python autotrain.py --runs 1 --rates 1 10 --budget 0.1    a quick look
@@ -92,11 +92,13 @@ def plan(args):
 
 
 def training_job(args, method, rate, run_number, available, needed=None):
-    """The Job of one training; needed: the Job whose output it learns from, None where it was there before."""
-    flags = dict(main_scope=method.role, Distillation=method.source.distillation, augment=method.augment, holdout=0,
-                 train_dir=layout.run_folder(args.root, method.name, rate, run_number), any_teacher=args.any_teacher)
+    """The Job of one training; needed: the Job whose output it learns from, if there is one."""
+    flags = dict(main_scope=method.role, Distillation=method.source.distillation, augment=method.augment,
+                 train_dir=layout.run_folder(args.root, method.name, rate, run_number), holdout=0,
+                 any_teacher=args.any_teacher)
     if method.has_teacher:
-        flags.update(teacher_flags(args, run_number), Distillation='%s-%g' % (method.source.distillation, rate))
+        flags.update(teacher_flags(args, run_number))
+        flags['Distillation'] = '%s-%g' % (method.source.distillation, rate)
     if method.from_impressions:
         flags['impressions'] = layout.run_impressions(args.root, method.source, run_number)
     flags.update((flag, value) for flag, value in args.training.items()
@@ -111,7 +113,7 @@ def training_job(args, method, rate, run_number, available, needed=None):
 
 
 def synthesis_job(args, source, rate, run_number, teacher):
-    """The Job that makes one run's impressions; teacher: the Job that trains theirs, None for the user's own."""
+    """The Job that makes one run's impressions; teacher: the Job that trains theirs, None for one's own."""
     flags = dict(Rate=rate, save_path=layout.run_impressions(args.root, source, run_number),
                  **dict(source.synthesis, **teacher_flags(args, run_number), **args.synthesis))
     flags, settings = scaled(recipes.synthesis_settings, dict(common_flags(args, run_number), **flags),
@@ -149,7 +151,7 @@ def scaled(settings_for, flags, name, budget):
 
 
 def check_inputs(args):
-    """Looks once at what every job needs; returns the path of the data set's file, or that of --root where it has none.
+    """Looks once at what every job needs; returns the path of the data set's file, or --root without one.
 
     Raises RunError for a data set or a teacher that cannot be used or does not fit the networks, for a data set
     that is too small for --holdout, and for a disk that is too full.

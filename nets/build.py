@@ -70,7 +70,7 @@ def variable_shapes(pair, role, classes):
 
 
 def flattened_shape(pair, role, classes):
-    """{name: (height, width, channels)} of each dense layer's weights whose input is a flattened stack of planes."""
+    """{name of the weights: (height, width, channels)} of dense layers whose input is flattened planes."""
     with tf.Graph().as_default() as graph:
         build(pair, role, tf.placeholder(tf.float32, [None, *pair.image_shape]), classes, textbook=True)
         found = {}

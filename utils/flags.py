@@ -248,7 +248,7 @@ def add_teacher(parser, default='Lenet5', instead=''):
     add('--teacher_scale', nargs=2, type=pixel, action=Range, metavar=('LOW', 'HIGH'),
         help='what black and white are to the teacher (default: 0 1)')
     add('--teacher_mean', nargs='+', type=pixel, metavar='X',
-        help='the teacher sees (pixels - mean) / std, in the units of --teacher_scale; one number, or one per channel')
+        help='the teacher sees (pixels - mean) / std, in the units of --teacher_scale; one, or one per channel')
     add('--teacher_std', nargs='+', type=number(float, 0, LARGEST_PIXEL, above=True), metavar='X',
         help='see --teacher_mean')
     add('--teacher_input', metavar='NAME', help="the tensor of the teacher's own graph that takes the images")

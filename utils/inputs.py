@@ -62,7 +62,8 @@ def synthesis_inputs(settings):
 
 
 def look_at_teacher(settings, pair, dataset):
-    """Opens a user's own teacher before a table is filled, and prints how often it is right about the test images.
+    """Opens a user's own teacher before a table is filled, and prints how often it is right about test
+    images.
 
     dataset: None where there is none. Raises RunError where it cannot be read, or does not go with the rest.
     """
@@ -85,14 +86,14 @@ def read_pair(name, own_file, digests):
 
 def check_shapes(teacher, pair):
     if teacher.image_shape != pair.image_shape:
-        raise RunError('the teacher %r takes images of %s and the student of the networks %r images of %s; give --nets '
-                       'a pair whose IMAGE_SHAPE is %d, %d, %d'
+        raise RunError('the teacher %r takes images of %s and the student of the networks %r images of %s; '
+                       'give --nets a pair whose IMAGE_SHAPE is %d, %d, %d'
                        % ((teacher.path, by_x(teacher.image_shape), pair.name, by_x(pair.image_shape))
                           + teacher.image_shape))
 
 
 def check_classes(teacher, dataset):
     if teacher.classes != dataset.classes:
-        raise RunError('the teacher %r knows %d classes and the data set %s has %d; give a teacher of its classes, or '
-                       'put class_names for all of them into the data set'
+        raise RunError('the teacher %r knows %d classes and the data set %s has %d; give a teacher of its '
+                       'classes, or put class_names for all of them into the data set'
                        % (teacher.path, teacher.classes, dataset.name, dataset.classes))

@@ -53,7 +53,8 @@ def fingerprint(settings, digests):
 
 def digests_of(files):
     """{role: SHA-256} of a job's input files as they are now, None where one cannot be read."""
-    return {role: digest_of(place) if role == 'teacher' else digest(place) for role, place in files.inputs.items()}
+    return {role: digest_of(place) if role == 'teacher' else digest(place)
+            for role, place in files.inputs.items()}
 
 
 def what_decides(record):
