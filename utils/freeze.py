@@ -1,4 +1,6 @@
-"""Makes one frozen graph of a SavedModel or a Keras model: its network for use, variables turned into constants.
+"""Makes one frozen graph of a SavedModel or a Keras model.
+
+The graph is the network for use, its variables turned into constants.
 
 Models of TensorFlow 2 need its eager mode, and the rest of this project runs without. So there
 
@@ -19,22 +21,25 @@ WAY_OUT = 'give a frozen graph (.pb), or the weights of a pair'
 
 
 def frozen_graph(path, file_format):
-    """The GraphDef of a model; file_format: 'saved_model', 'keras', 'h5' or 'pb'. Raises RunError where there is none."""
+    """The GraphDef of a model.
+
+    file_format: 'saved_model', 'keras', 'h5' or 'pb'. Raises RunError where there is none.
+    """
     from utils.graph_mode import tf
     if file_format == 'pb':
         return read_graph(path)
     if tf.__version__.startswith('1.'):
         if file_format == 'keras':
-            raise RunError('%r: TensorFlow 1 reads the weights of a .keras file, not its network; save it as .h5, or '
-                           'use TensorFlow 2' % path)
+            raise RunError('%r: TensorFlow 1 reads the weights of a .keras file, not its network; save it as '
+                           '.h5, or use TensorFlow 2' % path)
         try:
             return _by_tensorflow_1(path, file_format)
         except Exception as error:  # whatever a model of another version may bring about
             raise RunError(_cannot(path, error)) from error
     with tempfile.TemporaryDirectory() as folder:
         graph = os.path.join(folder, 'graph.pb')
-        done = subprocess.run([sys.executable, '-m', 'utils.freeze', os.path.abspath(path), graph], cwd=REPOSITORY,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        done = subprocess.run([sys.executable, '-m', 'utils.freeze', os.path.abspath(path), graph],
+                              cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if done.returncode:
             lines = done.stderr.decode(errors='replace').strip().split('\n')
             raise RunError(_cannot(path, lines[-1]))
@@ -78,7 +83,8 @@ def _by_tensorflow_2(path):
         if len(model.inputs) != 1:
             raise ValueError('it takes %d inputs, not images alone' % len(model.inputs))
         specification = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
-        function = tf.function(lambda images: model(images, training=False)).get_concrete_function(specification)
+        function = tf.function(
+            lambda images: model(images, training=False)).get_concrete_function(specification)
     return convert_variables_to_constants_v2(function).graph.as_graph_def()
 
 
