@@ -1,7 +1,7 @@
-"""results/agreement.py tells a student that answers as its teacher does from one that does not, without any data."""
+"""results/agreement.py tells students that answer as their teacher does from others, without any data."""
 import numpy as np
-
 from conftest import run_script
+
 from utils import recipes
 from utils.impressions import load_impressions
 from utils.session import logits_of
@@ -26,7 +26,8 @@ def test_students_are_compared_by_their_answers(tmp_path, teacher):
     # All 300 of the file are looked at, so the order in which they were drawn does not matter.
     assert recipes.count(0.5) == 300
     images, _ = load_impressions(file)
-    seen = [logits_of(weights, scope, images, 1).argmax(axis=1) for weights, scope in ((teacher, 'Teacher'), (students[1], 'Student'))]
+    networks = (teacher, 'Teacher'), (students[1], 'Student')
+    seen = [logits_of(weights, scope, images, 1).argmax(axis=1) for weights, scope in networks]
     assert abs(shares[1, 0] - 100 * np.mean(seen[0] == seen[1])) < 0.01
 
 

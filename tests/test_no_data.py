@@ -1,4 +1,7 @@
-"""Distillation where no data may be touched: no data set on the machine, no network, and none is looked for."""
+"""Distillation where no data may be touched.
+
+There is no data set on the machine and no network, and neither is looked for.
+"""
 import builtins
 import json
 import os
@@ -7,10 +10,10 @@ import subprocess
 
 import numpy as np
 import pytest
+from conftest import run_script
 
 import Data_Impressions
 import train_w_distill
-from conftest import run_script
 from utils import datasets, flags
 from utils.files import RunError
 from utils.impressions import load_impressions
@@ -38,7 +41,8 @@ def out_of_reach():
     except OSError:
         pass
     nowhere = 'http://127.0.0.1:9'  # nobody listens there
-    return [], dict(os.environ, http_proxy=nowhere, https_proxy=nowhere, HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere)
+    return [], dict(os.environ, http_proxy=nowhere, https_proxy=nowhere,
+                    HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere)
 
 
 def test_both_scripts_run_in_an_empty_folder_without_a_network(tmp_path):
@@ -89,7 +93,8 @@ def test_agreement_is_with_the_teacher_on_impressions_that_nobody_trained_on(tmp
     images, answers, measure, evaluated_on = train_w_distill.evaluation_set(settings, teacher)
     assert (len(images), measure, evaluated_on) == (60, 'agreement', 'unseen impressions')
     np.testing.assert_array_equal(answers, logits_of(teacher, 'Teacher', images, threads=1).argmax(axis=1))
-    student = logits_of(str(tmp_path / 'zskd' / 'train_params.mat'), 'Student', images, threads=1).argmax(axis=1)
+    weights = str(tmp_path / 'zskd' / 'train_params.mat')
+    student = logits_of(weights, 'Student', images, threads=1).argmax(axis=1)
     assert load_record(tmp_path)['agreement'] == pytest.approx(100 * np.mean(student == answers), abs=1e-4)
 
     trained_on, _ = load_impressions(str(tmp_path / 'DI' / 'DI-0.1.mat'))
@@ -108,7 +113,8 @@ def test_zskd_reads_no_training_image(tmp_path, small):
     weights, records = [], []
     for data_set in small, tmp_path / 'test_only.npz':
         train_w_distill.main(words(STUDENT, tmp_path) + ['--dataset=%s' % data_set])
-        weights.append([(tmp_path / 'zskd' / name).read_bytes() for name in ('train_params.mat', 'best_params.mat')])
+        weights.append([(tmp_path / 'zskd' / name).read_bytes()
+                        for name in ('train_params.mat', 'best_params.mat')])
         records.append(load_record(tmp_path))
     assert weights[0] == weights[1]
     assert records[0]['accuracy'] == records[1]['accuracy'] and records[1]['evaluated_on'] == 'test images'

@@ -12,7 +12,6 @@ from utils.impressions import load_impressions, save_impressions
 from utils.matfile import load_any, save_mat
 from utils.transfer_set import affine_copies, batches, stratified_sample, transfer_set
 
-
 # Real images
 
 @pytest.mark.parametrize('size', [1, 9, 10, 600, 3001, 59999, 60000])
@@ -92,7 +91,8 @@ def test_impressions_are_kept_as_they_are(tmp_path):
     np.testing.assert_array_equal(targets, TARGETS)
     assert images.dtype == np.uint8 and targets.dtype == np.float32
     kept = load_any(path)
-    assert set(kept) == {'train_images', 'train_labels'} and {array.dtype for array in kept.values()} == {targets.dtype}
+    assert set(kept) == {'train_images', 'train_labels'}
+    assert {array.dtype for array in kept.values()} == {targets.dtype}
     assert kept['train_images'].max() > 250, 'the scale on disk is 0..255'
 
 
@@ -111,8 +111,10 @@ def test_impressions_made_elsewhere_are_read(reference):
     (dict(train_images=IMAGES + 1.0), 'train_images are not within 0..255; make it again'),
     (dict(train_images=IMAGES - 1.0), 'train_images are not within 0..255; make it again'),
     (dict(train_images=IMAGES * np.nan), "'train_images' contains NaN or infinity"),
-    (dict(train_labels=TARGETS / 2), 'rows of train_labels are not probabilities that sum to 1; make it again'),
-    (dict(train_labels=np.eye(10)[:6] * 3 - 0.2), 'rows of train_labels are not probabilities that sum to 1')])
+    (dict(train_labels=TARGETS / 2),
+     'rows of train_labels are not probabilities that sum to 1; make it again'),
+    (dict(train_labels=np.eye(10)[:6] * 3 - 0.2),
+     'rows of train_labels are not probabilities that sum to 1')])
 def test_impressions_that_cannot_be_used_are_one_line(tmp_path, changes, said):
     path = str(tmp_path / 'DI-1.mat')
     save_mat(path, dict(dict(train_images=IMAGES, train_labels=TARGETS), **changes))
@@ -144,12 +146,13 @@ def test_copies_without_movement_are_the_images(mnist):
 
 
 def test_copies_are_what_the_definition_says(mnist):
-    """A pixel at p of a copy is the image, bilinear and black outside, at centre + R (p - centre) / zoom + shift.
+    """A pixel at p of a copy is the image at centre + R (p - centre) / zoom + shift.
 
-    Drawn for each set of copies: angles, zooms, shifts down, shifts right. The images are smooth, because the place in
-    the image is rounded to 1/32 of a pixel.
+    The image is bilinear, and black outside. Drawn for each set of copies: angles, zooms, shifts down, shifts
+    right. The images are smooth, because the place in the image is rounded to 1/32 of a pixel.
     """
-    images = np.rint(scipy.ndimage.gaussian_filter(mnist.test_images[:40].astype(float), [0, 2, 2, 0])).astype(np.uint8)
+    smooth = scipy.ndimage.gaussian_filter(mnist.test_images[:40].astype(float), [0, 2, 2, 0])
+    images = np.rint(smooth).astype(np.uint8)
     copies = affine_copies(images, 2, 40, 0.3, 6, np.random.RandomState(3)).reshape(2, 40, 32, 32)
     rng = np.random.RandomState(3)
     down, right = np.mgrid[:32, :32] - 15.5
@@ -182,7 +185,8 @@ def test_copies_move_as_asked():
 
 
 def test_copies_follow_from_the_seed():
-    first, second, other = [affine_copies(IMAGES, 3, 15, 0.15, 3, np.random.RandomState(seed)) for seed in (5, 5, 6)]
+    first, second, other = [affine_copies(IMAGES, 3, 15, 0.15, 3, np.random.RandomState(seed))
+                            for seed in (5, 5, 6)]
     assert np.array_equal(first, second) and not np.array_equal(first, other)
     assert not np.array_equal(first[:6], first[6:12])
 
@@ -193,7 +197,8 @@ def test_batches_show_every_item_before_any_twice():
     shown = list(batches(10, 4, 5, np.random.RandomState(0)))
     assert [len(batch) for batch in shown] == [4] * 5
     seen = np.concatenate(shown)
-    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10)) and seen[:10].tolist() != seen[10:].tolist()
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
+    assert seen[:10].tolist() != seen[10:].tolist()
 
 
 def test_batches_larger_than_the_set():
