@@ -31,7 +31,7 @@ def run(main):
             time.sleep(NOTICE)  # ``| tee`` gets Ctrl-C as well, and may be gone before it is noticed here
             for kind in (KeyboardInterrupt, _Terminated):
                 if _came_from(error, kind):
-                    raise kind
+                    raise kind from error
             raise
     except RunError as error:
         _exit('error: %s' % error)

@@ -13,6 +13,7 @@ from utils.records import check_impressions, check_teacher
 from utils.teacher_files import Reading
 from utils.trained import TrainedNetwork, open_teacher
 
+
 class TrainingInputs(NamedTuple):
     """What a training reads."""
     pair: Pair
@@ -62,10 +63,10 @@ def synthesis_inputs(settings):
 
 
 def look_at_teacher(settings, pair, dataset):
-    """Opens a user's own teacher before a table is filled, and prints how often it is right about test
-    images.
+    """Opens a user's own teacher before a table is filled.
 
-    dataset: None where there is none. Raises RunError where it cannot be read, or does not go with the rest.
+    Prints how often it is right about the test images. dataset: None where there is none. Raises RunError
+    where the teacher cannot be read, or does not go with the rest.
     """
     teacher = open_teacher(teacher_file(settings.teacher), pair, Reading.of(settings))
     check_shapes(teacher, pair)

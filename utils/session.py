@@ -45,7 +45,7 @@ def in_batches(sess, output, placeholder, values, batch_size=250):
 def answers_of(network, images, threads):
     """The logits of images uint8 [N, *network.image_shape] in 0..255: float32 [N, classes].
 
-    network: a TrainedNetwork or a ForeignNetwork. A new graph is made for it.
+    They come from a graph of their own. network: a TrainedNetwork or a ForeignNetwork.
     """
     new_graph(seed=0)
     pixels, seen = image_bytes(network.image_shape)

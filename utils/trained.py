@@ -47,9 +47,10 @@ class TrainedNetwork:
         self.templates = self._arrays[last]
 
     def _recognised(self, arrays, last):
+        file_format = format_of(self.path)
         network = '%s of the networks %r' % (self.role.lower(), self.pair.name)
-        may_be_pytorch = format_of(self.path) in ('torch', 'npz', 'mat')  # the other formats are TensorFlow's
-        found, layers = recognise(arrays, self.pair, self.role, may_be_pytorch)
+        # A graph of TensorFlow never has PyTorch's layout.
+        found, layers = recognise(arrays, self.pair, self.role, file_format in ('torch', 'npz', 'mat'))
         if found is None:
             raise RunError('%r has no array %r [features, classes], and its arrays do not fit by order and '
                            'shape; it is no %s: give another file, or its own --nets'
@@ -58,10 +59,10 @@ class TrainedNetwork:
               % (self.path, network, ', '.join('%s = %s' % names for names in layers.items())))
         return found
 
-    def logits(self, images, textbook=False):
-        """The network's logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph.
+    def logits(self, images):
+        """The network's logits [B, classes] in the default graph.
 
-        Its variables get their values by ``restore``. textbook: from TensorFlow's own operations alone.
+        images: float32 [B, *image_shape] in [0, 1]. The network's variables get their values by ``restore``.
         """
         logits = build(self.pair, self.role, self.reading.scaled(images), self.classes, textbook=textbook)
         self._variables = network_variables(self.role)
@@ -78,9 +79,10 @@ class TrainedNetwork:
 
 
 def open_teacher(path, pair, reading=AS_READ):
-    """The teacher in a file: a TrainedNetwork of the pair, or a ForeignNetwork of any other kind.
+    """The teacher in a file: a TrainedNetwork of the pair, or a ForeignNetwork.
 
-    reading: a Reading. Raises RunError where it cannot teach.
+    It is a ForeignNetwork where the file holds another network. reading: a Reading. Raises RunError where
+    the teacher cannot teach.
     """
     teacher = _open(path, pair, reading)
     without = np.flatnonzero(~teacher.templates.any(axis=0))
@@ -113,7 +115,10 @@ def _open(path, pair, reading):
 
 
 def _same_or_graph(teacher):
-    """A TrainedNetwork whose file holds a graph as well, or that graph where it computes something else."""
+    """``teacher``, a TrainedNetwork whose file holds a graph as well, or the network of that graph.
+
+    It is the graph's where the graph computes something else from the weights.
+    """
     try:
         graph = ForeignNetwork(teacher.path, teacher.image_shape, teacher.reading)
     except RunError:  # weights alone, or a graph of bytes such as an export of this project
