@@ -1,7 +1,10 @@
-"""results/agreement.py tells students that answer as their teacher does from others, without any data."""
+"""tools/agreement.py tells a student that answers as its teacher does from one that does not; no data."""
 import numpy as np
 from conftest import run_script
 
+import Data_Impressions
+import train_w_distill
+from nets import find_pair
 from utils import recipes
 from utils.impressions import load_impressions
 from utils.trained import TrainedNetwork
@@ -26,9 +29,10 @@ def test_students_are_compared_by_their_answers(tmp_path, teacher, monkeypatch):
     assert (shares[0] < 40).all() and (shares[1] > 60).all()
     # All 300 of the file are looked at, so the order in which they were drawn does not matter.
     assert recipes.count(0.5) == 300
-    images, _ = load_impressions(file)
-    networks = (teacher, 'Teacher'), (students[1], 'Student')
-    seen = [logits_of(weights, scope, images, 1).argmax(axis=1) for weights, scope in networks]
+    lenet = find_pair('lenet')
+    images = load_impressions(file, lenet.image_shape, 10).images
+    seen = [TrainedNetwork(weights, lenet, role).answers(images).argmax(axis=1)
+            for weights, role in ((teacher, 'Teacher'), (students[1], 'Student'))]
     assert abs(shares[1, 0] - 100 * np.mean(seen[0] == seen[1])) < 0.01
 
 

@@ -18,7 +18,7 @@ def test_dead_filters_are_counted(tmp_path):
     files = [weights_file(str(tmp_path / 'teacher.mat'), 'Teacher', 16, 1),
              weights_file(str(tmp_path / 'whole.mat'), 'Student', 8, 0),
              weights_file(str(tmp_path / 'poor.mat'), 'Student', 8, 3)]
-    done = run_script(['results/dead_filters.py', *files])
+    done = run_script(['tools/dead_filters.py', *files])
     assert done.returncode == 0, done.stderr
     lines = [[cell.strip() for cell in line.strip('|').split('|')]
              for line in done.stdout.rstrip('\n').split('\n')]
@@ -30,7 +30,7 @@ def test_what_has_no_filters_is_one_line(tmp_path):
     save_mat(str(tmp_path / 'other.mat'), {'Student/conv1/biases': np.zeros(8)})
     for file, said in ((tmp_path / 'other.mat', 'no array conv1/weights'),
                        (tmp_path / 'missing.mat', 'no file')):
-        done = run_script(['results/dead_filters.py', file])
+        done = run_script(['tools/dead_filters.py', file])
         assert done.returncode == 1 and done.stdout == ''
         assert done.stderr.startswith('error: ') and done.stderr.count('\n') == 1
         assert str(file) in done.stderr and said in done.stderr

@@ -4,8 +4,8 @@ from argparse import Namespace
 
 import pytest
 import tensorflow.compat.v1 as tf
-
 from conftest import run_script
+
 from utils import flags
 from utils.console import run
 from utils.jobs import LocalPool, visible_gpus

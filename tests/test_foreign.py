@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import HERE
+from test_teachers import python_blocks
 
 import Data_Impressions
 import train_w_distill
-from conftest import HERE
-from test_teachers import python_blocks
 from nets import find_pair
 from utils.datasets import open_dataset
 from utils.files import RunError
@@ -18,7 +18,7 @@ from utils.foreign import ForeignNetwork
 from utils.graph_mode import tf
 from utils.impressions import load_impressions
 from utils.session import new_graph, session
-from utils.teacher_files import Reading
+from utils.teacher_files import AS_READ, Reading
 from utils.trained import TrainedNetwork, open_teacher
 
 SHAPE = 8, 8, 3
@@ -58,7 +58,7 @@ def images_of(shape=SHAPE, dtype=tf.float32):
 @pytest.fixture
 def saved(tmp_path):
     """A function that saves the graph that ``build()`` makes as a frozen graph, and opens it as a teacher."""
-    def save_and_open(build, reading=Reading()):
+    def save_and_open(build, reading=AS_READ):
         new_graph(0)
         build()
         path = str(tmp_path / 'teacher.pb')

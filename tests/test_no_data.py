@@ -1,7 +1,4 @@
-"""Distillation where no data may be touched.
-
-There is no data set on the machine and no network, and neither is looked for.
-"""
+"""Distillation where no data may be touched: no data set on the machine, no network, none is looked for."""
 import builtins
 import json
 import os
@@ -14,7 +11,8 @@ from conftest import run_script
 
 import Data_Impressions
 import train_w_distill
-from utils import datasets, flags
+from nets import find_pair
+from utils import datasets, flags, inputs
 from utils.files import RunError
 from utils.impressions import load_impressions
 from utils.trained import TrainedNetwork, open_teacher
@@ -42,8 +40,8 @@ def out_of_reach():
     except OSError:
         pass
     nowhere = 'http://127.0.0.1:9'  # nobody listens there
-    return [], dict(os.environ, http_proxy=nowhere, https_proxy=nowhere,
-                    HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere)
+    return [], dict(os.environ, http_proxy=nowhere, https_proxy=nowhere, HTTP_PROXY=nowhere,
+                    HTTPS_PROXY=nowhere)
 
 
 def test_both_scripts_run_in_an_empty_folder_without_a_network(tmp_path):
@@ -94,12 +92,13 @@ def test_agreement_is_with_the_teacher_on_impressions_that_nobody_trained_on(tmp
     Data_Impressions.main(words(IMPRESSIONS, tmp_path))
     train_w_distill.main(words(STUDENT, tmp_path))
     settings = flags.training_flags(words(STUDENT, tmp_path))
-    images, answers, measure, evaluated_on = train_w_distill.evaluation_set(settings, teacher)
-    assert (len(images), measure, evaluated_on) == (60, 'agreement', 'unseen impressions')
-    np.testing.assert_array_equal(answers, logits_of(teacher, 'Teacher', images, threads=1).argmax(axis=1))
-    weights = str(tmp_path / 'zskd' / 'train_params.mat')
-    student = logits_of(weights, 'Student', images, threads=1).argmax(axis=1)
-    assert load_record(tmp_path)['agreement'] == pytest.approx(100 * np.mean(student == answers), abs=1e-4)
+    images, answers, name, measure, curve = train_w_distill.evaluation_set(
+        settings, inputs.training_inputs(settings))
+    assert (len(images), name, measure, curve) == (60, 'unseen impressions', 'agreement', 'agreement')
+    np.testing.assert_array_equal(answers, open_teacher(teacher, LENET).answers(images).argmax(axis=1))
+    student = TrainedNetwork(str(tmp_path / 'zskd' / 'train_params.mat'), LENET, 'Student')
+    right = student.answers(images).argmax(axis=1) == answers
+    assert load_record(tmp_path)['agreement'] == pytest.approx(100 * np.mean(right), abs=1e-4)
 
     trained_on = load_impressions(str(tmp_path / 'DI' / 'DI-0.1.mat'), LENET.image_shape, 10).images
     assert len(trained_on) == 60

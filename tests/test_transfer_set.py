@@ -102,7 +102,8 @@ def test_impressions_are_kept_as_they_are(tmp_path):
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(targets, TARGETS)
     assert images.dtype == np.uint8 and targets.dtype == np.float32
-    kept = load_any(path)
+    kept, digest = mat_arrays(path)
+    assert (read.path, read.digest) == (path, digest)
     assert set(kept) == {'train_images', 'train_labels'}
     assert {array.dtype for array in kept.values()} == {targets.dtype}
     assert kept['train_images'].max() > 250, 'the scale on disk is 0..255'
@@ -172,13 +173,13 @@ def test_copies_without_movement_are_the_images(mnist):
 
 
 def test_copies_are_what_the_definition_says(mnist):
-    """A pixel at p of a copy is the image at centre + R (p - centre) / zoom + shift.
+    """A copy's pixel at p is the image, bilinear, black outside, at centre + R (p - centre) / zoom + shift.
 
-    The image is bilinear, and black outside. Drawn for each set of copies: angles, zooms, shifts down, shifts
-    right. The images are smooth, because the place in the image is rounded to 1/32 of a pixel.
+    Drawn for each set of copies: angles, zooms, shifts down, shifts right. The images are smooth, because the
+    place in the image is rounded to 1/32 of a pixel.
     """
-    smooth = scipy.ndimage.gaussian_filter(mnist.test_images[:40].astype(float), [0, 2, 2, 0])
-    images = np.rint(smooth).astype(np.uint8)
+    digits = mnist.test_images[:40].astype(float)
+    images = np.rint(scipy.ndimage.gaussian_filter(digits, [0, 2, 2, 0])).astype(np.uint8)
     copies = affine_copies(images, 2, 40, 0.3, 6, np.random.RandomState(3)).reshape(2, 40, 32, 32)
     rng = np.random.RandomState(3)
     down, right = np.mgrid[:32, :32] - 15.5

@@ -11,7 +11,7 @@ from nets import PAIRS
 from utils import datasets, hyper_parameters, recipes
 from utils.datasets import DATASETS
 from utils.flag_types import Range, dataset, distillation, nets, number, path, rate
-from utils.jobs import available_cores
+from utils.jobs import available_cores, visible_gpus
 from utils.methods import METHODS, TABLE
 from utils.teacher_files import FLAGS, FORMATS
 
@@ -122,7 +122,8 @@ def table_flags(argv=None):
     add('--methods', choices=list(METHODS), nargs='+',
         help='columns of the table; without --teacher the teacher is one (default: %s)' % ' '.join(TABLE))
     add('--jobs', type=number(int, 1, 1024),
-        help='processes at a time, on this machine (default: as many as it has cores, or GPUs with --device gpu)')
+        help='processes at a time, on this machine (default: as many as it has cores, or GPUs with '
+             '--device gpu)')
     add('--scheduler', type=path, metavar='ADDRESS',
         help="run on the workers of a Dask cluster instead: its scheduler's address (tcp://host:8786) or "
              "file")

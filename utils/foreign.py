@@ -14,7 +14,7 @@ AFTER_LOGITS = 'Softmax', 'LogSoftmax', 'ArgMax'
 
 
 class ForeignNetwork:
-    """The network of a SavedModel, a Keras model or a frozen graph, with its weights as constants.
+    """The network of a SavedModel, a Keras model or a frozen graph, with weights that are its constants.
 
     Its attributes and methods are those of utils/trained.py's TrainedNetwork, without ``pair`` and ``role``.
     """
@@ -37,10 +37,7 @@ class ForeignNetwork:
         self._try()
 
     def logits(self, images):
-        """The network's logits [B, classes] in the default graph.
-
-        images: float32 [B, *image_shape] in [0, 1].
-        """
+        """Logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph."""
         scaled = tf.cast(self.reading.scaled(images), self._input_type)
         logits, = self._import(self._graph, {self._input: scaled}, [self._logits])
         return tf.cast(tf.reshape(logits, [-1, self.classes]), tf.float32)
@@ -55,10 +52,9 @@ class ForeignNetwork:
     def _import(self, graph, *arguments):
         try:
             return tf.import_graph_def(graph, *arguments, name=SCOPE)
-        except Exception as error:  # an operation that this TensorFlow does not know, shapes that do not fit
+        except Exception as error:  # an unknown operation, or shapes that do not go together
             raise RunError('%r: its graph cannot be built: %s; save it for use (Keras: learning phase 0) '
-                           'with TensorFlow %s'
-                           % (self.path, str(error).split('\n')[0][:300], tf.__version__)) from error
+                           'with TensorFlow %s' % (self.path, first_line(error), tf.__version__)) from error
 
     def _tensor(self, graph, name, flag):
         try:
@@ -84,8 +80,7 @@ class ForeignNetwork:
         if len(found) != 1:
             several = 'found: ' + ', '.join(map(_bare, sorted(found))) if found else 'it has no end'
             raise RunError('%r does not end in one dense layer (%s); name its logits with --teacher_logits'
-                           % (self.path,
-                              refused or 'found: %s' % (', '.join(map(_bare, sorted(found))) or 'none')))
+                           % (self.path, refused or several))
         (logits, softmax), = found.values()
         if softmax:
             print('%r: a softmax in the graph: the logits before it are taken, %s'
@@ -105,13 +100,12 @@ class ForeignNetwork:
             images = self._tensor(graph, self.reading.input, 'teacher_input')
         else:
             needed = _needed(graph.get_tensor_by_name('%s/%s' % (SCOPE, self._logits)).op)
-            inputs = sorted((op for op in needed if op.type == 'Placeholder'),
-                            key=lambda operation: operation.name)
+            inputs = {op.name: op for op in needed if op.type == 'Placeholder'}
             if len(inputs) != 1:
                 raise RunError('%r takes %d inputs%s, not images alone; freeze it for use (training off), or '
                                'name the tensor that takes the images with --teacher_input'
-                               % (self.path, len(inputs), ''.join(' ' + _bare(op.name) for op in inputs)))
-            images = inputs[0].outputs[0]
+                               % (self.path, len(inputs), ' '.join(map(_bare, ['', *sorted(inputs)]))))
+            images = next(iter(inputs.values())).outputs[0]
         if not images.dtype.is_floating:
             raise RunError('%r: its input %s takes %s, through which there is no gradient; name the tensor '
                            'behind its cast with --teacher_input'
@@ -130,8 +124,7 @@ class ForeignNetwork:
     def _try(self):
         """Runs the network on noise, forwards and backwards."""
         with tf.Graph().as_default(), session(1) as sess:
-            images = tf.constant(
-                np.random.RandomState(0).uniform(size=(2,) + self.image_shape).astype(np.float32))
+            images = tf.constant(np.random.RandomState(0).uniform(size=(2,) + self.image_shape), tf.float32)
             logits = self.logits(images)
             try:
                 gradient, = tf.gradients(logits, images)
@@ -145,8 +138,7 @@ class ForeignNetwork:
                 first, again, slope = sess.run(logits), sess.run(logits), sess.run(gradient)
             except tf.errors.OpError as error:
                 raise RunError('%r cannot be run on two images: %s; save it for batches of any size and '
-                               'without other inputs'
-                               % (self.path, error.message.split('\n')[0][:300])) from error
+                               'without other inputs' % (self.path, first_line(error.message))) from error
         if not (np.isfinite(first).all() and np.isfinite(slope).all()):
             raise RunError('%r answers noise with NaN or infinity; look at its weights and --teacher_scale'
                            % self.path)
@@ -159,10 +151,7 @@ class ForeignNetwork:
 
 
 def _last_dense(tensor):
-    """(logits, whether a softmax was stepped over, '') of what leads to ``tensor``.
-
-    (None, False, why) where no dense layer does.
-    """
+    """(logits, whether a softmax was stepped over, '') of what leads to ``tensor``, or (None, False, why)."""
     softmax = False
     while True:
         operation = tensor.op

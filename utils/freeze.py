@@ -1,6 +1,4 @@
-"""Makes one frozen graph of a SavedModel or a Keras model.
-
-The graph is the network for use, its variables turned into constants.
+"""Makes a frozen graph of a SavedModel or a Keras model: the network for use, its variables now constants.
 
 Models of TensorFlow 2 need its eager mode, and the rest of this project runs without. So there
 
@@ -21,9 +19,9 @@ WAY_OUT = 'give a frozen graph (.pb), or the weights of a pair'
 
 
 def frozen_graph(path, file_format):
-    """The GraphDef of a model.
+    """The GraphDef of a model; file_format: 'saved_model', 'keras', 'h5' or 'pb'.
 
-    file_format: 'saved_model', 'keras', 'h5' or 'pb'. Raises RunError where there is none.
+    Raises RunError where there is none.
     """
     from utils.graph_mode import tf
     if file_format == 'pb':
@@ -38,8 +36,8 @@ def frozen_graph(path, file_format):
             raise RunError(_cannot(path, error)) from error
     with tempfile.TemporaryDirectory() as folder:
         graph = os.path.join(folder, 'graph.pb')
-        done = subprocess.run([sys.executable, '-m', 'utils.freeze', os.path.abspath(path), graph],
-                              cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        command = [sys.executable, '-m', 'utils.freeze', os.path.abspath(path), graph]
+        done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if done.returncode:
             lines = done.stderr.decode(errors='replace').strip().split('\n')
             raise RunError(_cannot(path, lines[-1]))
@@ -88,8 +86,8 @@ def _by_tensorflow_2(path):
         if len(model.inputs) != 1:
             raise ValueError('it takes %d inputs, not images alone' % len(model.inputs))
         specification = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
-        function = tf.function(
-            lambda images: model(images, training=False)).get_concrete_function(specification)
+        network = tf.function(lambda images: model(images, training=False))
+        function = network.get_concrete_function(specification)
     return convert_variables_to_constants_v2(function).graph.as_graph_def()
 
 

@@ -126,7 +126,8 @@ class LocalPool:
     def __init__(self, workers, variables, gpus=()):
         """variables: {environment variable: value} for the commands, beside those of this process.
 
-        gpus: names of those that commands share out among them; with none, a command sees what this process sees.
+        gpus: names of those that commands share out among them. With none, a command sees what this process
+        sees.
         """
         self.slots = workers
         self._gpus = queue.Queue()
@@ -192,11 +193,16 @@ def available_cores(environment=os.environ, cgroups='/proc/self/cgroup', mounted
 
 
 def visible_gpus(environment=os.environ):
-    """The names of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES has them or nvidia-smi lists them."""
+    """The names of the GPUs that this process may use.
+
+    They are those of CUDA_VISIBLE_DEVICES, or else those that nvidia-smi lists.
+    """
     if 'CUDA_VISIBLE_DEVICES' in environment:
-        return [name for name in environment['CUDA_VISIBLE_DEVICES'].split(',') if name.strip() not in ('', '-1')]
+        names = environment['CUDA_VISIBLE_DEVICES'].split(',')
+        return [name for name in names if name.strip() not in ('', '-1')]
     try:
-        listed = subprocess.run(['nvidia-smi', '--list-gpus'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        listed = subprocess.run(['nvidia-smi', '--list-gpus'], stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL)
     except OSError:
         return []
     return [str(number) for number, _ in enumerate(listed.stdout.splitlines())]

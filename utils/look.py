@@ -12,9 +12,8 @@ LARGEST_LOGITS = 60
 
 
 def say_accuracy(teacher, images, labels, name, threads):
-    """Prints how often a teacher is right about LOOKED_AT of the images.
-
-    A warning follows where that is near chance.
+    """Prints how often a teacher is right about LOOKED_AT of the images, and a warning if that is near
+    chance.
 
     images uint8 [N, H, W, C] in 0..255, labels [N]; name: what the images are.
     """
@@ -28,18 +27,14 @@ def say_accuracy(teacher, images, labels, name, threads):
 
 
 def near_chance(classes):
-    """The share of right answers below which a network may know nothing.
-
-    It is half more than chance, or chance and a tenth of all, whichever is less.
+    """The share of right answers below which a network may know nothing: by half, or by a tenth, above
+    chance.
     """
     return min(1.5 / classes, 1 / classes + 0.1)
 
 
 def warn_of_pixel_scale(teacher, threads):
-    """Prints a warning where a teacher's pixel scale is far off.
-
-    Its answers to noise, black and white show it.
-    """
+    """Prints a warning where answers to noise, black and white say that the pixel scale is far off."""
     shape = tuple(teacher.image_shape)
     images = np.random.RandomState(0).randint(0, 256, (NOISE + 2,) + shape).astype(np.uint8)
     images[0], images[1] = 0, 255
@@ -49,6 +44,6 @@ def warn_of_pixel_scale(teacher, threads):
         print('warning: the teacher %r answers noise with logits of %.0f; --teacher_scale (now %g %g) may be '
               'too large' % ((teacher.path, size) + teacher.reading.scale))
     elif difference < LEAST_DIFFERENCE * size:
-        print('warning: the teacher %r answers noise, black and white nearly alike; --teacher_scale '
-              '(now %g %g) may be too small: a network of bytes takes 0 255'
+        print('warning: the teacher %r answers noise, black and white nearly alike; --teacher_scale (now %g '
+              '%g) may be too small: a network of bytes takes 0 255'
               % ((teacher.path,) + teacher.reading.scale))

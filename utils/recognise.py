@@ -1,7 +1,7 @@
 """Finds the weights of a network of a pair among arrays of any names, by their order and shapes.
 
 Arrays are taken together layer by layer: a layer is a kernel with its biases, or a batch norm. Layers of the
-same shapes are assigned in the order in which they come; so the order of different ones does not matter.
+same shapes are assigned in the order in which they come; the order of different ones does not matter.
 """
 import re
 from collections import OrderedDict
@@ -33,8 +33,7 @@ def recognise(arrays, pair, role, channel_first):
     layers [out, in] and their input flattened as channel, height, width.
     """
     arrays = OrderedDict((name, _without_axes_of_1(array)) for name, array in arrays.items()
-                         if array is not None and array.dtype.kind == 'f' and array.ndim
-                         and not NO_WEIGHTS.search(name))
+                         if _may_be_weights(name, array))
     for turn in [lambda array: array, _turned] if channel_first else [lambda array: array]:
         turned = OrderedDict((name, turn(array)) for name, array in arrays.items())
         found = {name: array.shape for name, array in turned.items()}
@@ -66,20 +65,14 @@ def _turned(array):
 
 
 def _flatten_channels_last(arrays, pair, role, classes):
-    """Gives the first dense layer its rows in the order height, width, channel.
-
-    They come in the order channel, height, width.
-    """
+    """Gives dense layers that come first their rows in the order height, width, channel."""
     for name, (height, width, channels) in flattened_shape(pair, role, classes).items():
         rows = arrays[name].reshape(channels, height, width, -1)
         arrays[name] = rows.transpose(1, 2, 0, 3).reshape(height * width * channels, -1)
 
 
 def _assigned(found, wanted):
-    """({wanted name: found name}, {wanted layer: found layer}), both from {name: shape}.
-
-    (None, None) if none fits.
-    """
+    """({wanted name: found name}, {wanted layer: found layer}) from {name: shape}, or (None, None)."""
     wanted_layers = _layers(wanted)
     for layers in (_layers(found), _in_a_row('', list(found), found)):
         places = _by_signature(layers, found)
@@ -133,10 +126,7 @@ def _layer_and_kind(name):
 
 
 def _in_a_row(layer, names, shapes):
-    """[Layer] of arrays that follow each other.
-
-    They are a kernel, its biases if it has any, then batch norm if there is one.
-    """
+    """[Layer] of arrays that follow each other: a kernel, then biases if any, then batch norm if any."""
     layers, vectors = [], []
     for name in names + [None]:
         if name is not None and len(shapes[name]) == 1:

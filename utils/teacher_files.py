@@ -1,7 +1,4 @@
-"""Files that hold a trained network: their formats, their digests, and how their pixels are scaled.
-
-This module does not import TensorFlow.
-"""
+"""Files that hold a trained network: formats, digests, and how pixels are scaled. No TensorFlow here."""
 import glob
 import hashlib
 import os
@@ -21,8 +18,8 @@ FLAGS = 'teacher_scale', 'teacher_mean', 'teacher_std', 'teacher_input', 'teache
 class Reading(NamedTuple):
     """What the user says of a teacher's file: the flags --teacher_..."""
     scale: Tuple[float, float] = (0.0, 1.0)     # what black and white are to the network, before mean and std
-    mean: Optional[Tuple[float, ...]] = None    # one number, or one per channel
-    std: Optional[Tuple[float, ...]] = None     # the same; the network sees (x - mean) / std
+    mean: Optional[Tuple[float, ...]] = None    # one or one per channel: the network sees (x - mean) / std
+    std: Optional[Tuple[float, ...]] = None
     input: Optional[str] = None                 # the tensor of a graph that takes the images
     logits: Optional[str] = None                # the tensor of a graph that holds the logits
 
@@ -57,10 +54,7 @@ class Reading(NamedTuple):
 
 
 def format_of(path):
-    """A value of SUFFIXES, or 'saved_model'.
-
-    Raises RunError where nothing is there, or in no format that is read.
-    """
+    """A value of SUFFIXES, or 'saved_model'. Raises RunError for what is not there, or in no such format."""
     suffix = os.path.splitext(path)[1].lower()
     if os.path.isdir(path):
         if not os.path.exists(os.path.join(path, 'saved_model.pb')):
@@ -83,9 +77,9 @@ def is_path(teacher):
 
 
 def digest_of(path):
-    """SHA-256 of a file's content, or of a folder or a checkpoint.
+    """SHA-256 of a file's content; of a folder or checkpoint that of its files' names and digests, in order.
 
-    The latter is that of the names and digests of its files, in order. None where something cannot be read.
+    None where something cannot be read.
     """
     files = _parts(path)
     if files is None:

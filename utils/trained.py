@@ -59,10 +59,11 @@ class TrainedNetwork:
               % (self.path, network, ', '.join('%s = %s' % names for names in layers.items())))
         return found
 
-    def logits(self, images):
+    def logits(self, images, textbook=False):
         """The network's logits [B, classes] in the default graph.
 
         images: float32 [B, *image_shape] in [0, 1]. The network's variables get their values by ``restore``.
+        textbook: from TensorFlow's own operations alone.
         """
         logits = build(self.pair, self.role, self.reading.scaled(images), self.classes, textbook=textbook)
         self._variables = network_variables(self.role)

@@ -15,10 +15,11 @@ SAVED_MODEL_VARIABLE = '/.ATTRIBUTES/VARIABLE_VALUE'  # what TensorFlow 2 adds t
 
 
 def read_weights(path):
-    """{name: array} of the numbers in a file, in the file's order where it has one.
+    """{name: array} of the numbers in a file of a format of utils/teacher_files.py, in its order if it has
+    one.
 
     What is no array of real numbers is None or left out. Raises RunError for a file that is missing, damaged,
-    or in no format that is read; utils/teacher_files.py lists the formats.
+    or in no format that is read.
     """
     return READERS[format_of(path)](path)
 
@@ -40,8 +41,9 @@ def read_graph(path):
 def has_graph(path):
     """Whether a file holds a network beside its weights."""
     file_format = format_of(path)
-    return (keras_config(path) is not None if file_format == 'h5'
-            else file_format in ('saved_model', 'keras', 'pb'))
+    if file_format == 'h5':
+        return keras_config(path) is not None
+    return file_format in ('saved_model', 'keras', 'pb')
 
 
 def keras_config(path):
@@ -150,8 +152,8 @@ def _torch(path):
         return {name: tensor.detach().float().numpy() for name, tensor in state.items()
                 if torch.is_tensor(tensor)}
     except Exception as error:  # pickle's, zip's and torch's own
-        raise RunError('%r holds no plain state dict of PyTorch; save it with torch.save(model.state_dict(), '
-                       '%r)' % (path, path)) from error
+        raise RunError('%r holds no plain state dict of PyTorch; save it with '
+                       'torch.save(model.state_dict(), %r)' % (path, path)) from error
 
 
 def natural(name):
