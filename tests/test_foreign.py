@@ -18,8 +18,8 @@ from utils.foreign import ForeignNetwork
 from utils.graph_mode import tf
 from utils.impressions import load_impressions
 from utils.session import new_graph, session
-from utils.teacher_files import AS_READ, Reading
-from utils.trained import TrainedNetwork, open_teacher
+from utils.teacher_files import Reading
+from utils.trained import AS_READ, TrainedNetwork, open_teacher
 
 SHAPE = 8, 8, 3
 IMAGES = np.random.RandomState(1).randint(0, 256, (3,) + SHAPE).astype(np.uint8)
