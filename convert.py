@@ -43,8 +43,8 @@ def flags(argv):
                              "known one, a file, or none for images of the networks' own size "
                              "(default: the record's)")
     parser.add_argument('--nets', type=nets, metavar='{%s,FILE.py}' % ','.join(PAIRS),
-                        help="the pair of networks, or a file with one's own (default: the record's, else the "
-                             "known pair whose variables the weights are)")
+                        help="the pair of networks, or a file with one's own (default: the record's, else "
+                             "the known pair whose variables the weights are)")
     args = parser.parse_args(argv)
     form = os.path.splitext(args.to[0])[1].lower()
     if args.to[0] == SAVED_MODEL and len(args.to) == 2:
