@@ -3,8 +3,8 @@
     python tools/serving_speed.py --teacher MNIST/tch/train_params.mat --student MNIST/zskd/train_params.mat
 
 Each is exported as a SavedModel, a frozen graph and, on TensorFlow 2, a TFLite file. Both networks of a
-format are timed in turn, ROUNDS times, by the processor time that the process takes. The table shows medians. The
-images are random bytes.
+format are timed in turn, ROUNDS times, by the processor time that the process takes. The table
+has the medians. The images are random bytes.
 """
 import os
 import statistics
