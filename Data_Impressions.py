@@ -30,6 +30,7 @@ from utils.graph_mode import tf
 from utils.impressions import save_impressions
 from utils.inputs import synthesis_inputs
 from utils.layout import synthesis_files
+from utils.look import warn_of_pixel_scale
 from utils.records import fingerprint, save_record
 from utils.schedule import learning_rate
 from utils.session import new_graph, session
@@ -39,6 +40,7 @@ def main(argv=None):
     settings = synthesis_flags(argv)
     started, files = time.time(), synthesis_files(settings)
     inputs = synthesis_inputs(settings)
+    warn_of_pixel_scale(inputs.teacher, settings.threads)
     made_from = fingerprint(settings, inputs.digests)
     checkpoint = Checkpoint(files.checkpoint, made_from)
     images, targets = data_impressions(inputs.teacher, settings.size, settings, np.random.RandomState(settings.seed),
@@ -55,7 +57,7 @@ def main(argv=None):
 def data_impressions(teacher, size, settings, rng, label, checkpoint=None):
     """``size`` data impressions of a teacher: images uint8 [size, H, W, C] in 0..255, and targets [size, classes].
 
-    teacher: a TrainedNetwork; settings: a Namespace with the hyper-parameters of a synthesis, seed and threads;
+    teacher: of open_teacher; settings: a Namespace with the hyper-parameters of a synthesis, seed and threads;
     rng a numpy RandomState; label: names them in the progress; checkpoint: where finished batches are kept.
     Raises RunError where an impression becomes NaN.
     """
@@ -80,7 +82,7 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
             Progress(len(batches) * settings.iterations, label, finished * settings.iterations) as progress:
         teacher.restore(sess)
         for number, batch in enumerate(batches):
-            noise = smooth_noise([len(batch), *teacher.pair.image_shape], settings.start_blur, rng)
+            noise = smooth_noise([len(batch), *teacher.image_shape], settings.start_blur, rng)
             if number < finished:
                 continue
             # The last batches may be one short: the row that fills them up is not kept.
@@ -130,7 +132,7 @@ class Search(NamedTuple):
 
 def build_search(teacher, batch_size, settings):
     """The Search for ``batch_size`` impressions in the default graph, with a teacher's network."""
-    shape = list(teacher.pair.image_shape)
+    shape = list(teacher.image_shape)
     x = tf.get_variable('impressions', shape + [batch_size], trainable=False)
     noise = tf.placeholder(tf.float32, [batch_size] + shape)
     targets = tf.placeholder(tf.float32, [batch_size, teacher.classes])

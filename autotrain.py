@@ -1,8 +1,9 @@
 """The whole table: for every run its own teacher, student alone, impressions, and students distilled
-from impressions (plain and augmented) and from real images, at every rate.
+from impressions (plain and augmented) and from real images, at every rate. With --teacher the students of that one.
 
     python autotrain.py                                       five runs, five rates
     python autotrain.py --runs 1 --rates 1 10 --budget 0.1    a quick look
+    python autotrain.py --teacher mine.h5 --dataset none      students of your own teacher, without any data
     python autotrain.py --scheduler tcp://head:8786           on a Dask cluster (see utils/cluster.py)
 
 Each job is a process of its own (train_w_distill.py or Data_Impressions.py) with a folder and a log of
@@ -28,12 +29,13 @@ from nets import find_pair
 from utils import datasets, layout, recipes
 from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
-from utils.flags import command_line, table_flags
+from utils.flags import available_images, command_line, table_flags
 from utils.jobs import Job, LocalPool, run_jobs
 from utils.methods import METHODS
 from utils.processes import local_command, share_done, shell_line
 from utils.records import finished_row
 from utils.results import results_csv, results_markdown
+from utils.teacher_files import FLAGS
 from utils.transfer_set import check_holdout
 
 LOCK_TIMEOUT = 2  # seconds; a killed process may leave a child that holds the lock between its fork and its exec
@@ -63,13 +65,13 @@ def plan(args):
 
     Within a run the longest come first, so that none is left to the end alone.
     """
-    available = datasets.training_images(args.dataset, args.data)
+    available = available_images(vars(args))
     methods = [METHODS[name] for name in args.methods]
     for flag in args.training:
         reasons = [recipes.why_without_effect(flag, method) for method in methods]
         if all(reasons):
             raise ValueError('--training: --%s does nothing %s in any column' % (flag, reasons[0]))
-    jobs, teachers = [], []
+    jobs, teachers = [], [None] * args.runs if args.teacher else []
     for run_number in range(args.runs):
         for method in methods:
             if not method.has_teacher:
@@ -90,12 +92,11 @@ def plan(args):
 
 
 def training_job(args, method, rate, run_number, available, needed=None):
-    """The Job of one training; needed: the Job whose output it learns from."""
+    """The Job of one training; needed: the Job whose output it learns from, None where it was there before."""
     flags = dict(main_scope=method.role, Distillation=method.source.distillation, augment=method.augment, holdout=0,
-                 train_dir=layout.run_folder(args.root, method.name, rate, run_number), any_teacher=False)
+                 train_dir=layout.run_folder(args.root, method.name, rate, run_number), any_teacher=args.any_teacher)
     if method.has_teacher:
-        flags.update(Distillation='%s-%g' % (method.source.distillation, rate),
-                     teacher=layout.run_teacher(args.root, run_number))
+        flags.update(teacher_flags(args, run_number), Distillation='%s-%g' % (method.source.distillation, rate))
     if method.from_impressions:
         flags['impressions'] = layout.run_impressions(args.root, method.source, run_number)
     flags.update((flag, value) for flag, value in args.training.items()
@@ -105,20 +106,32 @@ def training_job(args, method, rate, run_number, available, needed=None):
     name = '%s-%g' % (method.name, rate) if method.has_teacher else method.name
     cost = settings.steps * settings.batch_size * (2 if method.role == 'Teacher' else 1)
     return Job('%s run %d' % (name, run_number), ['train_w_distill.py'] + command_line(flags),
-               os.path.join(settings.train_dir, 'log.txt'), [needed.name] if needed else [], cost,
+               os.path.join(settings.train_dir, 'log.txt'), names_of(needed), cost,
                functools.partial(finished_row, settings, layout.training_files(settings), run_number))
 
 
 def synthesis_job(args, source, rate, run_number, teacher):
-    """The Job that makes one run's impressions; teacher: the Job that trains theirs."""
+    """The Job that makes one run's impressions; teacher: the Job that trains theirs, None for the user's own."""
     flags = dict(Rate=rate, save_path=layout.run_impressions(args.root, source, run_number),
-                 teacher=layout.run_teacher(args.root, run_number), **dict(source.synthesis, **args.synthesis))
+                 **dict(source.synthesis, **teacher_flags(args, run_number), **args.synthesis))
     flags, settings = scaled(recipes.synthesis_settings, dict(common_flags(args, run_number), **flags),
                              'iterations', args.budget)
     cost = 1.5 * settings.iterations * settings.size
     return Job('%s-%g run %d' % (source.folder, rate, run_number), ['Data_Impressions.py'] + command_line(flags),
-               os.path.join(settings.save_path, 'DI-%g.log' % rate), [teacher.name], cost,
+               os.path.join(settings.save_path, 'DI-%g.log' % rate), names_of(teacher), cost,
                functools.partial(finished_row, settings, layout.synthesis_files(settings), run_number))
+
+
+def names_of(job):
+    return [job.name] if job else []
+
+
+def teacher_flags(args, run_number):
+    """{flag: value}: the teacher of a run, and how it is read."""
+    if not args.teacher:
+        return {'teacher': layout.run_teacher(args.root, run_number)}
+    given = {flag: getattr(args, flag) for flag in FLAGS}
+    return dict({flag: value for flag, value in given.items() if value is not None}, teacher=args.teacher)
 
 
 def common_flags(args, run_number):
@@ -136,15 +149,20 @@ def scaled(settings_for, flags, name, budget):
 
 
 def check_inputs(args):
-    """Looks once at what every job needs; returns the path of the data set's file.
+    """Looks once at what every job needs; returns the path of the data set's file, or that of --root where it has none.
 
-    Raises RunError for a data set that cannot be used, does not fit the networks or is too small for --holdout, and
-    for a disk that is too full.
+    Raises RunError for a data set or a teacher that cannot be used or does not fit the networks, for a data set
+    that is too small for --holdout, and for a disk that is too full.
     """
-    dataset, pair = datasets.open_dataset(args.dataset, args.data), find_pair(args.nets)
-    images, _ = dataset.part('train', pair.image_shape)
-    check_holdout(dataset, images, args.training.get('holdout', 0))
-    dataset.part('test', pair.image_shape)
+    pair, dataset = find_pair(args.nets), None
+    if args.dataset != 'none':
+        dataset = datasets.open_dataset(args.dataset, args.data)
+        images, _ = dataset.part('train', pair.image_shape)
+        check_holdout(dataset, images, args.training.get('holdout', 0))
+        dataset.part('test', pair.image_shape)
+    if args.teacher:
+        from utils.inputs import look_at_teacher  # it imports TensorFlow, which is not needed otherwise
+        look_at_teacher(args, pair, dataset)
     bytes_each = np.dtype(np.float32).itemsize * int(np.prod(pair.image_shape))
     sources = {METHODS[name].source.folder: METHODS[name].source for name in args.methods}
     missing = [rate for folder, source in sources.items() if folder for run in range(args.runs) for rate in args.rates
@@ -154,7 +172,7 @@ def check_inputs(args):
     if free < needed:
         raise RunError('%r has room for %.1f GB and the impressions need %.1f GB; make room, or choose another --root'
                        % (args.root, free / 1e9, needed / 1e9))
-    return datasets.fetch(args.dataset, args.data)
+    return datasets.fetch(args.dataset, args.data) if dataset else args.root
 
 
 def pool_for(args, data):
@@ -214,6 +232,8 @@ def outcome(row):
     """The figure that sums up a job, for the progress line."""
     if 'accuracy' in row:
         return ': %.2f %%' % row['accuracy']
+    if 'agreement' in row:
+        return ': %.2f %% agreement' % row['agreement']
     return ': %.1f %% of targets met' % row['targets_met']
 
 

@@ -31,6 +31,7 @@ from utils.flags import training_flags
 from utils.graph_mode import tf
 from utils.inputs import training_inputs
 from utils.layout import training_files
+from utils.look import say_accuracy
 from utils.matfile import save_mat
 from utils.recipes import synthesis
 from utils.records import fingerprint, save_record
@@ -50,6 +51,8 @@ def main(argv=None):
     rng = np.random.RandomState(settings.seed)
     evaluation = evaluation_set(settings, inputs)
     images, labels = transfer_set(settings, inputs, rng)
+    if inputs.teacher and inputs.dataset:
+        say_accuracy(inputs.teacher, evaluation.images, evaluation.labels, evaluation.name, settings.threads)
     answers = inputs.teacher.answers(images, settings.threads) if settings.kl_weight else None
 
     checkpoint = Checkpoint(files.checkpoint, made_from)

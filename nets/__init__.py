@@ -14,6 +14,7 @@ classes]. Here TensorFlow is not imported: autotrain.py plans without it.
 """
 import ast
 import os
+from contextlib import suppress
 from typing import NamedTuple, Tuple
 
 from utils.files import RunError, read_bytes
@@ -43,15 +44,13 @@ def find_pair(name):
     path = pair_file(name)
     try:
         statements = ast.parse(read_bytes(path)).body
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise RunError('%r is not a Python file: %s' % (path, error)) from error
     facts = {}
     for statement in statements:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            try:
+            with suppress(ValueError, TypeError):  # not a literal, so none of the facts
                 facts[statement.targets[0].id] = ast.literal_eval(statement.value)
-            except ValueError:  # not a literal, so none of the facts
-                pass
     functions = {statement.name for statement in statements if isinstance(statement, ast.FunctionDef)}
     shape, last_layer = facts.get('IMAGE_SHAPE'), facts.get('LAST_LAYER')
     if not (isinstance(shape, tuple) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)

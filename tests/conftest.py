@@ -63,6 +63,27 @@ def small(mnist, tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
+def colours(tmp_path_factory):
+    """A data set of one's own, of five classes that are easy to tell: 300 and 100 colour images of 24x24."""
+    import numpy as np
+    rng, arrays = np.random.RandomState(0), {}
+    tints = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [200, 200, 40], [40, 200, 200]])
+    for part, count in (('train', 300), ('test', 100)):
+        labels = np.arange(count) % 5
+        images = tints[labels][:, None, None] + rng.randint(-40, 41, (count, 24, 24, 3))
+        arrays.update({'x_' + part: images.astype(np.uint8), 'y_' + part: labels})
+    path = str(tmp_path_factory.mktemp('own') / 'colours.npz')
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope='session')
+def own_pair():
+    """A user's own pair of networks for ``colours``."""
+    return os.path.join(HERE, 'own_pair.py')
+
+
+@pytest.fixture(scope='session')
 def teacher():
     """The teacher that comes with the repository."""
     return os.path.join(ROOT, 'pre_trained', 'Lenet5.mat')

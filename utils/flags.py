@@ -10,6 +10,9 @@ from utils import datasets, hyper_parameters, recipes
 from utils.datasets import DATASETS
 from utils.jobs import available_cores
 from utils.methods import DISTILLATIONS, METHODS, TABLE
+from utils.teacher_files import FLAGS, FORMATS
+
+LARGEST_PIXEL = 1e6
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,7 +77,7 @@ def training_parser():
     add('--impressions', type=path, metavar='DIR', help='where DI-R.mat is (default: DI)')
     add('--holdout', default=0, type=number(int, 0), metavar='N',
         help='evaluate on the last N training images, unseen in training, instead of the test images')
-    add_teacher(parser, default=None)
+    add_teacher(parser, default=None, instead='Lenet5')
     add_any_teacher(parser)
     add_common(parser)
     parser.add_hyper_parameters(hyper_parameters.TRAINING)
@@ -108,7 +111,7 @@ def table_flags(argv=None):
     add('--runs', default=5, type=number(int, 1, 1000), help='run i has seed --seed + i')
     add('--rates', default=recipes.RATES, type=rate, nargs='+', metavar='R', help='in %% of 60,000')
     add('--methods', choices=list(METHODS), nargs='+',
-        help='columns of the table; the teacher is always one (default: %s)' % ' '.join(TABLE))
+        help='columns of the table; without --teacher the teacher is one (default: %s)' % ' '.join(TABLE))
     add('--jobs', default=available_cores(), type=number(int, 1, 1024),
         help='processes at a time, on this machine')
     add('--scheduler', type=path, metavar='ADDRESS',
@@ -118,20 +121,43 @@ def table_flags(argv=None):
     add('--synthesis', default='', metavar='"FLAGS"', help='hyper-parameters for Data_Impressions.py')
     add('--root', type=path, metavar='DIR',
         help="everything is written here (default: MNIST, FashionMNIST, ..., or the file's name and '-table')")
+    add_teacher(parser, default=None, instead='every run trains its own')
+    add_any_teacher(parser)
     add_common(parser)
     args = parser.parse_args(joined(argv, '--training', '--synthesis'))
-    if args.dataset == 'none':
-        parser.error('a table needs a data set; --dataset none is for Data_Impressions.py and train_w_distill.py')
+    if args.dataset == 'none' and not args.teacher:
+        parser.error('a table without a data set needs a --teacher')
+    if not args.teacher:
+        for flag in FLAGS + ('any_teacher',):
+            if getattr(args, flag):
+                parser.error('--%s goes with --teacher' % flag)
     args.nets = with_nets(vars(args))['nets']
     args.rates = sorted(set(args.rates))
-    args.root = args.root or default_root(args.dataset)
-    wanted = args.methods or [name for name in TABLE if name in recipes.recipe_for(args.recipe, args.nets).training]
-    args.methods = [name for name in METHODS if name in wanted or name == 'Teacher']
+    args.root = args.root or default_root(args.dataset, args.teacher)
+    args.methods = table_methods(parser, args)
     args.training = job_flags(parser, 'training', args.training, training_parser(),
                               {*hyper_parameters.TRAINING, 'holdout'})
     args.synthesis = job_flags(parser, 'synthesis', args.synthesis, synthesis_parser(),
                                set(hyper_parameters.SYNTHESIS))
     return parser, args
+
+
+def table_methods(parser, args):
+    """The names of the methods that are the columns of a table."""
+    fits = {name: True for name in METHODS}
+    if args.teacher:
+        fits = {name: method.role == 'Student' and (args.dataset != 'none' or method.from_impressions)
+                for name, method in METHODS.items()}
+        usual = [name for name in TABLE if fits[name] and METHODS[name].has_teacher]
+    else:
+        usual = TABLE
+    for name in args.methods or []:
+        if not fits[name]:
+            parser.error('--methods %s does not go with --teacher%s'
+                         % (name, ' --dataset none' * (args.dataset == 'none')))
+    recipe = recipes.recipe_for(args.recipe, args.nets).training
+    wanted = args.methods or [name for name in usual if name in recipe]
+    return [name for name in METHODS if name in wanted or (name == 'Teacher' and not args.teacher)]
 
 
 def job_flags(parser, name, text, jobs_parser, allowed):
@@ -157,9 +183,11 @@ def joined(argv, *names):
     return result
 
 
-def default_root(dataset):
-    """The folder of a data set's table. That of a user's own file is named so that it is no other's."""
+def default_root(dataset, teacher=None):
+    """The folder of a table. That of a user's own data or teacher is named so that it is no other's."""
     name = datasets.title(dataset)
+    if teacher:
+        return '%s-%s' % (os.path.splitext(os.path.basename(teacher.rstrip('/')))[0], name)
     return name if dataset in DATASETS else name + '-table'
 
 
@@ -198,9 +226,32 @@ def command_line(flags):
     return words
 
 
-def add_teacher(parser, default='Lenet5'):
-    parser.add_argument('--teacher', default=default, type=path,
-                        help='a name in pre_trained/, or a path to a .mat' + (default is None) * ' (default: Lenet5)')
+class Range(argparse.Action):
+    """An argparse action for two numbers that rise."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if not values[0] < values[1]:
+            parser.error('%s: %g is not below %g' % (option_string, *values))
+        setattr(namespace, self.dest, values)
+
+
+def add_teacher(parser, default='Lenet5', instead=''):
+    """--teacher, and how it is read; the Reading of utils/teacher_files.py has a field for each flag.
+
+    instead: what --help says of a default that is None.
+    """
+    group = parser.add_argument_group('teacher')
+    add, pixel = group.add_argument, number(float, -LARGEST_PIXEL, LARGEST_PIXEL)
+    add('--teacher', default=default, type=path, metavar='FILE',
+        help='a name in pre_trained/, or a path: ' + FORMATS + ' (default: %s)' % instead * bool(instead))
+    add('--teacher_scale', nargs=2, type=pixel, action=Range, metavar=('LOW', 'HIGH'),
+        help='what black and white are to the teacher (default: 0 1)')
+    add('--teacher_mean', nargs='+', type=pixel, metavar='X',
+        help='the teacher sees (pixels - mean) / std, in the units of --teacher_scale; one number, or one per channel')
+    add('--teacher_std', nargs='+', type=number(float, 0, LARGEST_PIXEL, above=True), metavar='X',
+        help='see --teacher_mean')
+    add('--teacher_input', metavar='NAME', help="the tensor of the teacher's own graph that takes the images")
+    add('--teacher_logits', metavar='NAME', help="the tensor of the teacher's own graph that holds the logits")
 
 
 def add_any_teacher(parser):

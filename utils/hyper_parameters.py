@@ -61,7 +61,8 @@ SYNTHESIS = dict(_table(
                                         'Gaussian); 0: white noise', high=32, off=0),
     HyperParameter('jitter', int, 'pixels either way by which the teacher sees it shifted, anew in every '
                                   'iteration', high=31, off=0),
-), **_table(*[HyperParameter(name, float, meaning, off=0) for name, meaning in PRIORS.items()]))
+), **_table(*[HyperParameter(name, float, meaning.replace('%', '%%'), off=0)  # as argparse wants it
+              for name, meaning in PRIORS.items()]))
 
 # {setting: the value that a record had which does not name it}
 OFF = {name: row.off for name, row in {**TRAINING, **SYNTHESIS}.items() if row.off is not None}

@@ -5,11 +5,13 @@ from nets import Pair, find_pair
 from utils.datasets import DataSet, open_dataset
 from utils.files import RunError, sha256
 from utils.impressions import Impressions, load_impressions
-from utils.layout import synthesis_files, training_files
+from utils.layout import synthesis_files, teacher_file, training_files
+from utils.look import say_accuracy, warn_of_pixel_scale
 from utils.methods import METHODS
+from utils.own_data import by_x
 from utils.records import check_impressions, check_teacher
+from utils.teacher_files import Reading
 from utils.trained import TrainedNetwork, open_teacher
-
 
 class TrainingInputs(NamedTuple):
     """What a training reads."""
@@ -37,8 +39,9 @@ def training_inputs(settings):
         dataset = open_dataset(settings.dataset, settings.data)
         digests['dataset'] = dataset.digest
     if method.has_teacher:
-        teacher = open_teacher(files.teacher, pair)
+        teacher = open_teacher(files.teacher, pair, Reading.of(settings))
         digests['teacher'] = teacher.digest
+        check_shapes(teacher, pair)
         if dataset:
             check_classes(teacher, dataset)
             check_teacher(teacher, dataset, settings.holdout, settings.any_teacher)
@@ -53,9 +56,23 @@ def synthesis_inputs(settings):
     """The SynthesisInputs. Raises RunError where something cannot be read."""
     files, digests = synthesis_files(settings), {}
     pair = read_pair(settings.nets, files.nets, digests)
-    teacher = open_teacher(files.teacher, pair)
+    teacher = open_teacher(files.teacher, pair, Reading.of(settings))
     digests['teacher'] = teacher.digest
     return SynthesisInputs(pair, teacher, digests)
+
+
+def look_at_teacher(settings, pair, dataset):
+    """Opens a user's own teacher before a table is filled, and prints how often it is right about the test images.
+
+    dataset: None where there is none. Raises RunError where it cannot be read, or does not go with the rest.
+    """
+    teacher = open_teacher(teacher_file(settings.teacher), pair, Reading.of(settings))
+    check_shapes(teacher, pair)
+    warn_of_pixel_scale(teacher, settings.threads)
+    if dataset:
+        check_classes(teacher, dataset)
+        check_teacher(teacher, dataset, 0, settings.any_teacher)
+        say_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads)
 
 
 def read_pair(name, own_file, digests):
@@ -64,6 +81,14 @@ def read_pair(name, own_file, digests):
     if own_file:
         digests['nets'] = sha256(own_file)
     return pair
+
+
+def check_shapes(teacher, pair):
+    if teacher.image_shape != pair.image_shape:
+        raise RunError('the teacher %r takes images of %s and the student of the networks %r images of %s; give --nets '
+                       'a pair whose IMAGE_SHAPE is %d, %d, %d'
+                       % ((teacher.path, by_x(teacher.image_shape), pair.name, by_x(pair.image_shape))
+                          + teacher.image_shape))
 
 
 def check_classes(teacher, dataset):

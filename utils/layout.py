@@ -4,13 +4,16 @@ from typing import List, NamedTuple, Optional
 
 from nets import PAIRS, pair_file
 from utils.methods import METHODS
+from utils.teacher_files import is_path
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def teacher_file(teacher):
-    """Path of ``--teacher``: a name in the repository's pre_trained/, or a path that ends in .mat."""
-    return teacher if teacher.lower().endswith('.mat') else os.path.join(REPOSITORY, 'pre_trained', teacher + '.mat')
+    """Path of ``--teacher``: a name in the repository's pre_trained/, or a path of any format that is read."""
+    if is_path(teacher):
+        return teacher.rstrip('/') or teacher
+    return os.path.join(REPOSITORY, 'pre_trained', teacher + '.mat')
 
 
 def impressions_file(folder, rate):

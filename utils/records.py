@@ -3,6 +3,7 @@ import functools
 import math
 import os
 import sys
+from argparse import Namespace
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from utils.datasets import digest
 from utils.files import RunError, load_json, save_json, sha256
 from utils.hyper_parameters import OFF
 from utils.layout import record_of_impressions, records_of_weights
+from utils.teacher_files import Reading, digest_of
 
 try:
     from importlib import metadata
@@ -51,7 +53,7 @@ def fingerprint(settings, digests):
 
 def digests_of(files):
     """{role: SHA-256} of a job's input files as they are now, None where one cannot be read."""
-    return {role: digest(place) for role, place in files.inputs.items()}
+    return {role: digest_of(place) if role == 'teacher' else digest(place) for role, place in files.inputs.items()}
 
 
 def what_decides(record):
@@ -122,7 +124,8 @@ def table_row(record, run):
 
     Raises KeyError, TypeError or ValueError for a record that somebody edited.
     """
-    row, limits = dict(record['arguments'], **record['versions']), {'accuracy': 100, 'seconds': math.inf}
+    row = dict(record['arguments'], **record['versions'])
+    limits = {'agreement' if 'agreement' in record else 'accuracy': 100, 'seconds': math.inf}
     if 'Rate' in row:
         row.update(method=IMPRESSIONS, rate=row.pop('Rate'))
         limits = {'kl': math.inf, 'targets_met': 100, 'seconds': math.inf}
@@ -158,9 +161,14 @@ def check_impressions(impressions, teacher):
     made_of = record and record['inputs'].get('teacher')
     if made_of is None:
         print('%r has no record that says which teacher it was made from; taken as it is' % path)
-    elif made_of != teacher.digest:
+        return
+    if made_of != teacher.digest:
         raise RunError('%r was made from another teacher than %r; make it again, or give its own with '
                        '--teacher' % (path, teacher.path))
+    then, now = (reading.flags() for reading in (Reading.of(Namespace(**record['arguments'])), teacher.reading))
+    if then != now:
+        raise RunError('%r was made with %s; make it again, or give the same flags'
+                       % (path, differences(then, now)))
 
 
 def check_teacher(teacher, dataset, holdout, any_teacher):

@@ -23,19 +23,24 @@ def results_csv(rows):
 def results_markdown(rows):
     """The rows of trainings as the published table.
 
-    A cell is the mean accuracy in per cent, with the sample standard deviation where there are several runs.
+    A cell is the mean accuracy in per cent, with the sample standard deviation where there are several runs. Where
+    there is no data set it is the agreement with the teacher, and the column's header says so.
     """
-    cells = {}
+    cells, by_agreement = {}, set()
     for row in rows:
         if row['method'] in METHODS:
-            cells.setdefault((float(row['rate']), row['method']), []).append(float(row['accuracy']))
+            figure = row['agreement'] if 'agreement' in row else row['accuracy']
+            cells.setdefault((float(row['rate']), row['method']), []).append(float(figure))
+            if 'agreement' in row:
+                by_agreement.add(row['method'])
     methods = [method for method in METHODS.values() if any(name == method.name for _, name in cells)]
+    labels = [method.label + ' (agreement)' * (method.name in by_agreement) for method in methods]
     lines = [['%g' % rate] + [_cell(cells.get((rate, method.name), [])) for method in methods]
              for rate in sorted({rate for rate, _ in cells}, reverse=True)]
     if not lines:
         return ''
-    return tabulate(lines, ['Rate'] + [method.label for method in methods], tablefmt='github',
-                    disable_numparse=True, colalign=['right'] + ['center'] * len(methods)) + '\n'
+    return tabulate(lines, ['Rate'] + labels, tablefmt='github', disable_numparse=True,
+                    colalign=['right'] + ['center'] * len(methods)) + '\n'
 
 
 def _cell(accuracies):

@@ -32,6 +32,19 @@ def in_batches(sess, output, placeholder, values, batch_size=250):
                            for start in range(0, len(values), batch_size)])
 
 
+def answers_of(network, images, threads):
+    """The logits of images uint8 [N, *network.image_shape] in 0..255: float32 [N, classes], in a graph of their own.
+
+    network: a TrainedNetwork or a ForeignNetwork.
+    """
+    new_graph(seed=0)
+    pixels, seen = image_bytes(network.image_shape)
+    logits = network.logits(seen)
+    with session(threads) as sess:
+        network.restore(sess)
+        return in_batches(sess, logits, pixels, images)
+
+
 def values_of(sess, variables):
     """{variable name: float32 array}."""
     return {v.op.name: sess.run(v) for v in variables}

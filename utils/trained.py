@@ -3,39 +3,66 @@ import numpy as np
 
 from nets.build import build, network_variables, variable_shapes
 from utils.files import RunError
-from utils.matfile import fitting, mat_arrays
-from utils.session import image_bytes, in_batches, new_graph, session
+from utils.foreign import ForeignNetwork
+from utils.matfile import fitting
+from utils.recognise import recognise
+from utils.session import answers_of
+from utils.teacher_files import Reading, digest_of, format_of
+from utils.weights_in import has_graph, read_weights
+
+AS_READ = Reading()
 
 
 class TrainedNetwork:
-    """A network of a pair with the weights that a MAT-file holds.
+    """A network of a pair with the weights that a file holds, of any format of utils/weights_in.py.
 
     | attribute | content |
     | --- | --- |
-    | path, digest | of the file; SHA-256 of what was read |
+    | path, digest | of the file or folder; SHA-256 of its content |
     | pair, role | the Pair, and 'Teacher' or 'Student' |
+    | image_shape | (height, width, channels) of the images that it takes |
     | classes | their number, the columns of the last layer |
     | templates | float32 [features, classes]: the last layer's weights, a class template per column |
+    | last_layer | what its templates are called |
     """
 
-    def __init__(self, path, pair, role):
-        """Raises RunError where the file does not hold such a network, with finite weights."""
-        arrays, self.digest = mat_arrays(path)
-        self.path, self.pair, self.role = path, pair, role
+    def __init__(self, path, pair, role, reading=AS_READ):
+        """reading: a Reading, of which the pixel scale counts.
+
+        Weights that have other names than the pair's are taken by their order and shapes, and a line on stdout says
+        so. Raises RunError where the file does not hold such a network, with finite weights.
+        """
+        reading.check(pair.image_shape[2])
+        self.digest, arrays = digest_of(path), read_weights(path)
+        self.path, self.pair, self.role, self.reading = path, pair, role, reading
+        self.image_shape, self.last_layer = pair.image_shape, pair.last_layer
         last = '%s/%s' % (role, pair.last_layer)
         if last not in arrays:
-            raise RunError('%r has no array %r [features, classes]; it is no %s of the networks %r: give '
-                           'another file, or its own --nets' % (path, last, role.lower(), pair.name))
-        self.classes = fitting(path, arrays, {last: [None, None]})[last].shape[1]
-        self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
+            arrays = self._recognised(arrays, last)
+        try:
+            self.classes = fitting(path, arrays, {last: [None, None]})[last].shape[1]
+            self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
+        except RunError as error:
+            raise RunError('%s (as the %s of the networks %r)' % (error, role.lower(), pair.name)) from error
         self.templates = self._arrays[last]
 
+    def _recognised(self, arrays, last):
+        file_format, network = format_of(self.path), '%s of the networks %r' % (self.role.lower(), self.pair.name)
+        # A graph of TensorFlow never has PyTorch's layout.
+        found, layers = recognise(arrays, self.pair, self.role, file_format in ('torch', 'npz', 'mat'))
+        if found is None:
+            raise RunError('%r has no array %r [features, classes], and its arrays do not fit by order and shape; it '
+                           'is no %s: give another file, or its own --nets' % (self.path, last, network))
+        print('%r: weights of the %s, recognised by order and shape: %s'
+              % (self.path, network, ', '.join('%s = %s' % names for names in layers.items())))
+        return found
+
     def logits(self, images, textbook=False):
-        """The network's logits [B, classes] of images float32 [B, *image_shape], in the default graph.
+        """The network's logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph.
 
         Its variables get their values by ``restore``. textbook: from TensorFlow's own operations alone.
         """
-        logits = build(self.pair, self.role, images, self.classes, textbook=textbook)
+        logits = build(self.pair, self.role, self.reading.scaled(images), self.classes, textbook=textbook)
         self._variables = network_variables(self.role)
         return logits
 
@@ -46,25 +73,53 @@ class TrainedNetwork:
 
     def answers(self, images, threads=1):
         """The logits of images uint8 [N, *image_shape] in 0..255: float32 [N, classes]."""
-        new_graph(seed=0)
-        pixels, seen = image_bytes(self.pair.image_shape)
-        logits = self.logits(seen)
-        with session(threads) as sess:
-            self.restore(sess)
-            return in_batches(sess, logits, pixels, images)
+        return answers_of(self, images, threads)
 
 
-def open_teacher(path, pair):
-    """The teacher in a file; raises RunError where it cannot teach."""
-    teacher = TrainedNetwork(path, pair, 'Teacher')
+def open_teacher(path, pair, reading=AS_READ):
+    """The teacher in a file: a TrainedNetwork of the pair, or a ForeignNetwork where the file holds another network.
+
+    reading: a Reading. Raises RunError where it cannot teach.
+    """
+    teacher = _open(path, pair, reading)
     without = np.flatnonzero(~teacher.templates.any(axis=0))
     if without.size:
         raise RunError('%r: class %d of the teacher has no weights in %s, so it is like no other class; '
-                       'give a teacher that was trained on every class' % (path, without[0], pair.last_layer))
+                       'give a teacher that was trained on every class' % (path, without[0], teacher.last_layer))
     if teacher.classes < 2:
         raise RunError('%r: a teacher of one class has nothing to teach' % path)
     directions = teacher.templates / np.linalg.norm(teacher.templates, axis=0)
     if np.allclose(directions, directions[:, :1], atol=1e-6):
         raise RunError('%r: all classes are alike in %s of the teacher; give a teacher that has been trained'
-                       % (path, pair.last_layer))
+                       % (path, teacher.last_layer))
     return teacher
+
+
+def _open(path, pair, reading):
+    if not has_graph(path):
+        if reading.input or reading.logits:
+            raise RunError('%r holds weights and no graph, in which --teacher_input and --teacher_logits could name '
+                           'something; leave them out' % path)
+        return TrainedNetwork(path, pair, 'Teacher', reading)
+    read_weights(path)  # a damaged file is named here, before its graph is tried
+    if not (reading.input or reading.logits):
+        try:
+            return _same_or_graph(TrainedNetwork(path, pair, 'Teacher', reading))
+        except RunError:
+            pass
+    return ForeignNetwork(path, pair.image_shape, reading)
+
+
+def _same_or_graph(teacher):
+    """A TrainedNetwork whose file holds a graph as well; the graph where it computes something else from the weights."""
+    try:
+        graph = ForeignNetwork(teacher.path, teacher.image_shape, teacher.reading)
+    except RunError:  # weights alone, or a graph of bytes such as an export of this project
+        return teacher
+    if graph.image_shape == teacher.image_shape:
+        images = np.random.RandomState(0).randint(0, 256, (4, *teacher.image_shape)).astype(np.uint8)
+        ours, its = teacher.answers(images), graph.answers(images)
+        if ours.shape == its.shape and np.abs(ours - its).max() <= 1e-3 * max(1, np.abs(its).max()):
+            return teacher
+    print('%r: its graph computes something else from these weights; the graph is the teacher' % teacher.path)
+    return graph

@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def _first_line(path):
     with open(path, encoding='utf-8') as file:
-        return ast.get_docstring(ast.parse(file.read())).split('\n')[0]
+        return (ast.get_docstring(ast.parse(file.read(), path)) or 'factor of its penalty').split('\n')[0]
 
 
 # {name: what its factor weighs}; read, not imported, since flags need no TensorFlow.

@@ -1,0 +1,256 @@
+"""Teachers that are a graph of their own: what is found in it, what is refused, and a student of one from end to end."""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import Data_Impressions
+import train_w_distill
+from conftest import HERE
+from test_teachers import python_blocks
+from nets import find_pair
+from utils.datasets import open_dataset
+from utils.files import RunError
+from utils.foreign import ForeignNetwork
+from utils.graph_mode import tf
+from utils.impressions import load_impressions
+from utils.session import new_graph, session
+from utils.teacher_files import Reading
+from utils.trained import TrainedNetwork, open_teacher
+
+SHAPE = 8, 8, 3
+IMAGES = np.random.RandomState(1).randint(0, 256, (3,) + SHAPE).astype(np.uint8)
+RNG = np.random.RandomState(0)
+KERNEL = RNG.standard_normal((3, 3, 3, 4)).astype(np.float32)
+MATRIX = RNG.standard_normal((4 * 36, 5)).astype(np.float32)
+BIAS = RNG.standard_normal(5).astype(np.float32)
+PAIR = '''
+from nets import layers
+IMAGE_SHAPE = 16, 16, 3
+LAST_LAYER = 'last/weights'
+def teacher(images, classes, training):
+    x = layers.pool(layers.conv(images, 'conv0', 8, 3, deviation=0.2), 2, 2)
+    x = layers.pool(layers.conv(x, 'conv1', 16, 3, deviation=0.1), 2, 2)
+    return layers.dense(layers.flatten(x), 'last', classes, deviation=0.05)
+def student(images, classes, training):
+    return teacher(images, classes, training)
+'''
+
+
+def features(images):
+    """[B, 144] with a batch norm as it is in use."""
+    x = tf.nn.conv2d(images, tf.constant(KERNEL), [1, 1, 1, 1], 'VALID')
+    x = tf.nn.batch_normalization(x, tf.constant(np.float32(0.5)), 2.0, 0.1, 1.5, 1e-3)
+    return tf.reshape(tf.nn.relu(x), [-1, 144])
+
+
+def dense(x, matrix=MATRIX):
+    return tf.nn.bias_add(tf.matmul(x, tf.constant(matrix)), tf.constant(BIAS), name='logits')
+
+
+def images_of(shape=SHAPE, dtype=tf.float32):
+    return tf.placeholder(dtype, [None, *shape], name='images')
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A function that saves the graph that ``build()`` makes as a frozen graph, and opens it as a teacher."""
+    def save_and_open(build, reading=Reading()):
+        new_graph(0)
+        build()
+        path = str(tmp_path / 'teacher.pb')
+        with open(path, 'wb') as file:
+            file.write(tf.get_default_graph().as_graph_def().SerializeToString())
+        return open_teacher(path, find_pair('lenet'), reading)
+    return save_and_open
+
+
+def expected(images):
+    new_graph(0)
+    with session(1) as sess:
+        return sess.run(dense(features(tf.constant(images, tf.float32))))
+
+
+ENDINGS = {
+    'logits': lambda logits: logits,
+    'passed on': lambda logits: tf.identity(tf.identity(logits)),
+    'softmax': lambda logits: tf.nn.softmax(logits),
+    'classes and probabilities': lambda logits: (tf.argmax(logits, 1), tf.nn.softmax(logits)),
+    'log softmax': lambda logits: tf.identity(tf.nn.log_softmax(logits)),
+}
+
+
+@pytest.mark.parametrize('ending', ENDINGS)
+def test_logits_and_templates_are_found(saved, ending, capsys):
+    teacher = saved(lambda: ENDINGS[ending](dense(features(images_of()))))
+    assert isinstance(teacher, ForeignNetwork) and (teacher.image_shape, teacher.classes) == (SHAPE, 5)
+    np.testing.assert_array_equal(teacher.templates, MATRIX)
+    np.testing.assert_allclose(teacher.answers(IMAGES), expected(IMAGES / 255), rtol=1e-4, atol=1e-4)
+    assert ('a softmax in the graph' in capsys.readouterr().out) == ('softmax' in ending or 'prob' in ending)
+
+
+@pytest.mark.parametrize('last', [
+    lambda x: tf.matmul(x, tf.constant(MATRIX)),
+    lambda x: tf.matmul(x, tf.constant(MATRIX.T), transpose_b=True),
+    lambda x: tf.constant(BIAS) + tf.matmul(x, tf.identity(tf.constant(MATRIX)))])
+def test_templates_of_products_of_other_forms(saved, last):
+    np.testing.assert_array_equal(saved(lambda: last(features(images_of()))).templates, MATRIX)
+
+
+def test_pixel_scale_per_channel(saved):
+    reading = Reading((0.0, 255.0), (100.0, 110.0, 120.0), (50.0, 60.0, 70.0))
+    teacher = saved(lambda: dense(features(images_of())), reading)
+    seen = (IMAGES - np.array(reading.mean)) / np.array(reading.std)
+    np.testing.assert_allclose(teacher.answers(IMAGES), expected(seen), rtol=1e-4, atol=1e-3)
+
+
+def test_open_height_and_width_are_those_of_the_pair(saved):
+    def build():
+        x = tf.reduce_mean(tf.nn.conv2d(images_of([None, None, 1]), tf.constant(KERNEL[:, :, :1]), [1] * 4, 'SAME'), [1, 2])
+        tf.matmul(x, tf.constant(MATRIX[:4]))
+    assert saved(build).image_shape == (32, 32, 1)
+
+
+def test_input_and_logits_by_name(saved):
+    def build():
+        seen = tf.cast(images_of(dtype=tf.uint8), tf.float32, name='seen') * (1 / 255)
+        tf.nn.sigmoid(dense(features(seen)))
+    with pytest.raises(RunError, match='Sigmoid.*--teacher_logits'):
+        saved(build)
+    with pytest.raises(RunError, match='images:0 takes uint8.*--teacher_input'):
+        saved(build, Reading(logits='logits'))
+    with pytest.raises(RunError, match="no tensor 'nowhere'.*--teacher_input"):
+        saved(build, Reading(input='nowhere', logits='logits'))
+    teacher = saved(build, Reading((0.0, 255.0), input='seen', logits='logits:0'))
+    np.testing.assert_allclose(teacher.answers(IMAGES), expected(IMAGES / 255), rtol=1e-4, atol=1e-3)
+
+
+def two_inputs():
+    dense(features(images_of()) * tf.placeholder(tf.float32, [], name='keep'))
+
+
+def without_gradient():
+    dense(features(tf.stop_gradient(images_of())))
+
+
+def without_dense():
+    tf.reduce_mean(tf.nn.conv2d(images_of(), tf.constant(KERNEL), [1] * 4, 'SAME'), [1, 2], name='mean')
+
+
+def two_ends():
+    x = features(images_of())
+    dense(x), tf.matmul(x, tf.constant(MATRIX), name='other')
+
+
+def not_a_number():
+    dense(features(images_of()), np.where(MATRIX > 2, np.float32(np.nan), MATRIX))
+
+
+def nan_before_the_end():
+    dense(tf.math.log(features(images_of()) - 1))
+
+
+def missing_class():
+    dense(features(images_of()), MATRIX * (np.arange(5) != 3))
+
+
+def in_training():
+    dense(tf.nn.dropout(features(images_of()), 0.5))
+
+
+def one_image_at_a_time():
+    x = features(tf.placeholder(tf.float32, [1, *SHAPE]))
+    dense(tf.reshape(x, [1, 144]))
+
+
+def channels_first():
+    dense(features(tf.transpose(tf.placeholder(tf.float32, [None, 3, 8, 8]), [0, 2, 3, 1])))
+
+
+@pytest.mark.parametrize('build, message', [
+    (two_inputs, 'takes 2 inputs images keep'), (without_gradient, 'do not depend on its input'),
+    (without_dense, 'mean is a Mean.*--teacher_logits'), (two_ends, 'found: logits:0, other:0'),
+    (not_a_number, 'NaN'), (nan_before_the_end, 'NaN'), (missing_class, 'class 3 of the teacher has no weights'),
+    (in_training, 'network in training'), (one_image_at_a_time, 'two images|cannot be built'),
+    (channels_first, 'save the network with channels last')])
+def test_what_cannot_teach_is_said_in_one_line(saved, build, message):
+    with pytest.raises(RunError, match=message) as caught:
+        saved(build)
+    assert '\n' not in str(caught.value) and 'teacher.pb' in str(caught.value)
+
+
+def test_an_operation_without_gradient_or_unknown(saved, tmp_path):
+    with pytest.raises(RunError, match='not differentiable|do not depend'):
+        saved(lambda: dense(features(tf.image.adjust_hue(images_of(), 0.1))))
+    new_graph(0)
+    dense(features(images_of()))
+    graph = tf.get_default_graph().as_graph_def()
+    graph.node.add(name='new', op='OperationOfTheFuture')
+    (tmp_path / 'teacher.pb').write_bytes(graph.SerializeToString())
+    with pytest.raises(RunError, match='OperationOfTheFuture'):
+        open_teacher(str(tmp_path / 'teacher.pb'), find_pair('lenet'))
+
+
+@pytest.fixture(scope='module')
+def keras(tmp_path_factory):
+    """The folder with a network that plain Keras made in a process of its own, saved as docs/teachers.md says.
+
+    Beside it data.npz, like what it was trained on.
+    """
+    folder = tmp_path_factory.mktemp('keras')
+    only_2 = tf.__version__.startswith('1.')
+    codes = [code for code in python_blocks() if code.startswith('model.') and not (only_2 and '.h5' not in code)]
+    done = subprocess.run([sys.executable, os.path.join(HERE, 'foreign_teacher.py'), 'data.npz', *codes], cwd=str(folder),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-1]) > 0.95
+    return folder
+
+
+@pytest.fixture(scope='module')
+def keras_teacher(keras):
+    """(path of that network, of the data)."""
+    path = keras / 'teacher.keras'
+    return str(path if path.exists() else keras / 'teacher.h5'), str(keras / 'data.npz')
+
+
+def test_keras_networks_are_read_as_they_were_saved(keras):
+    """The same answers from every format."""
+    reading, lenet = Reading((-1.0, 1.0)), find_pair('lenet')
+    images = np.random.RandomState(0).randint(0, 256, (3, 16, 16, 3)).astype(np.uint8)
+    names = [name for name in ('teacher.h5', 'teacher.keras', 'teacher') if (keras / name).exists()]
+    assert len(names) == (1 if tf.__version__.startswith('1.') else 3)
+    teachers = [open_teacher(str(keras / name), lenet, reading) for name in names]
+    for teacher in teachers:
+        assert (teacher.image_shape, teacher.classes, teacher.templates.shape) == ((16, 16, 3), 5, (32, 5))
+        np.testing.assert_allclose(teacher.answers(images), teachers[0].answers(images), rtol=1e-4, atol=1e-4)
+
+
+def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monkeypatch):
+    """Batch norm, three channels and five classes into a user's own pair; real images are for the accuracy alone."""
+    path, data = keras_teacher
+    (tmp_path / 'pair.py').write_text(PAIR)
+    monkeypatch.setattr(train_w_distill, 'UNSEEN', 100)
+    pair = find_pair(str(tmp_path / 'pair.py'))
+    common = ['--teacher=%s' % path, '--teacher_scale', '-1', '1', '--nets=%s' % pair.file]
+    Data_Impressions.main(['--Rate=1', '--save_path=%s' % tmp_path, '--dataset=none', '--batch_size=300'] + common)
+    assert load_impressions(str(tmp_path / 'DI-1.mat'), (16, 16, 3), 5).images.shape == (600, 16, 16, 3)
+    train_w_distill.main(['--Distillation=ZSKD-1', '--impressions=%s' % tmp_path, '--train_dir=%s' % (tmp_path / 'zskd'),
+                          '--dataset=none', '--steps=500'] + common)
+    with open(str(tmp_path / 'zskd' / 'result.json')) as file:
+        assert json.load(file)['agreement'] > 60
+    images, labels = open_dataset(data, '').part('test', (16, 16, 3))
+    student = TrainedNetwork(str(tmp_path / 'zskd' / 'train_params.mat'), pair, 'Student')
+    accuracy = 100 * np.mean(student.answers(images).argmax(axis=1) == labels)
+    print('student of the Keras network: %.2f %%' % accuracy)
+    assert accuracy > 55  # chance is 20
+
+
+def test_a_pair_for_other_images_is_named(keras_teacher, tmp_path):
+    path, data = keras_teacher
+    with pytest.raises(RunError, match="16x16x3 .*'lenet' images of 32x32x1.*IMAGE_SHAPE is 16, 16, 3"):
+        train_w_distill.main(['--Distillation=ZSKD-1', '--teacher=%s' % path, '--dataset=none',
+                              '--train_dir=%s' % tmp_path])

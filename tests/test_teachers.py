@@ -1,0 +1,434 @@
+"""Teachers in every format that is read: the weights of a pair, whatever they are called and however they are laid out."""
+import json
+import os
+import re
+import shutil
+import sys
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+import autotrain
+import Data_Impressions
+import train_w_distill
+from conftest import ROOT, run_script
+from nets import find_pair
+from nets.build import build, variable_shapes
+from utils import flags, layout
+from utils.files import RunError
+from utils.graph_mode import tf
+from utils.look import say_accuracy, warn_of_pixel_scale
+from utils.matfile import mat_arrays, save_mat
+from utils.recognise import recognise
+from utils.results import results_markdown
+from utils.session import new_graph, session
+from utils.teacher_files import Reading, digest_of
+from utils.trained import TrainedNetwork, open_teacher
+
+LENET = find_pair('lenet')
+IMAGES = np.random.RandomState(0).randint(0, 256, (3, 32, 32, 1)).astype(np.uint8)
+LAYERS = 'conv0', 'conv1', 'fc0', 'fc1', 'fc2'
+# A pair in which only order tells some layers from others.
+SMALL = '''
+from nets import layers
+IMAGE_SHAPE = 8, 12, 3
+LAST_LAYER = 'last/weights'
+def teacher(images, classes, training):
+    x = images
+    for name in ('a', 'b'):
+        x = layers.pool(layers.batch_norm(layers.conv(x, name, 3, 3), name + '_bn', training), 2, 2)
+    x = layers.batch_norm(layers.dense(layers.flatten(x), 'first', 18), 'first_bn', training)
+    return layers.dense(x, 'last', classes)
+def student(images, classes, training):
+    return teacher(images, classes, training)
+'''
+
+
+@pytest.fixture(scope='module')
+def arrays(teacher):
+    """{variable name: array} of the teacher that comes with the repository, in the order of its layers."""
+    found = mat_arrays(teacher)[0]
+    names = ['Teacher/%s/%s' % (layer, kind) for layer in LAYERS for kind in ('weights', 'biases')]
+    return {name: found[name].reshape(-1) if name.endswith('biases') else found[name] for name in names}
+
+
+@pytest.fixture(scope='module')
+def answers(teacher):
+    """What it says of IMAGES."""
+    return open_teacher(teacher, LENET).answers(IMAGES)
+
+
+def docs():
+    with open(os.path.join(ROOT, 'docs', 'teachers.md'), encoding='utf-8') as file:
+        return file.read()
+
+
+def python_blocks():
+    """The Python snippets of docs/teachers.md."""
+    return re.findall(r'```python\n(.*?)```', docs(), re.DOTALL)
+
+
+def snippet(word):
+    """The one snippet that holds a word."""
+    found, = [code for code in python_blocks() if word in code]
+    return found
+
+
+def run_snippet(word, folder, **names):
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        exec(snippet(word), names)
+    finally:
+        os.chdir(before)
+
+
+def test_every_command_of_the_docs_can_be_given():
+    lines = re.findall(r'^    python (\S+) (.*)$', docs(), re.MULTILINE)
+    assert len(lines) >= 6
+    parsers = {'Data_Impressions.py': flags.synthesis_flags, 'train_w_distill.py': flags.training_flags,
+               'autotrain.py': flags.table_flags}
+    for script, line in lines:
+        parsers[script](line.split())
+
+
+def channel_first(arrays):
+    """{name: array} as PyTorch has them."""
+    names = [name for layer in ('features.0', 'features.3', 'classifier.0', 'classifier.2', 'classifier.4')
+             for name in (layer + '.weight', layer + '.bias')]
+    result = dict(zip(names, arrays.values()))
+    first = result['classifier.0.weight'].reshape(5, 5, 16, 120).transpose(2, 0, 1, 3).reshape(400, 120)
+    result['classifier.0.weight'] = first
+    return {name: array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T for name, array in result.items()}
+
+
+def write_keras_2(path, arrays):
+    """Weights in HDF5 as Keras 2 and tf.keras of TensorFlow 1 lay them out."""
+    with h5py.File(path, 'w') as file:
+        file.attrs['layer_names'] = [layer.encode() for layer in LAYERS]
+        for layer in LAYERS:
+            names = ['%s/%s:0' % (layer, kind) for kind in ('kernel', 'bias')]
+            file.create_group(layer).attrs['weight_names'] = [name.encode() for name in names]
+            for name, kind in zip(names, ('weights', 'biases')):
+                file[layer][name] = arrays['Teacher/%s/%s' % (layer, kind)]
+
+
+def write_keras_3(path, arrays):
+    """Weights in HDF5 as Keras 3 lays them out."""
+    with h5py.File(path, 'w') as file:
+        for layer, name in zip(LAYERS, ('conv2d', 'conv2d_1', 'dense', 'dense_1', 'dense_2')):
+            for i, kind in enumerate(('weights', 'biases')):
+                file['layers/%s/vars/%d' % (name, i)] = arrays['Teacher/%s/%s' % (layer, kind)]
+
+
+def write_keras_archive(path, arrays):
+    write_keras_3(path + '.h5', arrays)
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('config.json', json.dumps({'class_name': 'Sequential'}))
+        archive.write(path + '.h5', 'model.weights.h5')
+
+
+def write_graph(folder, arrays):
+    """A checkpoint, a frozen graph and a SavedModel of TensorFlow 1, with what Adam keeps beside the weights."""
+    new_graph(0)
+    images = tf.placeholder(tf.float32, [None, 32, 32, 1])
+    with tf.variable_scope('net'):
+        logits = build(LENET, 'Teacher', images, 10, textbook=True)
+    variables = tf.global_variables()
+    tf.train.AdamOptimizer().minimize(tf.reduce_sum(logits ** 2))
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        for variable in variables:
+            variable.load(arrays[variable.op.name[len('net/'):]], sess)
+        for word in ('Saver', 'simple_save', 'frozen'):
+            run_snippet(word, folder, tf=tf, sess=sess, images=images, logits=logits)
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory, arrays):
+    """The folder with the same teacher in every format but PyTorch's own."""
+    folder = str(tmp_path_factory.mktemp('formats'))
+    join = lambda name: os.path.join(folder, name)  # noqa: E731
+    run_snippet('*arrays', folder, numpy=np, arrays=list(arrays.values()))
+    np.savez(join('sorted.npz'), **{name.replace('/', '.'): arrays[name] for name in sorted(arrays)})
+    np.savez(join('channel_first.npz'), **channel_first(arrays))
+    short = dict(zip(['%s%d' % (word, i) for i in range(1, 6) for word in 'Wb'], arrays.values()))
+    np.savez(join('short_names.npz'), **short)
+    save_mat(join('matlab.mat'), {name.replace('/', '_'): array for name, array in arrays.items()})
+    write_keras_2(join('keras_2.h5'), arrays)
+    write_keras_3(join('keras_3.weights.h5'), arrays)
+    write_keras_archive(join('model.keras'), arrays)
+    write_graph(folder, arrays)
+    return folder
+
+
+@pytest.mark.parametrize('name', [
+    'teacher.npz', 'sorted.npz', 'channel_first.npz', 'short_names.npz', 'matlab.mat', 'keras_2.h5',
+    'keras_3.weights.h5', 'model.keras', 'teacher.ckpt', 'teacher.ckpt.index', 'teacher.pb', 'teacher'])
+def test_a_teacher_of_every_format_answers_alike(files, answers, name, capsys):
+    teacher = open_teacher(os.path.join(files, name), LENET)
+    assert isinstance(teacher, TrainedNetwork)
+    np.testing.assert_allclose(teacher.answers(IMAGES), answers, rtol=1e-5, atol=1e-4)
+    said = capsys.readouterr().out
+    assert said.count('\n') == 1 and 'recognised by order and shape: conv0 = ' in said and 'fc2 = ' in said
+
+
+def test_a_state_dict_of_pytorch_answers_as_pytorch_does(tmp_path, arrays):
+    torch = pytest.importorskip('torch')
+    nn = torch.nn
+    model = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(),
+                          nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
+                          nn.Linear(84, 10))
+    path = str(tmp_path / 'teacher.pt')
+    run_snippet('torch.save', str(tmp_path), torch=torch, model=model)
+    run_snippet('state_dict().items()', str(tmp_path), numpy=np, model=model)
+    with torch.no_grad():
+        expected = model(torch.tensor(IMAGES.transpose(0, 3, 1, 2) / 255).float()).numpy()
+    for name in 'teacher.pt', 'teacher.npz':
+        answers = open_teacher(str(tmp_path / name), LENET).answers(IMAGES)
+        np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-5)
+    torch.save({'state_dict': model.state_dict(), 'epoch': 3}, path)  # as training scripts do
+    assert open_teacher(path, LENET).classes == 10
+    torch.save(model, path)  # a pickle that would have to be run
+    with pytest.raises(RunError, match='no plain state dict'):
+        open_teacher(path, LENET)
+
+
+def test_without_pytorch_the_way_out_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    (tmp_path / 'teacher.pth').write_bytes(b'PK')
+    with pytest.raises(RunError, match='PyTorch is not installed here.*numpy.savez'):
+        open_teacher(str(tmp_path / 'teacher.pth'), LENET)
+
+
+@pytest.fixture(scope='module')
+def small_pair(tmp_path_factory):
+    path = tmp_path_factory.mktemp('pair') / 'small.py'
+    path.write_text(SMALL)
+    return find_pair(str(path))
+
+
+@pytest.fixture(scope='module')
+def small_arrays(small_pair):
+    rng = np.random.RandomState(0)
+    return {name: rng.standard_normal(shape).astype(np.float32)
+            for name, shape in variable_shapes(small_pair, 'Teacher', 5).items()}
+
+
+def keras_3_names(layers):
+    kinds = {'kernel': [], 'norm': []}
+    for layer in layers:
+        kinds['norm' if layer.endswith('_bn') else 'kernel'].append(layer)
+    names = dict(zip(kinds['norm'], ['batch_normalization', 'batch_normalization_1', 'batch_normalization_10']))
+    return dict(names, a='conv2d', b='conv2d_1', first='dense', last='dense_1')
+
+
+@pytest.mark.parametrize('form', ['keras', 'keras 3', 'in a row', 'torch'])
+def test_layers_of_one_shape_are_told_apart_by_their_order(small_pair, small_arrays, form):
+    """Biases and the four arrays of a batch norm have one shape, and so have the layers of one kind."""
+    layers = list(dict.fromkeys(name.split('/')[1] for name in small_arrays))
+    kinds = {'weights': 'kernel:0', 'biases': 'bias:0', 'scale': 'gamma:0', 'offset': 'beta:0',
+             'moving_mean': 'moving_mean:0', 'moving_variance': 'moving_variance:0'}
+    found = {}
+    for number, (name, array) in enumerate(small_arrays.items()):
+        _, layer, kind = name.split('/')
+        if form == 'keras':
+            found['net/layer_%d/%s' % (layers.index(layer), kinds[kind])] = array
+        elif form == 'keras 3':
+            place = [other for other in small_arrays if other.split('/')[1] == layer].index(name)
+            found['layers/%s/vars/%d' % (keras_3_names(layers)[layer], place)] = array
+        elif form == 'in a row':
+            found['arr_%d' % number] = array
+        else:
+            words = dict(scale='weight', offset='bias', weights='weight', biases='bias', moving_mean='running_mean',
+                         moving_variance='running_var')
+            if name.endswith('first/weights'):
+                array = array.reshape(2, 3, 3, 18).transpose(2, 0, 1, 3).reshape(18, 18)
+            array = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
+            found['%d.%s' % (layers.index(layer), words[kind])] = array
+            found['%d.num_batches_tracked' % layers.index(layer)] = np.array(3)
+    if form == 'keras':
+        found = {name: found[name] for name in sorted(found)}
+    result, partners = recognise(found, small_pair, 'Teacher', channel_first=form == 'torch')
+    assert set(result) == set(small_arrays) and list(partners) == layers
+    for name, array in small_arrays.items():
+        np.testing.assert_array_equal(result[name], array, name)
+
+
+@pytest.mark.parametrize('change', ['one too many', 'one missing', 'another shape'])
+def test_what_does_not_fit_whole_is_not_recognised(arrays, change):
+    found = dict(arrays)
+    if change == 'one too many':
+        found['extra/weights'] = np.ones((3, 3), np.float32)
+    elif change == 'one missing':
+        del found['Teacher/conv1/biases']
+    else:
+        found['Teacher/conv1/biases'] = np.ones(7, np.float32)
+    assert recognise(found, LENET, 'Teacher', channel_first=True) == (None, None)
+
+
+@pytest.mark.parametrize('name', ['teacher.npz', 'keras_2.h5', 'model.keras', 'teacher.pb', 'teacher.ckpt.index'])
+def test_half_a_file_is_named_in_one_line(files, tmp_path, name):
+    with open(os.path.join(files, name), 'rb') as file:
+        content = file.read()
+    (tmp_path / name).write_bytes(content[:len(content) // 2])
+    with pytest.raises(RunError) as caught:
+        open_teacher(str(tmp_path / name), LENET)
+    assert name in str(caught.value) and '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('name, message', [
+    ('nothing.npz', 'no file'), ('folder', 'holds no saved_model.pb'), ('notes.txt', 'in no format that is read'),
+    ('other.npz', 'do not fit by order and shape'), ('objects.npz', 'do not fit by order and shape')])
+def test_what_is_no_teacher(tmp_path, name, message):
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'notes.txt').write_text('')
+    np.savez(str(tmp_path / 'other.npz'), x_train=np.zeros((2, 28, 28)))
+    np.savez(str(tmp_path / 'objects.npz'), np.array([None, {}], object))
+    with pytest.raises(RunError, match=message):
+        open_teacher(str(tmp_path / name), LENET)
+
+
+def test_nan_under_another_name_is_refused(tmp_path, arrays):
+    broken = dict(arrays, **{'Teacher/fc0/biases': np.full(120, np.nan, np.float32)})
+    np.savez(str(tmp_path / 'nan.npz'), *broken.values())
+    with pytest.raises(RunError, match='fc0/biases.*NaN'):
+        open_teacher(str(tmp_path / 'nan.npz'), LENET)
+
+
+def test_digest_of_folders_and_checkpoints_is_of_their_content(files, tmp_path):
+    copies = {}
+    for name in ('teacher', 'teacher.ckpt'):
+        for file in os.listdir(files):
+            if file == name or file.startswith(name + '.'):
+                source = os.path.join(files, file)
+                (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, str(tmp_path / file))
+        copies[name] = str(tmp_path / name)
+        assert digest_of(copies[name]) == digest_of(os.path.join(files, name))
+    assert digest_of(copies['teacher.ckpt']) == digest_of(copies['teacher.ckpt'] + '.index')
+    for name, part in (('teacher', 'teacher/saved_model.pb'), ('teacher.ckpt', 'teacher.ckpt.data-00000-of-00001')):
+        with open(str(tmp_path / part), 'ab') as file:
+            file.write(b'x')
+        assert digest_of(copies[name]) != digest_of(os.path.join(files, name))
+
+
+def test_a_name_is_in_pre_trained_and_all_else_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'export').mkdir()
+    for given in ('export', 'export/', 'a.MAT', 'b.npz', './c', 'd/model.ckpt-1'):
+        assert layout.teacher_file(given) == given.rstrip('/')
+    assert layout.teacher_file('Lenet5') == os.path.join(layout.REPOSITORY, 'pre_trained', 'Lenet5.mat')
+
+
+def test_pixel_scale_mean_and_deviation(tmp_path, arrays, answers):
+    """A teacher whose first layer has taken them up answers as one that is told of them."""
+    low, high, mean, std = -3.0, 5.0, 0.5, 2.0
+    weights = arrays['Teacher/conv0/weights']
+    kernel = weights * std / (high - low)  # of (low + (high - low) x - mean) / std
+    biases = arrays['Teacher/conv0/biases'] + weights.sum(axis=(0, 1, 2)) * (mean - low) / (high - low)
+    np.savez(str(tmp_path / 'scaled.npz'),
+             **dict(arrays, **{'Teacher/conv0/weights': kernel, 'Teacher/conv0/biases': biases}))
+    teacher = open_teacher(str(tmp_path / 'scaled.npz'), LENET, Reading((low, high), (mean,), (std,)))
+    np.testing.assert_allclose(teacher.answers(IMAGES), answers, rtol=1e-4, atol=1e-3)
+    with pytest.raises(RunError, match='--teacher_mean has 3 numbers.*1 channels'):
+        open_teacher(str(tmp_path / 'scaled.npz'), LENET, Reading(mean=(0.1, 0.2, 0.3)))
+
+
+@pytest.mark.parametrize('words, message', [
+    (['--Distillation=ZSKD-1', '--teacher_scale', '1', '1'], '1 is not below 1'),
+    (['--Distillation=ZSKD-1', '--teacher_std', '0'], 'not above 0'),
+    (['--teacher_scale', '0', '255'], '--teacher_scale does nothing without a teacher')])
+def test_flags_that_cannot_be(capsys, words, message):
+    with pytest.raises(SystemExit) as caught:
+        flags.training_flags(['--train_dir=x'] + words)
+    assert caught.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_input_and_logits_name_nothing_in_weights(teacher):
+    for reading in (Reading(input='images'), Reading(logits='fc2')):
+        with pytest.raises(RunError, match='holds weights and no graph'):
+            open_teacher(teacher, LENET, reading)
+
+
+def test_impressions_of_another_pixel_scale_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_w_distill, 'UNSEEN', 4)
+    common = ['--dataset=none', '--teacher_scale', '0', '0.9']
+    Data_Impressions.main(['--Rate=0.1', '--save_path=%s' % tmp_path, '--iterations=1'] + common)
+    student = ['--Distillation=ZSKD-0.1', '--impressions=%s' % tmp_path, '--train_dir=%s' % (tmp_path / 'zskd'),
+               '--steps=1']
+    train_w_distill.main(student + common)
+    with open(str(tmp_path / 'zskd' / 'result.json')) as file:
+        assert json.load(file)['arguments']['teacher_scale'] == [0.0, 0.9]
+    with pytest.raises(RunError, match='teacher_scale .0.0, 0.9., not .0.0, 1.0.'):
+        train_w_distill.main(student + ['--dataset=none'])
+
+
+def table_plan(*words):
+    """{name of a job: its command} of a table."""
+    _, args = flags.table_flags(['--runs=2', '--rates', '1', '--teacher=Lenet5', *words])
+    return {job.name: (job.command, job.needs) for job in autotrain.plan(args)}
+
+
+@pytest.mark.parametrize('data_set, methods', [('mnist', ['Soft_logits', 'ZSKD', 'ZSKD_augment']),
+                                               ('none', ['ZSKD', 'ZSKD_augment'])])
+def test_a_table_of_ones_own_teacher_trains_none(data_set, methods):
+    jobs = table_plan('--dataset=' + data_set, '--teacher_scale', '0', '0.9')
+    assert sorted(jobs) == sorted('%s-1 run %d' % (name, run) for name in methods + ['DI'] for run in range(2))
+    for name, (command, needs) in jobs.items():
+        assert needs == (['DI-1 run ' + name[-1]] if name.startswith('ZSKD') else [])
+        assert '--teacher=Lenet5' in command and '--seed=' + name[-1] in command
+        assert command[command.index('--teacher_scale') + 1:][:2] == ['0.0', '0.9']
+
+
+@pytest.mark.parametrize('words, message', [
+    (['--dataset=none'], 'needs a --teacher'), (['--teacher_std', '2'], '--teacher_std goes with --teacher'),
+    (['--teacher=Lenet5', '--methods', 'Teacher'], '--methods Teacher does not go with --teacher'),
+    (['--teacher=Lenet5', '--dataset=none', '--methods', 'Soft_logits'], 'Soft_logits does not go with --teacher --data')])
+def test_tables_that_cannot_be(capsys, words, message):
+    with pytest.raises(SystemExit) as caught:
+        flags.table_flags(words)
+    assert caught.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_a_table_of_ones_own_teacher(tmp_path, small, files):
+    teacher, words = os.path.join(files, 'teacher.npz'), ['--runs=1', '--rates', '0.2', '--budget=0.002', '--methods',
+                                                            'ZSKD', '--root=%s' % tmp_path, '--dataset=%s' % small]
+    words.append('--teacher=%s' % teacher)
+    done = run_script(['autotrain.py', *words])
+    assert done.returncode == 0, done.stderr
+    assert re.search(r'teacher.npz. is right about 9\d\.\d % of 500 test images\n', done.stdout)
+    assert '| Rate' in done.stdout.replace('|   ', '| ') and 'Teacher' not in done.stdout.split('|', 1)[1]
+
+    def to_do(*more):
+        _, args = flags.table_flags(words + list(more))
+        return [job.name for job in autotrain.plan(args) if job.finished()[0] is None]
+    assert to_do() == []
+    assert to_do('--teacher_std', '0.9') == ['DI-0.2 run 0', 'ZSKD-0.2 run 0']
+
+
+def test_columns_of_agreement_say_so():
+    rows = [dict(method='ZSKD', rate=1, agreement=figure) for figure in (90, 92)]
+    assert 'ZSKD (agreement)' in results_markdown(rows) and '91.00 ± 1.41' in results_markdown(rows)
+    assert 'agreement' not in results_markdown([dict(method='ZSKD', rate=1, accuracy=90)])
+
+
+@pytest.mark.parametrize('scale, warning', [
+    ((0.0, 1.0), ''), ((0.0, 255.0), 'may be too large'), ((0.0, 1 / 255), 'may be too small')])
+def test_a_pixel_scale_that_is_far_off_is_warned_of(teacher, capsys, scale, warning):
+    warn_of_pixel_scale(open_teacher(teacher, LENET, Reading(scale)), threads=1)
+    said = capsys.readouterr().out
+    assert warning in said and ('warning' in said) == bool(warning)
+
+
+def test_a_teacher_near_chance_is_warned_of(teacher, mnist, arrays, tmp_path, capsys):
+    images, labels = mnist.test_images, mnist.test_labels
+    say_accuracy(open_teacher(teacher, LENET), images, labels, 'test images', 1)
+    said = capsys.readouterr().out
+    assert re.search(r'right about 9\d\.\d % of 1000 test images', said) and 'warning' not in said
+    # The mistake of those who bring a network from elsewhere: the first dense layer is for channels first.
+    rows = arrays['Teacher/fc0/weights'].reshape(5, 5, 16, 120).transpose(2, 0, 1, 3).reshape(400, 120)
+    np.savez(str(tmp_path / 'mistaken.npz'), **dict(arrays, **{'Teacher/fc0/weights': rows}))
+    say_accuracy(open_teacher(str(tmp_path / 'mistaken.npz'), LENET), images, labels, 'test images', 1)
+    assert 'warning: that is near chance' in capsys.readouterr().out

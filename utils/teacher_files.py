@@ -1,0 +1,105 @@
+"""Files that hold a trained network: their formats, their digests, and how their pixels are scaled. No TensorFlow here."""
+import glob
+import hashlib
+import os
+from typing import NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from utils.files import RunError, sha256
+
+SUFFIXES = {'.mat': 'mat', '.npz': 'npz', '.h5': 'h5', '.hdf5': 'h5', '.keras': 'keras', '.pb': 'pb', '.pt': 'torch',
+            '.pth': 'torch', '.index': 'checkpoint'}
+FORMATS = ('.mat, .npz, .h5, .keras, .pb, .pt, .pth, the prefix or .index of a TensorFlow checkpoint, '
+           'or the folder of a SavedModel')
+FLAGS = 'teacher_scale', 'teacher_mean', 'teacher_std', 'teacher_input', 'teacher_logits'
+
+
+class Reading(NamedTuple):
+    """What the user says of a teacher's file: the flags --teacher_..."""
+    scale: Tuple[float, float] = (0.0, 1.0)     # what black and white are to the network, before mean and std
+    mean: Optional[Tuple[float, ...]] = None    # one number, or one per channel: the network sees (x - mean) / std
+    std: Optional[Tuple[float, ...]] = None
+    input: Optional[str] = None                 # the tensor of a graph that takes the images
+    logits: Optional[str] = None                # the tensor of a graph that holds the logits
+
+    @classmethod
+    def of(cls, settings):
+        """The Reading that a script's settings, a Namespace, ask for."""
+        given = {flag: getattr(settings, flag, None) for flag in FLAGS}
+        return cls(**{flag[len('teacher_'):]: tuple(value) if isinstance(value, list) else value
+                      for flag, value in given.items() if value is not None})
+
+    def flags(self):
+        """{flag: value} of all five."""
+        return {'teacher_' + name: value for name, value in self._asdict().items()}
+
+    def check(self, channels):
+        """Raises RunError where there are more or fewer means or deviations than channels."""
+        for name, values in (('mean', self.mean), ('std', self.std)):
+            if values is not None and len(values) not in (1, channels):
+                raise RunError('--teacher_%s has %d numbers, and the teacher takes images of %d channels; '
+                               'give one number, or one per channel' % (name, len(values), channels))
+
+    def scaled(self, images):
+        """Images [B, H, W, C] in [0, 1] as the network takes them."""
+        low, high = self.scale
+        if (low, high) != (0, 1):
+            images = images * (high - low) + low
+        if self.mean is not None:
+            images -= np.array(self.mean, np.float32)
+        if self.std is not None:
+            images /= np.array(self.std, np.float32)
+        return images
+
+
+def format_of(path):
+    """A value of SUFFIXES, or 'saved_model'. Raises RunError where nothing is there, or in no format that is read."""
+    suffix = os.path.splitext(path)[1].lower()
+    if os.path.isdir(path):
+        if not os.path.exists(os.path.join(path, 'saved_model.pb')):
+            raise RunError('the folder %r holds no saved_model.pb; give the folder of a SavedModel, or a file' % path)
+        return 'saved_model'
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    if os.path.exists(path + '.index'):
+        return 'checkpoint'
+    if not os.path.exists(path):
+        raise RunError('no file %r; check the path, or make it first' % path)
+    raise RunError('%r is in no format that is read as a network: %s' % (path, FORMATS))
+
+
+def is_path(teacher):
+    """Whether ``--teacher`` is a path, not a name in pre_trained/."""
+    return (os.path.splitext(teacher)[1].lower() in SUFFIXES or os.path.basename(teacher) != teacher
+            or os.path.isdir(teacher) or os.path.exists(teacher + '.index'))
+
+
+def digest_of(path):
+    """SHA-256 of a file's content; of a folder or a checkpoint that of the names and digests of its files, in order.
+
+    None where something cannot be read.
+    """
+    files = _parts(path)
+    if files is None:
+        return sha256(path)
+    lines = ['%s %s\n' % (name, sha256(file)) for name, file in files]
+    return hashlib.sha256(''.join(lines).encode()).hexdigest() if files else None
+
+
+def checkpoint_prefix(path):
+    """The prefix of a TensorFlow checkpoint, which is given by it or by its .index."""
+    return path[:-len('.index')] if path.endswith('.index') else path
+
+
+def _parts(path):
+    """[(name, path)] of the files of a folder or a checkpoint, in order; None for a single file."""
+    if os.path.isdir(path):
+        files = [os.path.join(parent, name) for parent, _, names in os.walk(path) for name in names]
+        return sorted((os.path.relpath(file, path).replace(os.sep, '/'), file) for file in files)
+    prefix = checkpoint_prefix(path)
+    if os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
+        files = [prefix + '.index'] + sorted(glob.glob(glob.escape(prefix) + '.data-*'))
+        return [(file[len(prefix):], file) for file in files]
+    return None
+

@@ -1,0 +1,157 @@
+"""The arrays of a trained network, read from a file of any format. Nothing in a file is executed."""
+import contextlib
+import io
+import re
+import zipfile
+
+import numpy as np
+
+from utils.files import RunError, read_bytes
+from utils.matfile import mat_arrays
+from utils.npz import Npz
+from utils.teacher_files import checkpoint_prefix, format_of
+
+SAVED_MODEL_VARIABLE = '/.ATTRIBUTES/VARIABLE_VALUE'  # what TensorFlow 2 adds to a variable's name
+
+
+def read_weights(path):
+    """{name: array} of the numbers in a file, in the file's order where it has one; see utils/teacher_files.py.
+
+    What is no array of real numbers is None or left out. Raises RunError for a file that is missing, damaged, or in no
+    format that is read.
+    """
+    return READERS[format_of(path)](path)
+
+
+def read_graph(path):
+    """The GraphDef of a frozen graph. Raises RunError where the file holds none."""
+    from utils.graph_mode import tf
+    graph = tf.GraphDef()
+    try:
+        graph.ParseFromString(read_bytes(path))
+    except Exception as error:  # DecodeError, whose place depends on the version of protobuf
+        raise RunError('%r is not a frozen graph (%s); of a SavedModel give the folder' % (path, error)) from error
+    if not graph.node:
+        raise RunError('%r holds no operation; freeze the graph again' % path)
+    return graph
+
+
+def has_graph(path):
+    """Whether a file holds a network beside its weights."""
+    file_format = format_of(path)
+    return keras_config(path) is not None if file_format == 'h5' else file_format in ('saved_model', 'keras', 'pb')
+
+
+def keras_config(path):
+    """How the layers go in a Keras model in HDF5, as JSON; None where the file holds weights alone."""
+    with _opened_hdf5(path, io.BytesIO(read_bytes(path))) as file:
+        config = file.attrs.get('model_config')
+        return None if config is None else _text(config)
+
+
+def _mat(path):
+    return mat_arrays(path)[0]
+
+
+def _npz(path):
+    npz = Npz(path, io.BytesIO(read_bytes(path)))
+    return {name: npz.read(name) for name in npz.names if npz.header(name)[1].kind in 'fiu'}
+
+
+def _h5(path):
+    return _hdf5_arrays(path, io.BytesIO(read_bytes(path)))
+
+
+def _keras(path):
+    try:
+        with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
+            content = archive.read('model.weights.h5')
+    except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
+        raise RunError('%r is damaged or no .keras file (%s); save the model again' % (path, error)) from error
+    return _hdf5_arrays(path, io.BytesIO(content))
+
+
+def _hdf5_arrays(path, file):
+    with _opened_hdf5(path, file) as opened:
+        root = opened.get('model_weights', opened)
+        names = []
+        for layer in map(_text, root.attrs.get('layer_names', [])):  # in the order of the network
+            names += ['%s/%s' % (layer, _text(name)) for name in root[layer].attrs['weight_names']]
+        if not names:
+            root.visititems(lambda name, item: names.append(name) if hasattr(item, 'dtype') else None)
+            names = sorted((name for name in names if not name.startswith('optimizer')), key=natural)
+        return {name: root[name][()] for name in names}
+
+
+@contextlib.contextmanager
+def _opened_hdf5(path, file):
+    try:
+        import h5py
+        with h5py.File(file, 'r') as opened:
+            yield opened
+    except ImportError as error:
+        raise RunError('%r: h5py is not installed; pip install h5py' % path) from error
+    except Exception as error:  # h5py fails in many ways on a damaged file
+        raise RunError('%r is damaged or no HDF5 file of Keras (%s); save it again' % (path, error)) from error
+
+
+def _text(value):
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _checkpoint(path):
+    from utils.graph_mode import tf
+    try:
+        reader = tf.train.load_checkpoint(checkpoint_prefix(path))
+        names = sorted(reader.get_variable_to_shape_map(), key=natural)
+        arrays = {name: reader.get_tensor(name) for name in names if name != '_CHECKPOINTABLE_OBJECT_GRAPH'}
+    except Exception as error:  # errors of TensorFlow, ValueError, RuntimeError: it depends on the version
+        reason = str(error).split('\n')[0]
+        raise RunError('%r is not a whole TensorFlow checkpoint (%s); save it again' % (path, reason)) from error
+    return {name.replace(SAVED_MODEL_VARIABLE, ''): array for name, array in arrays.items()
+            if isinstance(array, np.ndarray)}
+
+
+def _saved_model(path):
+    from utils.graph_mode import tf
+    if not tf.gfile.Exists(path + '/variables/variables.index'):
+        return {}
+    arrays = _checkpoint(path + '/variables/variables')
+    # Keras lists the same variables twice.
+    return {name: array for name, array in arrays.items() if not name.startswith('_all_variables/')}
+
+
+def _frozen_graph(path):
+    from utils.graph_mode import tf
+    constants = [node for node in read_graph(path).node if node.op == 'Const']
+    try:
+        return {node.name: tf.make_ndarray(node.attr['value'].tensor) for node in constants}
+    except (TypeError, ValueError) as error:
+        raise RunError('%r is damaged (%s); freeze the graph again' % (path, error)) from error
+
+
+def _torch(path):
+    content = read_bytes(path)
+    try:
+        import torch
+    except ImportError as error:
+        raise RunError('%r: PyTorch is not installed here; install it, or save the weights there as .npz: '
+                       'numpy.savez("teacher.npz", **{k: v.numpy() for k, v in model.state_dict().items()})'
+                       % path) from error
+    try:
+        state = torch.load(io.BytesIO(content), map_location='cpu', weights_only=True)
+        for key in ('state_dict', 'model_state_dict', 'model'):  # what training scripts wrap it in
+            state = state.get(key, state)
+        return {name: tensor.detach().float().numpy() for name, tensor in state.items() if torch.is_tensor(tensor)}
+    except Exception as error:  # pickle's, zip's and torch's own
+        raise RunError('%r holds no plain state dict of PyTorch; save it with torch.save(model.state_dict(), %r)'
+                       % (path, path)) from error
+
+
+def natural(name):
+    """A sorting key: conv2d_2 comes before conv2d_10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]
+
+
+READERS = {'mat': _mat, 'npz': _npz, 'h5': _h5, 'keras': _keras, 'checkpoint': _checkpoint,
+           'saved_model': _saved_model, 'pb': _frozen_graph, 'torch': _torch}
