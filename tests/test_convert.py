@@ -435,7 +435,7 @@ def test_the_snippets_of_the_page_print_classes(saved_model, tflite, digits, dat
 def test_the_formats_of_the_page_are_those_of_the_script():
     page = read('docs', 'serving.md')
     written = re.findall(r'^    python convert.py \S+ --to (.*)$', page, re.MULTILINE)
-    formats = [words.split()[0] if ' ' in words else os.path.splitext(words)[1] for words in written]
-    assert sorted(formats) == sorted((SAVED_MODEL, *SUFFIXES))
+    forms = [os.path.splitext(words)[1] or words.split()[0] for words in written]
+    assert sorted(forms) == sorted((SAVED_MODEL, *SUFFIXES))
     table = dict(re.findall(r'^\| `(\.\w+)`.*\| (yes|no) \| yes \|', page, re.MULTILINE))
     assert {suffix for suffix, first in table.items() if first == 'no'} < set(TF2_SUFFIXES)

@@ -1,11 +1,10 @@
 """Measures an exported student beside its teacher: size, and milliseconds per image on one thread.
 
-    python tools/serving_speed.py --teacher MNIST/tch/train_params.mat \\
-        --student MNIST/zskd/train_params.mat
+    python tools/serving_speed.py --teacher MNIST/tch/train_params.mat --student MNIST/zskd/train_params.mat
 
 Each is exported as a SavedModel, a frozen graph and, on TensorFlow 2, a TFLite file. Both networks of a
-format are timed in turn, ROUNDS times, by the processor time that the process takes. The table shows the
-medians. The images are random bytes.
+format are timed in turn, ROUNDS times, by the processor time that the process takes. The table
+has the medians. The images are random bytes.
 """
 import os
 import statistics
@@ -18,14 +17,13 @@ from tabulate import tabulate
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from convert import size
-from export.formats import SAVED_MODEL, export
-from export.source import images_of, network_of
-from utils.console import run
-from utils.flag_types import path
-from utils.flags import Parser
-from utils.graph_mode import tf
-from utils.session import session
+from convert import size  # noqa: E402
+from export.formats import SAVED_MODEL, export  # noqa: E402
+from export.source import images_of, network_of  # noqa: E402
+from utils.console import run  # noqa: E402
+from utils.flags import Parser, path  # noqa: E402
+from utils.graph_mode import tf  # noqa: E402
+from utils.session import session  # noqa: E402
 
 ROUNDS = 15
 SECONDS = 0.2   # of a round
