@@ -4,10 +4,9 @@ import importlib
 import importlib.util
 import inspect
 
+import nets
 from utils.files import RunError
 from utils.graph_mode import tf
-
-import nets
 
 SAME_NUMBERS = 'Reshape', 'Identity'  # operations that leave the numbers and their order as they are
 

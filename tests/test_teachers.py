@@ -10,11 +10,11 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+from conftest import ROOT, run_script
 
 import autotrain
 import Data_Impressions
 import train_w_distill
-from conftest import ROOT, run_script
 from nets import find_pair
 from nets.build import build, variable_shapes
 from utils import flags, layout

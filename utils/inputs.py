@@ -13,6 +13,7 @@ from utils.records import check_impressions, check_teacher
 from utils.teacher_files import Reading
 from utils.trained import TrainedNetwork, open_teacher
 
+
 class TrainingInputs(NamedTuple):
     """What a training reads."""
     pair: Pair

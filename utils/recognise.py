@@ -7,8 +7,6 @@ import re
 from collections import OrderedDict
 from typing import Dict, NamedTuple
 
-import numpy as np
-
 from nets.build import flattened_shape, variable_shapes
 
 BATCH_NORM = 'scale', 'offset', 'mean', 'variance'  # in the order in which every format has them
