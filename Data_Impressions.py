@@ -6,6 +6,10 @@ Dirichlet draw over its own class similarities asks for (Nayak et al., ICML 2019
 Writes DI-<Rate>.mat (train_images float32 [N, H, W, C] in 0..255, train_labels float32 [N, classes], rows sum to 1)
 and DI-<Rate>.json, which says how it was made and how well the teacher agrees.
 """
+if __name__ == '__main__':
+    from utils.interrupt import end_on_ctrl_c
+    end_on_ctrl_c()  # while what follows is imported
+
 import importlib
 import time
 from typing import NamedTuple

@@ -1,18 +1,18 @@
 # make table [ARGS="--runs 1"]   the whole table        make test    the tests
 # make bench                     how fast it is         make setup   just the virtual environment
-# PYTHON=python3.12 chooses the interpreter, VENV=folder where its packages go.
-VENV ?= .venv
-export PYTHON VENV
+# PYTHON=python3.12 chooses the interpreter, ZSKD_VENV=folder where its packages go.
+ZSKD_VENV ?= .venv
+export PYTHON ZSKD_VENV
 
 .PHONY: table test bench setup
 table: setup
-	"$(VENV)/bin/python" autotrain.py $(ARGS)
+	"$(ZSKD_VENV)/bin/python" autotrain.py $(ARGS)
 
 test: setup
-	"$(VENV)/bin/python" -m pytest $(ARGS) tests
+	"$(ZSKD_VENV)/bin/python" -m pytest $(ARGS) tests
 
 bench: setup
-	"$(VENV)/bin/python" tests/benchmark.py $(ARGS)
+	"$(ZSKD_VENV)/bin/python" tests/benchmark.py $(ARGS)
 
 setup:
 	@sh utils/setup.sh

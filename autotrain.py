@@ -10,6 +10,10 @@ Each job is a process of its own (train_w_distill.py or Data_Impressions.py) wit
 its own. Stop it whenever you like; the same command goes on where it was. Writes results.csv and
 results.md to --root while it goes.
 """
+if __name__ == '__main__':
+    from utils.interrupt import end_on_ctrl_c
+    end_on_ctrl_c()  # while what follows is imported
+
 import functools
 import os
 import shutil
@@ -26,11 +30,13 @@ from utils import datasets, layout, recipes
 from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.flags import available_images, command_line, table_flags
-from utils.jobs import Job, LocalPool, here, run_jobs, share_done, shell_line
+from utils.jobs import Job, LocalPool, run_jobs
 from utils.methods import METHODS
+from utils.processes import local_command, share_done, shell_line
 from utils.records import finished_row
 from utils.results import results_csv, results_markdown
 from utils.teacher_files import FLAGS
+from utils.transfer_set import check_holdout
 
 LOCK_TIMEOUT = 2  # seconds; a killed process may leave a child that holds the lock between its fork and its exec
 SAVE_EVERY = 10  # seconds between two writes of results.csv while jobs end
@@ -45,12 +51,12 @@ def main(argv=None):
     make_folder(args.root)
     data = check_inputs(args)
     with locked(args.root):
-        remove_leftovers(args.root)
+        remove_leftovers({args.root, *(os.path.dirname(job.log) for job in jobs)})
         with pool_for(args, data) as pool:
             rows, failures = work(args, jobs, pool)
         print('\n' + save_table(args, jobs, rows))
     for job, reason in failures:
-        print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(here(job.command)), reason))
+        print('failed: %s\n  command: %s\n  %s' % (job.name, shell_line(local_command(job.command)), reason))
     return 1 if failures else 0
 
 
@@ -147,14 +153,15 @@ def scaled(settings_for, flags, name, budget):
 def check_inputs(args):
     """Looks once at what every job needs; returns the path of the data set's file, or --root without one.
 
-    Raises RunError for a data set or a teacher that cannot be used or does not fit the networks, and for a
-    disk that is too full.
+    Raises RunError for a data set or a teacher that cannot be used or does not fit the networks, for a data
+    set that is too small for --holdout, and for a disk that is too full.
     """
     pair, dataset = find_pair(args.nets), None
     if args.dataset != 'none':
         dataset = datasets.open_dataset(args.dataset, args.data)
-        for part in ('train', 'test'):
-            dataset.part(part, pair.image_shape)
+        images, _ = dataset.part('train', pair.image_shape)
+        check_holdout(dataset, images, args.training.get('holdout', 0))
+        dataset.part('test', pair.image_shape)
     if args.teacher:
         from utils.inputs import look_at_teacher  # it imports TensorFlow, which is not needed otherwise
         look_at_teacher(args, pair, dataset)
@@ -192,11 +199,11 @@ def work(args, jobs, pool):
             progress.running({job.name: share for job, share in running if share is not None},
                              sum(job.cost * (share or 0) for job, share in running))
 
-        def say_made_again(job, why):
+        def announce_rerun(job, why):
             progress.note('%s: %s; made again' % (job.name, why))
 
         try:
-            with closing(run_jobs(jobs, pool, show_running, say_made_again)) as ended:
+            with closing(run_jobs(jobs, pool, show_running, announce_rerun)) as ended:
                 for job, row, reason, ran in ended:
                     if row is None:
                         failures.append((job, reason))

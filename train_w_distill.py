@@ -8,6 +8,10 @@
 Writes to --train_dir: train_params.mat (final weights), best_params.mat (those that did best on the
 evaluation images), events.out.tfevents.* (TensorBoard) and, last, result.json.
 """
+if __name__ == '__main__':
+    from utils.interrupt import end_on_ctrl_c
+    end_on_ctrl_c()  # while what follows is imported
+
 import json
 import time
 from argparse import Namespace
@@ -45,8 +49,8 @@ def main(argv=None):
     inputs = training_inputs(settings)
     made_from = fingerprint(settings, inputs.digests)
     rng = np.random.RandomState(settings.seed)
-    images, labels = transfer_set(settings, inputs, rng)
     evaluation = evaluation_set(settings, inputs)
+    images, labels = transfer_set(settings, inputs, rng)
     if inputs.teacher and inputs.dataset:
         say_accuracy(inputs.teacher, evaluation.images, evaluation.labels, evaluation.name, settings.threads)
     answers = inputs.teacher.answers(images, settings.threads) if settings.kl_weight else None

@@ -3,10 +3,14 @@
     python visualization.py
     python visualization.py --student MNIST/ZSKD10/zskd10_0/train_params.mat
 
-Writes concentrate.png (class similarity of the teacher's last layer), samples.png (data impressions, each with the two
-most probable classes of its target) and accuracy.png (accuracy over rate, from results.csv) to --save_path; or else
-confusion.png (what a trained network takes the test images of each class for).
+Writes concentrate.png (class similarity of the teacher's last layer), samples.png (data impressions, each
+with the two most probable classes of its target) and accuracy.png (accuracy over rate, from results.csv) to
+--save_path; or else confusion.png (what a trained network takes the test images of each class for).
 """
+if __name__ == '__main__':
+    from utils.interrupt import end_on_ctrl_c
+    end_on_ctrl_c()  # while what follows is imported
+
 import csv
 import io
 import os
@@ -14,78 +18,97 @@ import statistics
 import subprocess
 import sys
 
-import matplotlib
+import numpy as np
+from tabulate import tabulate
 
-if '--show' not in sys.argv:
-    matplotlib.use('Agg')  # needs no display
+from nets import find_pair
+from nets.similarity import class_similarity
+from utils.console import run
+from utils.datasets import open_dataset
+from utils.files import RunError, read_bytes
+from utils.flags import default_root, picture_flags
+from utils.impressions import load_impressions
+from utils.inputs import check_classes
+from utils.layout import REPOSITORY, impressions_file, teacher_file
+from utils.matfile import mat_arrays
+from utils.methods import METHODS
+from utils.pictures import default_style, save_picture, show_windows, subplots
+from utils.processes import describe_status
+from utils.records import IMPRESSIONS, check_impressions, check_teacher
+from utils.trained import TrainedNetwork, open_teacher
 
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-from tabulate import tabulate  # noqa: E402
-
-from utils import datasets  # noqa: E402
-from utils.console import run  # noqa: E402
-from utils.datasets import CLASSES, class_names, title  # noqa: E402
-from utils.files import RunError, atomic_write, read_bytes  # noqa: E402
-from utils.flags import picture_flags  # noqa: E402
-from utils.impressions import load_impressions  # noqa: E402
-from utils.layout import REPOSITORY, impressions_file, teacher_file  # noqa: E402
-from utils.matfile import load_any  # noqa: E402
-from utils.methods import METHODS  # noqa: E402
-from utils.results import IMPRESSIONS  # noqa: E402
-from utils.session import logits_of  # noqa: E402
-from utils.synthesis import similarity_of  # noqa: E402
-
-RECORDS = {'mnist': os.path.join(REPOSITORY, 'results', 'results.csv')}  # the committed tables
+RECORDS = {'mnist': os.path.join(REPOSITORY, 'results', 'results.csv'),  # the committed tables
+           'fashion_mnist': os.path.join(REPOSITORY, 'results', 'fashion_mnist.csv')}
 
 
 def main(argv=None):
     args = picture_flags(argv)
-    names = class_names(args.dataset)
-    if args.student:
-        pictures = {'confusion.png': draw_confusion(*predictions(args), names)}
-    else:
-        images, targets = load_impressions(args.impressions or default_impressions(args.teacher))
-        pictures = {'concentrate.png': draw_similarity(similarity_of(teacher_file(args.teacher)), names),
-                    'samples.png': draw_samples(images, targets, args.rows, names)}
-        results = args.results or next(filter(os.path.exists, [
-            os.path.join(title(args.dataset), 'results.csv'), RECORDS.get(args.dataset, '')]), None)
-        if results:
-            pictures['accuracy.png'] = draw_accuracy(load_accuracies(results))
-        else:
-            print('no results.csv yet, so no accuracy.png: run autotrain.py, or give --results')
-    for name, figure in pictures.items():
-        path = os.path.join(args.save_path, name)
-        with atomic_write(path) as file:
-            figure.savefig(file, format='png', dpi=120, bbox_inches='tight', metadata={'Software': None})
-        print(path)
+    paths = []
+    with default_style():
+        for name, figure in draw(args).items():
+            paths.append(os.path.join(args.save_path, name))
+            save_picture(figure, paths[-1])
+            print(paths[-1])
     if args.show:
-        plt.show()
-    plt.close('all')
+        show_windows(paths)
 
 
-def predictions(args):
-    """What a trained network and its teacher say of the test images: (labels, its classes, its teacher's), each [N]."""
-    if args.dataset == 'none':
+def draw(args):
+    """{file name: figure} of all that the flags ask for."""
+    pair = find_pair(args.nets)
+    teacher = open_teacher(teacher_file(args.teacher), pair)
+    dataset = None if args.dataset == 'none' else open_dataset(args.dataset, args.data)
+    if dataset:
+        check_classes(teacher, dataset)
+        check_teacher(teacher, dataset, 0, args.any_teacher)
+    names = dataset.class_names if dataset else [str(k) for k in range(teacher.classes)]
+    if args.student:
+        return {'confusion.png': draw_confusion(*predictions(args.student, teacher, dataset), names)}
+    path = args.impressions or default_impressions(args)
+    impressions = load_impressions(path, pair.image_shape, teacher.classes)
+    check_impressions(impressions, teacher)
+    figures = {'concentrate.png': draw_similarity(class_similarity(teacher.templates), names),
+               'samples.png': draw_samples(impressions.images, impressions.targets, args.rows, names)}
+    results = args.results or next(filter(os.path.exists, [
+        os.path.join(default_root(args.dataset), 'results.csv'), RECORDS.get(args.dataset, '')]), None)
+    if results:
+        figures['accuracy.png'] = draw_accuracy(load_accuracies(results))
+    else:
+        print('no results.csv yet, so no accuracy.png: run autotrain.py, or give --results')
+    return figures
+
+
+def predictions(path, teacher, dataset):
+    """What a trained network and its teacher say of the test images: labels, its classes, its teacher's.
+
+    Each is [N]. path: of the network's weights.
+    """
+    if not dataset:
         raise RunError('--student is looked at on test images; choose a --dataset')
-    scope = 'Teacher' if 'Teacher/fc2/weights' in load_any(args.student) else 'Student'
-    images, labels = datasets.load(args.dataset, args.data, 'test')
-    return (labels, logits_of(args.student, scope, images, threads=1).argmax(axis=1),
-            logits_of(teacher_file(args.teacher), 'Teacher', images, threads=1).argmax(axis=1))
+    pair = teacher.pair
+    role = 'Teacher' if 'Teacher/' + pair.last_layer in mat_arrays(path)[0] else 'Student'
+    images, labels = dataset.part('test', pair.image_shape)
+    return (labels, TrainedNetwork(path, pair, role).answers(images).argmax(axis=1),
+            teacher.answers(images).argmax(axis=1))
 
 
-def default_impressions(teacher):
+def default_impressions(args):
     """The path of impressions to show, DI/DI-1.mat; they are made first if there are none."""
     path = impressions_file('DI', 1)
     if not os.path.exists(path):
-        command = [sys.executable, os.path.join(REPOSITORY, 'Data_Impressions.py'), '--Rate=1', '--teacher', teacher]
-        if subprocess.run(command).returncode:
-            raise RunError('no impressions to show: Data_Impressions.py failed, see above')
+        script = os.path.join(REPOSITORY, 'Data_Impressions.py')
+        flags = ['--Rate=1', '--teacher', args.teacher, '--dataset', args.dataset, '--nets', args.nets]
+        command = [sys.executable, script] + flags
+        status = subprocess.run(command, start_new_session=True).returncode  # else both get Ctrl-C
+        if status:
+            raise RunError('no impressions to show: Data_Impressions.py failed, see above (%s)'
+                           % describe_status(status))
     return path
 
 
 def load_accuracies(path):
-    """{method: {rate: [accuracy of every run]}} from a results.csv; RunError if it is none, or has no training's row."""
+    """{method: {rate: [accuracy of every run]}} from a results.csv; RunError if it is none, or has no
+    training's row."""
     accuracies, content = {method: {} for method in METHODS}, read_bytes(path).decode(errors='replace')
     try:
         for row in csv.DictReader(io.StringIO(content, newline='')):
@@ -97,13 +120,14 @@ def load_accuracies(path):
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise RunError('%r is no results.csv of autotrain.py (%s)' % (path, error)) from error
     if not any(accuracies.values()):
-        raise RunError('%r holds no accuracy; let autotrain.py end a training, or give another file with --results' % path)
+        raise RunError('%r holds no accuracy; let autotrain.py end a training, or choose other --results'
+                       % path)
     return accuracies
 
 
 def draw_similarity(similarity, names):
-    """The class-similarity matrix [10, 10], values in [0, 1], with the classes' names and a colour bar."""
-    figure, axes = plt.subplots(figsize=(5, 4.2))
+    """The class-similarity matrix, [classes, classes] in [0, 1], with the classes' names and a colour bar."""
+    figure, ((axes,),) = subplots()
     image = axes.imshow(similarity, cmap='viridis', vmin=0, vmax=1)
     _name_classes(axes, names)
     axes.set(xlabel='class', ylabel='class $k$', title='Class similarity $C_k$ of the teacher')
@@ -114,15 +138,18 @@ def draw_similarity(similarity, names):
 def draw_confusion(labels, predicted, teachers, names):
     """The confusion matrix of a network's predicted classes, counts of images; prints its figures as well.
 
-    labels, predicted, teachers (what its teacher says): [N] in 0..9.
+    labels, predicted, teachers (what its teacher says): [N], numbers of classes; names: of the classes, in
+    order.
     """
     accuracy, agreement = 100 * np.mean(predicted == labels), 100 * np.mean(predicted == teachers)
-    confusion = np.bincount(CLASSES * labels.astype(int) + predicted, minlength=CLASSES ** 2).reshape(CLASSES, CLASSES)
+    pairs = len(names) * labels.astype(int) + predicted
+    confusion = np.bincount(pairs, minlength=len(names) ** 2).reshape(len(names), len(names))
     headline = 'accuracy %.2f %%, agreement with the teacher %.2f %%' % (accuracy, agreement)
     print('%s, on %d test images' % (headline, len(labels)))
-    print(tabulate([[name] + row.tolist() for name, row in zip(names, confusion)], ['of, taken for'] + list(names)))
-    figure, axes = plt.subplots(figsize=(7, 6.4))
-    mistakes = np.where(np.eye(CLASSES, dtype=bool), 0, confusion)
+    rows = [[name] + row.tolist() for name, row in zip(names, confusion)]
+    print(tabulate(rows, ['of, taken for'] + list(names)))
+    figure, ((axes,),) = subplots(size=(7, 6.4))
+    mistakes = np.where(np.eye(len(names), dtype=bool), 0, confusion)
     axes.imshow(mistakes, cmap='Reds')
     for of, taken_for in np.argwhere(confusion):
         axes.text(taken_for, of, confusion[of, taken_for], ha='center', va='center', fontsize=8,
@@ -133,30 +160,36 @@ def draw_confusion(labels, predicted, teachers, names):
 
 
 def _name_classes(axes, names):
-    axes.set_xticks(range(CLASSES))
-    axes.set_yticks(range(CLASSES))
+    axes.set_xticks(range(len(names)))
+    axes.set_yticks(range(len(names)))
     axes.set_xticklabels(names, rotation=90 if max(map(len, names)) > 1 else 0)
     axes.set_yticklabels(names)
 
 
 def draw_samples(images, targets, rows, names):
-    """A grid of impressions, a column per class: images [N, 32, 32, 1] in 0..255, targets [N, 10]."""
-    figure, grid = plt.subplots(rows, CLASSES, figsize=(1.3 * CLASSES, 1.5 * rows), squeeze=False)
+    """A grid of impressions, a column per class, each with the two most probable classes of its target.
+
+    images: [N, H, W, 1], grey, or [N, H, W, 3], RGB, uint8 in 0..255; targets: [N, classes], rows sum to 1;
+    names: of the classes, in order.
+    """
+    figure, grid = subplots(rows, len(names), size=(1.3 * len(names), 1.5 * rows))
     for axes in grid.flat:
         axes.axis('off')
-    for k in range(CLASSES):
+    for k in range(len(names)):
         for axes, i in zip(grid[:, k], np.flatnonzero(targets.argmax(axis=1) == k)):
-            axes.imshow(images[i, :, :, 0], cmap='gray', vmin=0, vmax=255)
+            image = images[i, :, :, 0] if images.shape[3] == 1 else images[i]
+            axes.imshow(image, cmap='gray', vmin=0, vmax=255)
             first, second = np.argsort(targets[i])[:-3:-1]
-            axes.set_title('%s %.2f, %s %.2f' % (names[first], targets[i, first], names[second], targets[i, second]),
-                           fontsize=7 if max(map(len, names)) == 1 else 4.5)
+            title_words = names[first], targets[i, first], names[second], targets[i, second]
+            axes.set_title('%s %.2f, %s %.2f' % title_words, fontsize=7 if max(map(len, names)) == 1 else 4.5)
     return figure
 
 
 def draw_accuracy(accuracies):
-    """Mean accuracy over the rate with one (sample) standard deviation; teacher and student alone as lines."""
-    figure, axes = plt.subplots(figsize=(6, 4.2))
-    for method, colour in zip(METHODS.values(), ['black', 'gray', 'tab:red', 'tab:blue', 'tab:green']):
+    """Mean accuracy over the rate with one (sample) standard deviation; teacher and student alone as
+    lines."""
+    figure, ((axes,),) = subplots(size=(6, 4.2))
+    for method in METHODS.values():
         rates = sorted(accuracies[method.name])
         if not rates:
             continue
@@ -164,11 +197,12 @@ def draw_accuracy(accuracies):
         means = [statistics.mean(values) for values in runs]
         if method.has_teacher:
             spread = [statistics.stdev(values) if len(values) > 1 else 0.0 for values in runs]
-            axes.errorbar(rates, means, spread, color=colour, marker='o', capsize=3, label=method.label)
+            axes.errorbar(rates, means, spread, color=method.colour, marker='o', capsize=3, label=method.label)
         else:
-            axes.axhline(means[0], color=colour, linestyle='--', label=method.label)
+            axes.axhline(means[0], color=method.colour, linestyle='--', label=method.label)
     axes.set_xscale('log')
-    ticks = sorted({rate for method in METHODS.values() if method.has_teacher for rate in accuracies[method.name]})
+    distilled = [method.name for method in METHODS.values() if method.has_teacher]
+    ticks = sorted({rate for name in distilled for rate in accuracies[name]})
     axes.set(xlabel='rate (% of 60,000)', ylabel='test accuracy (%)', xticks=ticks,
              xticklabels=['%g' % rate for rate in ticks])
     axes.minorticks_off()

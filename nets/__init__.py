@@ -5,15 +5,16 @@ A pair's file holds:
 | name | what it is |
 | --- | --- |
 | IMAGE_SHAPE | height, width and channels of the images that both networks take |
-| LAST_LAYER | name of the variable [features, classes] whose columns are the class templates, such as 'fc2/weights' |
+| LAST_LAYER | the variable [features, classes] whose columns are the class templates, such as 'fc2/weights' |
 | teacher, student | functions (images, classes, training) -> logits |
 
-``images`` are float32 [B, height, width, channels] in [0, 1], ``classes`` is the number of classes, ``training`` tells
-batch norm and dropout whether the network is being trained, and the logits are float32 [B, classes].
-Here TensorFlow is not imported: autotrain.py plans without it.
+``images`` are float32 [B, height, width, channels] in [0, 1], ``classes`` is the number of classes,
+``training`` tells batch norm and dropout whether the network is being trained, and the logits are float32 [B,
+classes]. Here TensorFlow is not imported: autotrain.py plans without it.
 """
 import ast
 import os
+from contextlib import suppress
 from typing import NamedTuple, Tuple
 
 from utils.files import RunError, read_bytes
@@ -36,25 +37,26 @@ def pair_file(name):
 
 
 def find_pair(name):
-    """The Pair of that name. Its file is read, not run. Raises RunError where it is missing or states no such facts."""
+    """The Pair of that name.
+
+    Its file is read, not run. Raises RunError where it is missing or states no such facts.
+    """
     path = pair_file(name)
     try:
         statements = ast.parse(read_bytes(path)).body
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise RunError('%r is not a Python file: %s' % (path, error)) from error
     facts = {}
     for statement in statements:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            try:
+            with suppress(ValueError, TypeError):  # not a literal, so none of the facts
                 facts[statement.targets[0].id] = ast.literal_eval(statement.value)
-            except ValueError:  # not a literal, so none of the facts
-                pass
     functions = {statement.name for statement in statements if isinstance(statement, ast.FunctionDef)}
     shape, last_layer = facts.get('IMAGE_SHAPE'), facts.get('LAST_LAYER')
     if not (isinstance(shape, tuple) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
             and shape[2] in (1, 3)):
-        raise RunError('%r: IMAGE_SHAPE must be three whole numbers (height, width, 1 or 3 channels), such as 32, 32, 3'
-                       % path)
+        raise RunError('%r: IMAGE_SHAPE must be three whole numbers (height, width, 1 or 3 channels), '
+                       'such as 32, 32, 3' % path)
     if not isinstance(last_layer, str):
         raise RunError("%r: LAST_LAYER must name the last layer's weights, such as 'fc2/weights'" % path)
     for name_of_function in ('teacher', 'student'):

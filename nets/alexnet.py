@@ -20,7 +20,10 @@ def student(images, classes, training):
 
 
 def _alexnet(images, classes, training, kernels, units):
-    """Logits [B, classes] of images [B, 32, 32, 3]; ``kernels`` of the five convolutions, ``units`` of two layers."""
+    """Logits [B, classes] of images [B, 32, 32, 3].
+
+    ``kernels`` of the five convolutions, ``units`` of two layers.
+    """
     x = local_response_norm(conv(images, 'conv0', kernels[0], 5))
     x = batch_norm(pool(x), 'norm0', training)                       # to 15x15
     x = local_response_norm(conv(x, 'conv1', kernels[1], 5, bias=1.0))

@@ -1,11 +1,11 @@
 """Builds a network of a pair in the default graph, under the scope of its role."""
 import functools
 import importlib
-import importlib.util
 import inspect
+import types
 
 import nets
-from utils.files import RunError
+from utils.files import RunError, read_bytes
 from utils.graph_mode import tf
 
 SAME_NUMBERS = 'Reshape', 'Identity'  # operations that leave the numbers and their order as they are
@@ -26,17 +26,34 @@ def build(pair, role, images, classes, training=False, textbook=False):
     builder = getattr(module, role.lower())
     if textbook:
         builder = functools.partial(builder, **getattr(module, 'TEXTBOOK', {}))
+    variables = len(tf.global_variables())
     with tf.variable_scope(role, reuse=tf.AUTO_REUSE):
         try:
-            logits = builder(images, classes, training)
+            logits = tf.convert_to_tensor(builder(images, classes, training))
         except Exception as error:
             if pair.name in nets.PAIRS:
                 raise
-            raise RunError('%r: its %s cannot be built: %s' % (pair.file, role.lower(), error)) from error
-    if logits.shape.as_list()[1:] != [classes]:
-        raise RunError('%r: its %s gives %s, not logits [batch, %d]'
-                       % (pair.file, role.lower(), logits.shape, classes))
+            raise RunError('%r: its %s cannot be built: %s'
+                           % (pair.file, role.lower(), _line(error))) from error
+    _check(pair, role, logits, classes, tf.global_variables()[variables:])
     return logits
+
+
+def _check(pair, role, logits, classes, new_variables):
+    """Raises RunError where what was built is no network of the pair."""
+    who = '%r: its %s' % (pair.file, role.lower())
+    if logits.dtype != tf.float32 or logits.shape.ndims != 2 or logits.shape.as_list()[1] != classes:
+        raise RunError('%s gives %s %s, not logits float32 [batch, %d]'
+                       % (who, logits.dtype.name, logits.shape, classes))
+    for name in [variable.op.name for variable in new_variables]:
+        if not name.startswith(role + '/') and name != 'global_step':
+            raise RunError('%s makes the variable %s anew wherever it is built; make it by tf.get_variable'
+                           % (who, name))
+    shapes = {v.op.name: v.shape.as_list() for v in tf.trainable_variables(role + '/')}
+    last = shapes.get('%s/%s' % (role, pair.last_layer), [])
+    if len(last) != 2 or last[1] != classes:
+        raise RunError('%s has no trainable variable %r [features, %d], which is its LAST_LAYER'
+                       % (who, pair.last_layer, classes))
 
 
 def network_variables(role):
@@ -72,12 +89,17 @@ def flattened_shape(pair, role, classes):
 def _module(pair):
     if pair.name in nets.PAIRS:
         return importlib.import_module('nets.' + pair.name)
-    specification = importlib.util.spec_from_file_location('own_pair', pair.file)
-    module = importlib.util.module_from_spec(specification)
+    module = types.ModuleType('own_pair')
+    module.__file__ = pair.file
     try:
-        specification.loader.exec_module(module)
+        exec(compile(read_bytes(pair.file), pair.file, 'exec'), vars(module))
         for role in ('teacher', 'student'):
             inspect.signature(getattr(module, role)).bind('images', 'classes', 'training')
     except Exception as error:  # it is the user's own code
-        raise RunError('%r cannot be used: %s: %s' % (pair.file, type(error).__name__, error)) from error
+        raise RunError('%r cannot be used: %s' % (pair.file, _line(error))) from error
     return module
+
+
+def _line(error):
+    """What went wrong in a user's own code, in one line."""
+    return ' '.join(('%s: %s' % (type(error).__name__, error)).split())

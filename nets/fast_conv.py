@@ -1,14 +1,14 @@
 """LeNet's layers, exactly, at a fraction of the time that TensorFlow's own operations take on a CPU.
 
-A 5x5 convolution, bias, ReLU and 2x2 max-pool are one matrix product here. The four convolution outputs that one
-pooling window looks at share a 6x6 patch of the input. The patches of all windows are the columns of one matrix. The
-kernel, at each of its four places in the window, gives four rows of another. Their product holds the four outputs, and
-pooling is a maximum over them. Bias and ReLU come after the maximum: both are monotone, so the result is the same for
-a quarter of the work.
+A 5x5 convolution, bias, ReLU and 2x2 max-pool are one matrix product here. The four convolution outputs that
+one pooling window looks at share a 6x6 patch of the input. The patches of all windows are the columns of one
+matrix. The kernel, at each of its four places in the window, gives four rows of another. Their product holds
+the four outputs, and pooling is a maximum over them. Bias and ReLU come after the maximum: both are monotone,
+so the result is the same for a quarter of the work.
 
-Activations are laid out [channel * row * column, batch]. With one to six channels the batch is the only axis that is
-long enough for vector instructions, so it comes last, and every rearrangement is a gather of rows. No other module
-knows of this layout. nets/plain_conv.py has the same layers in their textbook form.
+Activations are laid out [channel * row * column, batch]. With one to six channels the batch is the only axis
+that is long enough for vector instructions, so it comes last, and every rearrangement is a gather of rows. No
+other module knows of this layout. nets/plain_conv.py has the same layers in their textbook form.
 """
 import numpy as np
 
@@ -34,7 +34,7 @@ def conv_relu_pool(x, name, channels, kernels):
 
 
 def flatten(x, channels):
-    """Rows from the order (channel, row, column) to (row, column, channel), the usual one for a dense layer."""
+    """Rows in the order (channel, row, column) -> (row, column, channel), that of a textbook's layer."""
     rows = x.shape.as_list()[0]
     return _gather_rows(x, np.arange(rows, dtype=np.int32).reshape(channels, -1).T.ravel())
 
@@ -61,7 +61,8 @@ def fused_conv_relu_pool(x, weights, biases):
     patches = tf.reshape(_gather_rows(x, _patch_rows(channels, side)), [PATCH * PATCH * channels, -1])
     # The last row is for the places in a patch that a kernel does not reach.
     weights = tf.pad(tf.reshape(weights, [KERNEL * KERNEL * channels, kernels]), [[0, 1], [0, 0]])
-    weights = tf.reshape(_gather_rows(weights, _kernel_rows(channels)), [PATCH * PATCH * channels, 4 * kernels])
+    weights = tf.reshape(_gather_rows(weights, _kernel_rows(channels)),
+                         [PATCH * PATCH * channels, 4 * kernels])
     outputs = _pool_bias_relu(tf.matmul(weights, patches, transpose_a=True), biases)
     return tf.reshape(outputs, [kernels * (side // 2 - 2) ** 2, -1])
 
@@ -82,8 +83,8 @@ def _gather_rows(x, rows):
 def _pool_bias_relu(outputs, biases):
     """[4 K, N] -> [K, N]: maximum over the four blocks of rows, plus biases [K], ReLU.
 
-    Of equal outputs the first gets the gradient. Comparisons and selections are not vectorised in TensorFlow 1.13, so
-    the gradient does without them.
+    Of equal outputs the first gets the gradient. Comparisons and selections are not vectorised in TensorFlow
+    1.13, so the gradient does without them.
     """
     ab, cd = tf.split(outputs, 2)
     pairs = tf.maximum(ab, cd)
@@ -111,11 +112,15 @@ def _exceeds(larger, smaller):
 
 
 def _patch_rows(channels, side):
-    """int32 [36 C, n * n]: the rows of x that the windows' patches hold; patches are (channel, row, column)."""
+    """int32 [36 C, n * n].
+
+    The rows of x that the windows' patches hold; patches are (channel, row, column).
+    """
     at = np.arange(channels * side * side, dtype=np.int32).reshape(channels, side, side)
     span = side - PATCH + 1
-    return np.stack([at[:, y:y + span:2, x:x + span:2].reshape(channels, -1)
-                     for y in range(PATCH) for x in range(PATCH)], axis=1).reshape(PATCH * PATCH * channels, -1)
+    places = [at[:, y:y + span:2, x:x + span:2].reshape(channels, -1)
+              for y in range(PATCH) for x in range(PATCH)]
+    return np.stack(places, axis=1).reshape(PATCH * PATCH * channels, -1)
 
 
 def _kernel_rows(channels):

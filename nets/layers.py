@@ -7,9 +7,14 @@ MOMENTUM = 0.99  # of batch norm's moving averages
 EPSILON = 1e-3   # added to batch norm's variances
 
 
-def weights_and_biases(name, shape, start=tf.truncated_normal_initializer(stddev=0.1), bias=0.0):
-    """The variables <name>/weights of that shape and <name>/biases of its last axis; they begin at ``start``, ``bias``."""
+def weights_and_biases(name, shape, start=None, bias=0.0):
+    """The variables <name>/weights of that shape and <name>/biases of its last axis.
+
+    start: the initialiser of the weights, by default a truncated normal of deviation 0.1; bias: the first
+    value of the biases.
+    """
     with tf.variable_scope(name):
+        start = start or tf.truncated_normal_initializer(stddev=0.1)
         return (tf.get_variable('weights', shape, initializer=start),
                 tf.get_variable('biases', shape[-1:], initializer=tf.constant_initializer(bias)))
 
@@ -17,7 +22,8 @@ def weights_and_biases(name, shape, start=tf.truncated_normal_initializer(stddev
 def conv(x, name, kernels, size, bias=0.0, deviation=0.01):
     """SAME convolution and ReLU: [B, H, W, C] -> [B, H, W, kernels].
 
-    size: of the square kernels; bias, deviation: where the biases start, and how far the weights are spread at first.
+    size: of the square kernels; bias, deviation: where the biases start, and how far the weights are spread
+    at first.
     """
     weights, biases = weights_and_biases(name, [size, size, x.shape.as_list()[3], kernels],
                                          tf.random_normal_initializer(stddev=deviation), bias)
@@ -30,7 +36,10 @@ def pool(x, size=3, stride=2):
 
 
 def local_response_norm(x):
-    """Local response normalisation over the channels, with AlexNet's numbers: radius 2, alpha 1e-4, beta 0.75."""
+    """Local response normalisation over the channels, with AlexNet's numbers.
+
+    Radius 2, alpha 1e-4, beta 0.75.
+    """
     return tf.nn.local_response_normalization(x, depth_radius=2, alpha=1e-4, beta=0.75, bias=1.0)
 
 
@@ -50,15 +59,16 @@ def dense(x, name, units, deviation=0.01):
 def batch_norm(x, name, training):
     """Batch normalisation over all axes but the last; x [B, ..., C] keeps its shape.
 
-    In training by the batch's own mean and variance, which move the averages (collection UPDATE_OPS); otherwise by
-    these averages.
+    In training by the batch's own mean and variance, which move the averages (collection UPDATE_OPS);
+    otherwise by these averages.
     """
     channels = x.shape.as_list()[-1:]
     with tf.variable_scope(name):
         scale = tf.get_variable('scale', channels, initializer=tf.ones_initializer())
         offset = tf.get_variable('offset', channels, initializer=tf.zeros_initializer())
         mean = tf.get_variable('moving_mean', channels, initializer=tf.zeros_initializer(), trainable=False)
-        variance = tf.get_variable('moving_variance', channels, initializer=tf.ones_initializer(), trainable=False)
+        variance = tf.get_variable('moving_variance', channels, initializer=tf.ones_initializer(),
+                                   trainable=False)
     if not training:
         return tf.nn.batch_normalization(x, mean, variance, offset, scale, EPSILON)
     images = x if len(x.shape) == 4 else x[:, None, None, :]
@@ -69,10 +79,10 @@ def batch_norm(x, name, training):
 
 
 def dropout(x, name, rate, training):
-    """In training sets a share ``rate`` of x to 0, another one in every step, and scales up the rest; x otherwise.
+    """In training sets a share ``rate`` of x to 0, anew in every step, and scales up the rest; otherwise x.
 
-    What is dropped follows from the graph's seed, the name and the step alone, so a training that goes on from a
-    checkpoint draws what it would have drawn.
+    What is dropped follows from the graph's seed, the name and the step alone, so a training that goes on
+    from a checkpoint draws what it would have drawn.
     """
     if not training:
         return x

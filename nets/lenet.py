@@ -17,7 +17,10 @@ def student(images, classes, training, layers=fast_conv):
 
 
 def _lenet(images, classes, conv0, conv1, layers):
-    """Logits [B, classes] of images [B, 32, 32, 1]; the two convolutions have ``conv0`` and ``conv1`` kernels of 5x5."""
+    """Logits [B, classes] of images [B, 32, 32, 1].
+
+    The two convolutions have ``conv0`` and ``conv1`` kernels of 5x5.
+    """
     x = layers.from_images(images)
     x = layers.conv_relu_pool(x, 'conv0', 1, conv0)      # to 14x14
     x = layers.conv_relu_pool(x, 'conv1', conv0, conv1)  # to 5x5

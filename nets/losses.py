@@ -15,13 +15,16 @@ def distillation_loss(student_logits, teacher_logits, temperature):
 def impression_loss(targets, teacher_logits, temperature):
     """Sum over the batch of the cross entropy CE(y, softmax(teacher(x) / T)), in nats (paper, eq. 3).
 
-    targets [B, classes] with rows summing to 1, teacher_logits [B, classes]. A sum, not a mean: each impression's
-    gradient is its own, whatever else is in the batch.
+    targets [B, classes] with rows summing to 1, teacher_logits [B, classes]. A sum, not a mean: each
+    impression's gradient is its own, whatever else is in the batch.
     """
-    cross_entropy = tf.nn.softmax_cross_entropy_with_logits_v2(labels=targets, logits=teacher_logits / temperature)
-    return tf.reduce_sum(cross_entropy)
+    logits = teacher_logits / temperature
+    return tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits_v2(labels=targets, logits=logits))
 
 
 def l2_penalty(role):
-    """Sum over all weights of a network of half their squared norm; scalar. Biases and batch norm do not count."""
+    """Sum over all weights of a network of half their squared norm.
+
+    Scalar. Biases and batch norm do not count.
+    """
     return tf.add_n([tf.nn.l2_loss(v) for v in tf.trainable_variables(role + '/') if len(v.shape) > 1])

@@ -1,4 +1,4 @@
-"""Class similarity as the teacher's last layer holds it, and the targets drawn from it (paper, section 3.2)."""
+"""Class similarity as the teacher's last layer holds it, and targets drawn from it (paper, section 3.2)."""
 import numpy as np
 
 
@@ -18,8 +18,9 @@ def class_similarity(templates):
 def dirichlet_targets(similarity, count, betas, rng):
     """Soft targets y ~ Dirichlet(beta * C[k]), as many for every class and beta.
 
-    similarity C [classes, classes] in [0, 1]; betas > 0; rng a numpy RandomState. Returns float32 [count, classes],
-    rows sum to 1. Row i is of class i mod classes: what does not divide evenly goes to the first classes and betas.
+    similarity C [classes, classes] in [0, 1]; betas > 0; rng a numpy RandomState. Returns float32 [count,
+    classes], rows sum to 1. Row i is of class i mod classes: what does not divide evenly goes to the first
+    classes and betas.
     """
     classes = len(similarity)
     index = np.arange(count)

@@ -1,5 +1,5 @@
-"""What the table costs beside its jobs: many jobs that do nothing, on this machine and on a Dask cluster; and a large table
-that is planned, and taken up again with everything done.
+"""What the table costs beside its jobs: many jobs that do nothing, on this machine and on a Dask cluster;
+and a large table that is planned, and taken up again with everything done.
 
     python tests/bench_jobs.py > results/bench_jobs.md
 """
@@ -19,24 +19,27 @@ from utils import files
 from utils.cluster import ClusterPool
 from utils.flags import table_flags
 from utils.jobs import Job, LocalPool, run_jobs
-from utils.results import fingerprint, save_result
+from utils.records import digests_of, fingerprint, save_record
 
 WORKERS = 4
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--jobs', type=int, default=10000)
     parser.add_argument('--runs', type=int, nargs='+', default=[250, 500, 1000])
     args = parser.parse_args()
     with open('/proc/cpuinfo') as file:
         cpu = next(line.split(':')[1].strip() for line in file if 'model name' in line)
-    print('# Many jobs\n\nMade by `tests/bench_jobs.py` with Python %s on %d cores of %s (load before: %.1f), commit %s.\n' % (
+    print('# Many jobs\n\nMade by `tests/bench_jobs.py` with Python %s on %d cores of %s (load before: '
+          '%.1f), commit %s.\n' % (
         platform.python_version(), os.cpu_count(), cpu, os.getloadavg()[0],
         subprocess.check_output(['git', 'describe', '--always', '--dirty'], cwd=ROOT).decode().strip()))
     print('## %d jobs that do nothing, %d at a time\n' % (args.jobs, WORKERS))
     rows = [measure_in_a_process(name, args.jobs) for name in MEASUREMENTS]
-    print(tabulate(rows, ['', 'jobs a second', 'MB of autotrain.py', 'MB of the scheduler'], tablefmt='github', floatfmt='.0f'))
+    print(tabulate(rows, ['', 'jobs a second', 'MB of autotrain.py', 'MB of the scheduler'],
+                   tablefmt='github', floatfmt='.0f'))
     print('\n## A table with everything done\n')
     print(tabulate([large_table(runs) for runs in args.runs],
                    ['runs', 'jobs', 'CPU seconds to plan', 'MB', 'and to find all done', 'MB'],
@@ -71,10 +74,12 @@ def on_cluster(kind, jobs, folder):
     start = [sys.executable, '-m', 'distributed.cli.dask_']
     processes = []
     try:
-        for flags in [['scheduler', '--host', '127.0.0.1', '--port', '0', '--scheduler-file', place]] + WORKERS * [
-                ['worker', '--scheduler-file', place, '--nthreads', '1', '--no-nanny', '--local-directory', folder]]:
-            processes.append(subprocess.Popen(start[:2] + [start[2] + flags[0], '--no-dashboard'] + flags[1:], cwd=ROOT,
-                                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        scheduler = ['scheduler', '--host', '127.0.0.1', '--port', '0', '--scheduler-file', place]
+        worker = ['worker', '--scheduler-file', place, '--nthreads', '1', '--no-nanny',
+                  '--local-directory', folder]
+        for flags in [scheduler] + WORKERS * [worker]:
+            processes.append(subprocess.Popen(start[:2] + [start[2] + flags[0], '--no-dashboard'] + flags[1:],
+                                              cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
             while not os.path.exists(place):
                 time.sleep(0.1)
         with kind(place, folder, __file__, {}) as pool:
@@ -111,7 +116,8 @@ def measure_in_a_process(name, count):
 def measure(name, count):
     where, kind = MEASUREMENTS[name]
     with tempfile.TemporaryDirectory() as folder:
-        jobs = [Job('job %d' % index, ['true'], os.path.join(folder, 'log.txt'), [], 1.0, Once()) for index in range(count)]
+        jobs = [Job('job %d' % index, ['true'], os.path.join(folder, 'log.txt'), [], 1.0, Once())
+                for index in range(count)]
         rate, scheduler = where(kind, jobs, folder)
     print(json.dumps([name, rate, peak(os.getpid()), scheduler]))
 
@@ -144,10 +150,12 @@ def large_table(runs):
             settings, of_job, _ = job.finished.args
             for path in of_job.outputs:
                 files.save_text(path, job.name)
-            save_result(of_job, fingerprint(settings, of_job.inputs), seconds=10.0, accuracy=99.0, kl=0.5, targets_met=99.0)
+            save_record(of_job, fingerprint(settings, digests_of(of_job)), seconds=10.0, accuracy=99.0,
+                        kl=0.5, targets_met=99.0)
         command = [sys.executable, os.path.join(ROOT, 'autotrain.py')] + flags
-        planned = seconds_and_mb([sys.executable, '-c', 'import sys, autotrain\nfrom utils.flags import table_flags\n'
-                                  'autotrain.plan(table_flags(sys.argv[1:])[1])'] + flags)
+        planning = ('import sys, autotrain\nfrom utils.flags import table_flags\n'
+                    'autotrain.plan(table_flags(sys.argv[1:])[1])')
+        planned = seconds_and_mb([sys.executable, '-c', planning] + flags)
         return [runs, len(jobs)] + planned + seconds_and_mb(command)
 
 

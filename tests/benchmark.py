@@ -4,8 +4,8 @@
     make bench ARGS=--full        and whole jobs as processes, about half an hour
     make bench ARGS=--profile     where the time of our steps goes
 
-Steps are timed as the scripts run them: the graphs of train_w_distill.py and utils/synthesis.py, fed bytes in the batches
-of their recipe, the same fetches, one thread.
+Steps are timed as the scripts run them: the graphs of train_w_distill.py and Data_Impressions.py, fed bytes
+in the batches of their recipe, the same fetches, one thread.
 """
 import contextlib
 import json
@@ -16,23 +16,26 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import NamedTuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import numpy as np  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
-from tabulate import tabulate  # noqa: E402
+import numpy as np
+from tabulate import tabulate
 
-import train_w_distill  # noqa: E402
-from nets.lenet import build_lenet  # noqa: E402
-from plain_form import plain_lenet  # noqa: E402
-from utils import flags, recipes, synthesis  # noqa: E402
-from utils.methods import METHODS  # noqa: E402
-from utils.results import versions  # noqa: E402
-from utils.session import session  # noqa: E402
+from Data_Impressions import build_search
+from nets import Pair, find_pair
+from nets.build import build
+from train_w_distill import build_training
+from utils import flags, recipes
+from utils.graph_mode import tf
+from utils.methods import METHODS, TABLE
+from utils.records import versions
+from utils.session import session
 
-FORMS = {'plain': plain_lenet, 'ours': build_lenet}
+PAIR, CLASSES = find_pair('lenet'), 10
+FORMS = {'plain': True, 'ours': False}  # whether it is the textbook's
 REPETITIONS = 12
 PUBLISHED_STEPS = ['Teacher 100', 'ZSKD 40', 'impressions 40']  # the batches of the others are the same
 
@@ -40,7 +43,8 @@ PUBLISHED_STEPS = ['Teacher 100', 'ZSKD 40', 'impressions 40']  # the batches of
 def main():
     parser = flags.Parser(description=__doc__)
     parser.add_argument('--full', action='store_true', help='time whole jobs as well')
-    parser.add_argument('--profile', action='store_true', help='only list the costliest operations of our steps')
+    parser.add_argument('--profile', action='store_true',
+                        help='only list the costliest operations of our steps')
     args = parser.parse_args()
     print('%s, %d cores; commit %s; TensorFlow %s, Python %s; one thread' % (
         processor(), os.cpu_count(), commit(), versions()['tensorflow'], versions()['python']), flush=True)
@@ -59,11 +63,13 @@ def main():
             plain, ours = (1e6 * statistics.median(column) / settings.batch_size for column in zip(*times))
             ratios = sorted(a / b for a, b in times)
             costs[recipe, name] = plain, ours
-            rows.append([name, settings.batch_size, '%.0f' % plain, '%.0f' % ours, '%.1f' % statistics.median(ratios),
-                         '%.1f - %.1f' % (ratios[0], ratios[-1])])
+            rows.append([name, settings.batch_size, '%.0f' % plain, '%.0f' % ours,
+                         '%.1f' % statistics.median(ratios), '%.1f - %.1f' % (ratios[0], ratios[-1])])
         if rows:
-            print('\nSteps of --recipe %s, microseconds per sample, median of %d repetitions in turn\n' % (recipe, REPETITIONS))
-            print(tabulate(rows, ['', 'batch', 'plain', 'ours', 'ratio', 'its range'], tablefmt='github'), flush=True)
+            print('\nSteps of --recipe %s, microseconds per sample, median of %d repetitions in turn\n'
+                  % (recipe, REPETITIONS))
+            print(tabulate(rows, ['', 'batch', 'plain', 'ours', 'ratio', 'its range'], tablefmt='github'),
+                  flush=True)
     if not args.profile:
         print_run(costs)
     if args.full:
@@ -73,36 +79,46 @@ def main():
 def kinds(recipe):
     """{name: settings} of every kind of job in a table of that recipe."""
     jobs = {}
-    for method in METHODS.values():
-        if method.name in recipes.TRAINING[recipe]:
+    for method in [METHODS[name] for name in TABLE]:
+        if method.name in recipes.recipe_for(recipe).training:
             for rate in recipes.RATES if method.has_teacher else [100]:
-                words = ['--train_dir=x', '--recipe', recipe, '--main_scope', method.network] + ['--augment'] * method.augment
-                words += ['--Distillation', '%s-%g' % (method.distillation, rate)] if method.has_teacher else []
+                words = ['--train_dir=x', '--recipe', recipe, '--main_scope', method.role]
+                words += ['--augment'] * method.augment
+                if method.has_teacher:
+                    words += ['--Distillation', '%s-%g' % (method.source.distillation, rate)]
                 jobs['%s %g' % (method.label, rate)] = flags.training_flags(words)
     for rate in recipes.RATES:
         jobs['impressions %g' % rate] = flags.synthesis_flags(['--Rate', str(rate), '--recipe', recipe])
     return jobs
 
 
+class Untrained(NamedTuple):
+    """What a search needs of a teacher, with first weights instead of those of a file."""
+    pair: Pair
+    classes: int
+    textbook: bool
+
+    def logits(self, images):
+        return build(self.pair, 'Teacher', images, self.classes, textbook=self.textbook)
+
+
 class Step:
     """One training or search step in a graph and session of its own; what it learns from is noise."""
 
-    def __init__(self, settings, form):
+    def __init__(self, settings, textbook):
         rng, size = np.random.RandomState(0), settings.batch_size
         self._graph = tf.Graph()
         with self._graph.as_default():
             if hasattr(settings, 'iterations'):
-                synthesis.build_lenet = form
-                graph = synthesis.build_search(size, settings)
-                self._feed = {graph.targets: rng.dirichlet(np.ones(10), size), graph.offset: [1, -1],
+                graph = build_search(Untrained(PAIR, CLASSES, textbook), size, settings)
+                self._feed = {graph.targets: rng.dirichlet(np.ones(CLASSES), size), graph.offset: [1, -1],
                               graph.learning_rate: 1e-3}
                 self.fetches = [graph.loss, graph.train_op]
             else:
-                train_w_distill.build_lenet = form
-                graph = train_w_distill.build_training(settings)
-                self._feed = {graph.pixels: rng.randint(0, 256, (size, 32, 32, 1)).astype(np.uint8),
-                              graph.labels: rng.randint(0, 10, size), graph.learning_rate: 1e-3,
-                              graph.teacher_logits: 10 * rng.standard_normal((size, 10))}
+                graph = build_training(settings, PAIR, CLASSES, textbook)
+                self._feed = {graph.pixels: rng.randint(0, 256, (size, *PAIR.image_shape)).astype(np.uint8),
+                              graph.labels: rng.randint(0, CLASSES, size), graph.learning_rate: 1e-3,
+                              graph.teacher_logits: 10 * rng.standard_normal((size, CLASSES))}
                 self.fetches = [graph.loss, graph.predictions, graph.train_op]
             self._initialise = tf.global_variables_initializer()
             self._sess = session(threads=1)
@@ -131,40 +147,45 @@ def print_run(costs):
     def hours(recipe, form):
         total = 0.0
         for name, settings in kinds(recipe).items():
-            steps = getattr(settings, 'steps', None)
-            samples = steps * settings.batch_size if steps else settings.iterations * recipes.count(settings.Rate)
+            if hasattr(settings, 'steps'):
+                samples = settings.steps * settings.batch_size
+            else:
+                samples = settings.iterations * recipes.count(settings.Rate)
             known = name if (recipe, name) in costs else next(
-                kind for kind in PUBLISHED_STEPS if kind.startswith('impressions') == name.startswith('impressions')
+                kind for kind in PUBLISHED_STEPS
+                if kind.startswith('impressions') == name.startswith('impressions')
                 and kind.startswith('Teacher') == name.startswith('Teacher'))
             total += 1e-6 / 3600 * samples * costs[recipe, known][form]
         return total
 
     published, fast, ours = hours('published', 0), hours('published', 1), hours('default', 1)
-    print('\nOne run of the table, steps times their cost (extrapolated; without evaluation and start-up): published recipe '
-          'on plain graphs %.1f core hours, on ours %.1f, default recipe on ours %.2f; %.0f to 1' %
-          (published, fast, ours, published / ours), flush=True)
+    print('\nOne run of the table, steps times their cost (extrapolated; without evaluation and start-up): '
+          'published recipe on plain graphs %.1f core hours, on ours %.1f, default recipe on ours %.2f; '
+          '%.0f to 1' % (published, fast, ours, published / ours), flush=True)
 
 
 def print_jobs():
-    """Impressions at rate 1 and a student of them as processes: published on the plain graph and on ours, and ours."""
+    """Impressions at rate 1 and a student of them as processes: published (plain graph, ours), and ours."""
     rows = []
-    for label, command, recipe in [('published recipe, plain graph', ['tests/plain_form.py'], 'published'),
+    for label, command, recipe in [('published recipe, plain graph', ['tests/textbook_jobs.py'], 'published'),
                                    ('published recipe, our graph', [], 'published'),
                                    ('default recipe, our graph', [], 'default')]:
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
-            for words in (['Data_Impressions.py', '--Rate=1', '--save_path', folder],
-                          ['train_w_distill.py', '--Distillation=ZSKD-1', '--impressions', folder, '--train_dir', folder]):
+            for words in ('Data_Impressions.py --Rate=1 --save_path'.split() + [folder],
+                          'train_w_distill.py --Distillation=ZSKD-1 --impressions'.split()
+                          + [folder, '--train_dir', folder]):
                 begun = time.perf_counter()
-                subprocess.run([sys.executable] + command + words + ['--recipe', recipe], cwd=ROOT, check=True,
-                               stdout=subprocess.DEVNULL)
+                subprocess.run([sys.executable] + command + words + ['--recipe', recipe], cwd=ROOT,
+                               check=True, stdout=subprocess.DEVNULL)
                 seconds = time.perf_counter() - begun
                 rows.append([label, words[0], '%.0f' % seconds])
             with open(os.path.join(folder, 'result.json')) as file:
                 rows[-1].append('%.2f' % json.load(file)['accuracy'])
             rows.append([label, 'both', '%.0f' % (time.perf_counter() - started)])
     print('\nWhole jobs at rate 1 as processes, one run each, one after the other\n')
-    print(tabulate(rows, ['', 'job', 'seconds', 'test accuracy'], tablefmt='github', disable_numparse=True), flush=True)
+    print(tabulate(rows, ['', 'job', 'seconds', 'test accuracy'], tablefmt='github', disable_numparse=True),
+          flush=True)
 
 
 def print_profile(name, step, most=12):
@@ -174,12 +195,13 @@ def print_profile(name, step, most=12):
     times = {}
     for device in trace.step_stats.dev_stats:
         for node in device.node_stats:
-            times[node.node_name] = times.get(node.node_name, 0) + node.op_end_rel_micros - node.op_start_rel_micros
+            times.setdefault(node.node_name, 0)
+            times[node.node_name] += node.op_end_rel_micros - node.op_start_rel_micros
     total = sum(times.values())
     print('\n%s: %d operations, %d microseconds\n' % (name, len(times), total))
     print(tabulate([[t, '%.0f %%' % (100 * t / total), node]
-                    for node, t in sorted(times.items(), key=lambda item: -item[1])[:most]], ['us', 'share', 'operation'],
-                   tablefmt='github'))
+                    for node, t in sorted(times.items(), key=lambda item: -item[1])[:most]],
+                   ['us', 'share', 'operation'], tablefmt='github'))
 
 
 def processor():

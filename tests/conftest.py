@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import time
+from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -62,9 +63,56 @@ def small(mnist, tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
+def colours(tmp_path_factory):
+    """A data set of one's own, of five classes that are easy to tell: 300 and 100 colour images of 24x24."""
+    import numpy as np
+    rng, arrays = np.random.RandomState(0), {}
+    tints = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [200, 200, 40], [40, 200, 200]])
+    for part, count in (('train', 300), ('test', 100)):
+        labels = np.arange(count) % 5
+        images = tints[labels][:, None, None] + rng.randint(-40, 41, (count, 24, 24, 3))
+        arrays.update({'x_' + part: images.astype(np.uint8), 'y_' + part: labels})
+    path = str(tmp_path_factory.mktemp('own') / 'colours.npz')
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope='session')
+def own_pair():
+    """A user's own pair of networks for ``colours``."""
+    return os.path.join(HERE, 'own_pair.py')
+
+
+@pytest.fixture(scope='session')
 def teacher():
     """The teacher that comes with the repository."""
     return os.path.join(ROOT, 'pre_trained', 'Lenet5.mat')
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A training that has just ended: its settings and its files, all of them written, with some content."""
+    return ended_training(tmp_path, [])
+
+
+@pytest.fixture
+def augmented(tmp_path):
+    """The same with --augment."""
+    return ended_training(tmp_path / 'augmented', ['--augment'])
+
+
+def ended_training(folder, more):
+    from utils.files import save_text
+    from utils.flags import training_flags
+    from utils.layout import training_files
+    from utils.records import digests_of, fingerprint, save_record
+    settings = training_flags(['--Distillation=ZSKD-1', '--train_dir', str(folder / 'out'), '--impressions',
+                               str(folder), '--teacher', str(folder / 'teacher.mat'), *more])
+    files = training_files(settings)
+    for path in [files.teacher, files.impressions, *files.outputs]:
+        save_text(path, 'content of ' + os.path.basename(path))
+    save_record(files, fingerprint(settings, digests_of(files)), accuracy=98.5, seconds=12.0)
+    return Namespace(settings=settings, files=files)
 
 
 @pytest.fixture(scope='session')

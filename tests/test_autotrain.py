@@ -1,6 +1,7 @@
 """The whole table, small: complete, resumable, stopped at any moment, and the same bytes each time.
 
-Whether a job counts as finished is asked of autotrain.plan in this process; jobs are run where only a run can show it.
+Whether a job counts as finished is asked of autotrain.plan in this process. Jobs are run where only a run can
+show it.
 """
 import csv
 import json
@@ -11,25 +12,31 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT, Terminal, command, run_script, two_at_a_time, wait_until
 
 import autotrain
-from conftest import Terminal, command, run_script, two_at_a_time, wait_until
-from utils import datasets, flags
+from utils import datasets, flags, recipes
 from utils.files import RunError, load_json
+from utils.hyper_parameters import TRAINING
 from utils.jobs import Job, LocalPool, run_jobs
-from utils.methods import METHODS
+from utils.matfile import mat_arrays
+from utils.methods import METHODS, TABLE
 
-TRAININGS = ['Teacher run 0', 'Student run 0', 'Soft_logits-0.2 run 0', 'ZSKD-0.2 run 0', 'ZSKD_augment-0.2 run 0']
+TRAININGS = ['Teacher run 0', 'Student run 0', 'Soft_logits-0.2 run 0', 'ZSKD-0.2 run 0',
+             'ZSKD_augment-0.2 run 0']
 JOBS = sorted(TRAININGS + ['DI-0.2 run 0'])
 
 
 def words(root, data_set, *more):
-    """The flags of the small table."""
+    """The flags of the small table, with few copies where there are any."""
+    columns = [name for name in METHODS if name in more] or TABLE
+    copies = ['--training=--copies=4'] if any(METHODS[name].augment for name in columns) else []
     return ['--root=%s' % root, '--dataset', data_set, '--runs', '1', '--rates', '0.2', '--budget', '0.002',
-            '--jobs', '2', '--training=--copies=4', *more]
+            '--jobs', '2', *copies, *more]
 
 
 def table(root, data_set, *more, **options):
@@ -37,8 +44,7 @@ def table(root, data_set, *more, **options):
 
 
 def plan(*flags_given):
-    parser, args = flags.table_flags(list(flags_given))
-    return parser.complete(autotrain.plan, args)
+    return autotrain.plan(flags.table_flags(list(flags_given))[1])
 
 
 def to_do(root, data_set, *more):
@@ -52,7 +58,7 @@ def rows(root):
 
 
 def content(root):
-    """What must not depend on when and how a table was run: ({.mat file: bytes}, results less seconds, blanks)."""
+    """What must not depend on when and how a table was run: ({.mat file: bytes}, results without seconds)."""
     files = {}
     for parent, _, names in os.walk(str(root)):
         for name in names:
@@ -94,7 +100,7 @@ def working_on(root):
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory, small):
-    """(folder, finished process) of the small table, run without a break, two jobs at a time. Not to be changed."""
+    """(folder, finished process) of the small table, run without a break, two jobs at a time; read only."""
     root = tmp_path_factory.mktemp('whole') / 'table'
     done = table(root, small)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -126,10 +132,12 @@ def test_a_small_table_is_complete(whole):
     assert (impressions['iterations'], impressions['temperature']) == ('1', '10.0')
     for folder in ('Teacher/tch0', 'Student/std0', 'Soft_logits0.2/sl0.2_0', 'ZSKD0.2/zskd0.2_0',
                    'ZSKD_augment0.2/zskda0.2_0'):
-        assert {'train_params.mat', 'best_params.mat', 'result.json', 'log.txt'} <= set(os.listdir(str(root / folder)))
+        files = set(os.listdir(str(root / folder)))
+        assert {'train_params.mat', 'best_params.mat', 'result.json', 'log.txt'} <= files
     assert {'DI-0.2.mat', 'DI-0.2.json', 'DI-0.2.log'} <= set(os.listdir(str(root / 'DI' / 'di0')))
     markdown = (root / 'results.md').read_text()
-    assert done.stdout.endswith('\n%s\n' % markdown) and all(method.label in markdown for method in METHODS.values())
+    assert done.stdout.endswith('\n%s\n' % markdown)
+    assert all(METHODS[name].label in markdown for name in TABLE)
 
 
 def test_in_a_file_progress_is_a_line_per_job(whole):
@@ -150,7 +158,8 @@ def test_on_a_terminal_progress_says_what_runs_and_how_far_and_logs_grow_meanwhi
     root = tmp_path / 'table'
     terminal = Terminal(['autotrain.py', *words(root, small, '--budget=1', '--training=--steps=4000')])
     shown = terminal.read(until=lambda shown: re.search(
-        r'table: 0 of 6 jobs +\d+ %\|[^|]*\| [\d:]+ left, Teacher run 0 [1-9]\d* %, Student run 0 \d+ %', shown))
+        r'table: 0 of 6 jobs +\d+ %\|[^|]*\| [\d:]+ left, Teacher run 0 [1-9]\d* %, Student run 0 \d+ %',
+        shown))
     assert 'Teacher run 0' in shown
     log = (root / 'Teacher' / 'tch0' / 'log.txt').read_text()
     assert '--main_scope=Teacher' in log and re.search(r'Teacher +\d+ %, loss', log)
@@ -164,14 +173,152 @@ def test_on_a_terminal_progress_says_what_runs_and_how_far_and_logs_grow_meanwhi
 
 def test_each_run_has_its_own_seed_teacher_and_impressions(small):
     jobs = {job.name: ' '.join(job.command) for job in plan(
-        '--dataset', small, '--root=r', '--runs=2', '--rates', '1', '--seed=7', '--methods', 'ZSKD', 'Soft_logits')}
+        '--dataset', small, '--root=r', '--runs=2', '--rates', '1', '--seed=7', '--methods', 'ZSKD',
+        'Soft_logits')}
     assert len(jobs) == 8
     for run in (0, 1):
         needing = [line for name, line in jobs.items() if name.endswith('-1 run %d' % run)]
-        assert len(needing) == 3 and all('--teacher=r/Teacher/tch%d/train_params.mat' % run in line for line in needing)
-        assert all('--seed=%d' % (7 + run) in line for name, line in jobs.items() if name.endswith('run %d' % run))
+        assert len(needing) == 3
+        assert all('--teacher=r/Teacher/tch%d/train_params.mat' % run in line for line in needing)
+        assert all('--seed=%d' % (7 + run) in line for name, line in jobs.items()
+                   if name.endswith('run %d' % run))
         assert '--impressions=r/DI/di%d' % run in jobs['ZSKD-1 run %d' % run]
         assert '--save_path=r/DI/di%d' % run in jobs['DI-1 run %d' % run]
+
+
+# Methods: the columns of a table.
+
+def test_augmented_methods_are_columns_when_asked_for(small):
+    jobs = {job.name: job for job in plan(
+        '--dataset', small, '--root=r', '--runs=1', '--rates', '1', '--methods', 'Teacher_augment',
+        'Student_augment', 'Soft_logits_augment')}
+    assert list(jobs) == ['Teacher run 0', 'Teacher_augment run 0', 'Student_augment run 0',
+                          'Soft_logits_augment-1 run 0']
+    for name, folder, teacher in (
+            ('Teacher_augment', 'Teacher_augment/tcha0', None),
+            ('Student_augment', 'Student_augment/stda0', None),
+            ('Soft_logits_augment', 'Soft_logits_augment1/sla1_0', 'Teacher run 0')):
+        job, = [job for job in jobs.values() if job.name.startswith(name)]
+        settings = flags.training_flags(job.command[1:])
+        assert (settings.method, settings.train_dir) == (name, 'r/' + folder)
+        assert job.needs == ([teacher] if teacher else [])
+        assert settings.copies == recipes.training('default', name, 20 if teacher else 2000)['copies']
+    assert jobs['Soft_logits_augment-1 run 0'].command.count('--teacher=r/Teacher/tch0/train_params.mat') == 1
+
+
+def test_augmented_methods_are_trained(copy, small, capsys):
+    """In a table that has the teacher already."""
+    assert autotrain.main(words(copy, small, '--methods', 'Teacher_augment', 'Student_augment',
+                                'Soft_logits_augment')) == 0
+    found = {row['method']: row for row in rows(copy)}
+    assert list(found) == ['Teacher', 'Teacher_augment', 'Student_augment', 'Soft_logits_augment']
+    assert [found[name]['main_scope'] for name in found] == ['Teacher', 'Teacher', 'Student', 'Student']
+    assert [found[name]['copies'] for name in found] == ['', '4', '4', '4']
+    head, _, line, other = capsys.readouterr().out.rstrip('\n').split('\n')[-4:]
+    assert [cell.strip() for cell in head.strip('|').split('|')] == [
+        'Rate', 'Teacher', 'Teacher + augmentation', 'Student + augmentation', 'Soft-logits + augmentation']
+    assert line.startswith('|    100 |') and other.startswith('|    0.2 |')
+
+
+OTHER_METHOD = """
+for _augment in False, True:
+    _name = 'White' + '_augment' * _augment
+    _source = Source('White', True, 'DI_white', {'start_blur': 0.0})
+    METHODS[_name] = Method(_name, _name, 'Student', _source, _augment, _name + '{rate:g}/{run}', 'tab:pink')
+DISTILLATIONS ="""
+
+
+def test_a_method_with_impressions_made_another_way(tmp_path, small):
+    """A row in METHODS is all that it takes."""
+    for name in ('autotrain.py', 'train_w_distill.py', 'Data_Impressions.py', 'utils', 'nets'):
+        source = os.path.join(ROOT, name)
+        (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, str(tmp_path / name))
+    methods = tmp_path / 'utils' / 'methods.py'
+    methods.write_text(methods.read_text().replace('\nDISTILLATIONS =', OTHER_METHOD))
+    code = ('import autotrain, json, sys\n'
+            'from utils.flags import synthesis_flags, table_flags, training_flags\n'
+            'for job in autotrain.plan(table_flags(sys.argv[1:])[1]):\n'
+            '    script, *words = job.command\n'
+            '    settings = (training_flags if script[0] == "t" else synthesis_flags)(words)\n'
+            '    print(json.dumps([job.name, job.needs, vars(settings)]))')
+    line = '--root=r --runs=2 --rates 5 --methods ZSKD White White_augment --dataset'
+    done = subprocess.run([sys.executable, '-c', code, *line.split(), small], cwd=str(tmp_path),
+                          stdout=subprocess.PIPE, universal_newlines=True, check=True)
+    jobs = {name: (needs, settings) for name, needs, settings in map(json.loads, done.stdout.splitlines())}
+    assert len(jobs) == 2 * 6
+    for run in 0, 1:
+        made, made_white = [jobs['%s-5 run %d' % (folder, run)][1] for folder in ('DI', 'DI_white')]
+        assert made_white == dict(made, start_blur=0, save_path='r/DI_white/di%d' % run) != made
+        for name, folder in ('ZSKD', 'DI'), ('White', 'DI_white'), ('White_augment', 'DI_white'):
+            needs, settings = jobs['%s-5 run %d' % (name, run)]
+            assert needs == ['%s-5 run %d' % (folder, run)]
+            assert (settings['method'], settings['impressions']) == (name, 'r/%s/di%d' % (folder, run))
+        plain = jobs['ZSKD-5 run %d' % run][1]
+        assert {name: jobs['White-5 run %d' % run][1][name] for name in TRAINING if name in plain} == {
+            name: plain[name] for name in TRAINING if name in plain}
+
+
+# What stops a table before its first job.
+
+@pytest.fixture
+def no_job(monkeypatch):
+    """A table that starts a job, or asks for a pool to run it, fails the test."""
+    monkeypatch.setattr(autotrain, 'pool_for', lambda *_: pytest.fail('it would have started jobs'))
+
+
+def with_arrays(small, path, **changes):
+    """A copy of the small data set with other arrays; its path."""
+    with np.load(small) as arrays:
+        np.savez(str(path), **dict(arrays, **changes))
+    return str(path)
+
+
+@pytest.mark.parametrize('part', ['x_train', 'y_train', 'x_test', 'y_test'])
+def test_a_data_set_that_cannot_be_used_stops_a_table(part, tmp_path, small, no_job):
+    path = with_arrays(small, tmp_path / 'bad.npz', **{part: np.zeros(7)})
+    with pytest.raises(RunError, match='bad.npz.*%s' % part):
+        autotrain.main(words(tmp_path / 'table', path))
+
+
+def test_pixels_on_another_scale_stop_a_table(tmp_path, small, no_job):
+    path = with_arrays(small, tmp_path / 'dark.npz', x_test=np.ones((500, 32, 32), np.uint8))
+    with pytest.raises(RunError, match='dark.npz.*x_test.*0..255'):
+        autotrain.main(words(tmp_path / 'table', path))
+
+
+@pytest.mark.parametrize('networks, colours', [('lenet', 3), ('alexnet', 1)])
+def test_networks_that_do_not_take_the_images_stop_a_table(networks, colours, tmp_path, small, no_job):
+    rng = np.random.RandomState(0)
+    images = {name: rng.randint(0, 256, [count, 32, 32, colours]).astype(np.uint8)
+              for name, count in (('x_train', 2000), ('x_test', 500))}
+    path = with_arrays(small, tmp_path / 'other.npz', **images)
+    with pytest.raises(RunError, match="'other' holds .*32x32x%d.*the networks take .*32x32x" % colours):
+        autotrain.main(words(tmp_path / 'table', path, '--nets', networks))
+
+
+def test_a_pair_of_ones_own_that_is_not_there_stops_a_table(tmp_path, small, no_job):
+    with pytest.raises(RunError, match='nobodys.py'):
+        autotrain.main(words(tmp_path / 'table', small, '--nets=nobodys.py'))
+
+
+def test_a_holdout_of_all_images_stops_a_table(tmp_path, small, no_job):
+    with pytest.raises(RunError, match='small holds 2000 training images, too few for --holdout 2000'):
+        autotrain.main(words(tmp_path / 'table', small, '--training', '--holdout=2000'))
+
+
+def test_a_full_disk_stops_a_table(tmp_path, small, no_job, monkeypatch):
+    """The impressions of rate 40 are 98 MB; those that are there need no room."""
+    free = shutil.disk_usage(str(tmp_path))._replace(free=190 * 10 ** 6)
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: free)
+    table = words(tmp_path / 'table', small, '--rates', '40', '--runs=2')
+    with pytest.raises(RunError, match="table' has room for 0.2 GB and the impressions need 0.2 GB; make"):
+        autotrain.main(table)
+    there = tmp_path / 'table' / 'DI' / 'di0' / 'DI-40.mat'
+    there.parent.mkdir(parents=True)
+    there.write_text('impressions')
+    assert autotrain.check_inputs(flags.table_flags(table)[1]) == small
+    no_impressions = words(tmp_path / 'table', small, '--rates', '40', '--runs=9', '--methods', 'Soft_logits')
+    assert autotrain.check_inputs(flags.table_flags(no_impressions)[1]) == small
 
 
 # The same bytes.
@@ -271,11 +418,13 @@ def test_what_another_tensorflow_made_is_made_again_and_it_says_why(copy, small,
     shutil.rmtree(str(copy / 'Soft_logits0.2'))
     assert autotrain.main(words(copy, small)) == 0
     notes = [line for line in capsys.readouterr().out.split('\n') if 'made' in line]
-    assert notes == ['Student run 0: made with tensorflow 9.9, not %s; made again' % record['versions']['tensorflow']]
+    assert notes == ['Student run 0: made with tensorflow 9.9, not %s; made again'
+                     % record['versions']['tensorflow']]
     assert len({row['tensorflow'] for row in rows(copy)}) == 1
 
 
-@pytest.mark.parametrize('text', ['', '[]', 'null', '{"arguments": 3}', '{"accuracy": "high"', '{"accuracy": 99}'])
+@pytest.mark.parametrize('text', [
+    '', '[]', 'null', '{"arguments": 3}', '{"accuracy": "high"', '{"accuracy": 99}'])
 def test_an_edited_record_is_none(copy, small, text):
     (copy / 'Student' / 'std0' / 'result.json').write_text(text)
     assert to_do(copy, small) == ['Student run 0']
@@ -302,8 +451,10 @@ def test_a_failed_job_is_reported_and_the_others_go_on(copy, small, capsys):
     shutil.rmtree(str(copy / 'ZSKD_augment0.2'))
     assert autotrain.main(words(copy, small)) == 1
     said = capsys.readouterr().out
-    assert said.count('failed: ') == 1 and 'failed: ZSKD-0.2 run 0\n' in said and '--Distillation=ZSKD-0.2' in said
-    assert [row['method'] for row in rows(copy)] == ['Teacher', 'Student', 'Impressions', 'Soft_logits', 'ZSKD_augment']
+    assert said.count('failed: ') == 1 and 'failed: ZSKD-0.2 run 0\n' in said
+    assert '--Distillation=ZSKD-0.2' in said
+    assert [row['method'] for row in rows(copy)] == [
+        'Teacher', 'Student', 'Impressions', 'Soft_logits', 'ZSKD_augment']
 
 
 def test_what_needs_a_failed_job_is_not_run_and_says_so(tmp_path, small):
@@ -316,7 +467,8 @@ def test_what_needs_a_failed_job_is_not_run_and_says_so(tmp_path, small):
 
 
 def test_a_job_whose_record_does_not_hold_when_it_has_ended_failed(tmp_path):
-    job = Job('job', ['true'], str(tmp_path / 'log.txt'), [], 1.0, lambda: (None, 'made from another dataset'))
+    job = Job('job', ['true'], str(tmp_path / 'log.txt'), [], 1.0,
+              lambda: (None, 'made from another dataset'))
     with LocalPool(1, {}) as pool:
         ended, = run_jobs([job], pool, None, lambda job, why: None)
     assert ended.row is None and ended.reason.startswith('made from another dataset; the end of ')
@@ -349,7 +501,7 @@ def test_strange_folder_names(copy, small, tmp_path, monkeypatch):
 
 
 def test_names_that_are_no_text(tmp_path, small):
-    """Bytes that are not UTF-8, and an accent, where the system knows ASCII alone; what is printed is legible at least."""
+    """Bytes that are not UTF-8, and an accent, where ASCII alone is known: what is printed is legible."""
     name = b'caf\xe9 \xc3\xa9'
     root = os.fsdecode(os.path.join(os.fsencode(str(tmp_path)), name))
     ascii_alone = dict(os.environ, LC_ALL='POSIX', PYTHONCOERCECLOCALE='0', PYTHONUTF8='0')
@@ -358,10 +510,13 @@ def test_names_that_are_no_text(tmp_path, small):
     assert ' \\xb1 ' in done.stdout
     with open(os.path.join(root, 'results.csv'), 'rb') as file:
         assert name in file.read()
-    assert any(name.startswith('events.out.tfevents') for name in os.listdir(os.path.join(root, 'ZSKD0.2', 'zskd0.2_1')))
-    done = run_script(['visualization.py', '--save_path=' + root, '--results=' + os.path.join(root, 'results.csv'),
+    files = os.listdir(os.path.join(root, 'ZSKD0.2', 'zskd0.2_1'))
+    assert any(name.startswith('events.out.tfevents') for name in files)
+    done = run_script(['visualization.py', '--save_path=' + root, '--dataset=' + small,
+                       '--results=' + os.path.join(root, 'results.csv'),
                        '--impressions=' + os.path.join(root, 'DI', 'di0', 'DI-0.2.mat'),
-                       '--teacher=' + os.path.join(root, 'Teacher', 'tch0', 'train_params.mat')], env=ascii_alone)
+                       '--teacher=' + os.path.join(root, 'Teacher', 'tch0', 'train_params.mat')],
+                      env=ascii_alone)
     assert done.returncode == 0 and 'Traceback' not in done.stderr, done.stderr
     assert done.stdout.endswith('caf\\udce9 \\udcc3\\udca9/accuracy.png\n')
 
@@ -371,13 +526,41 @@ def test_names_that_are_no_text(tmp_path, small):
 def test_a_data_set_of_ones_own_has_a_folder_of_its_name(tmp_path, small):
     """And several runs make a mean and a deviation."""
     shutil.copy(small, str(tmp_path / 'letters.npz'))
-    done = run_script('autotrain.py --dataset=letters.npz --runs=2 --rates 0.2 --methods Student --budget=0.0005 '
-                      '--jobs=2'.split(), cwd=str(tmp_path))
+    done = run_script('autotrain.py --dataset=letters.npz --runs=2 --rates 0.2 --methods Student --jobs=2 '
+                      '--budget=0.0005'.split(), cwd=str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert sorted(os.listdir(str(tmp_path))) == ['letters', 'letters.npz']
-    accuracies = [float(row['accuracy']) for row in rows(tmp_path / 'letters') if row['method'] == 'Student']
+    assert sorted(os.listdir(str(tmp_path))) == ['letters-table', 'letters.npz']
+    results = rows(tmp_path / 'letters-table')
+    accuracies = [float(row['accuracy']) for row in results if row['method'] == 'Student']
     assert '%.2f ± %.2f' % (np.mean(accuracies), np.std(accuracies, ddof=1)) in done.stdout
-    assert {row['dataset'] for row in rows(tmp_path / 'letters')} == {'letters.npz'}
+    assert {row['dataset'] for row in results} == {'letters.npz'}
+
+
+def test_a_data_set_of_47_classes_that_are_small_grey_images(tmp_path):
+    """As many classes as EMNIST has (balanced); a square of another place for each."""
+    rng = np.random.RandomState(0)
+    arrays = {}
+    for part, count in ('train', 47 * 20), ('test', 47 * 5):
+        labels = np.arange(count) % 47
+        images = rng.randint(0, 64, [count, 20, 20])
+        for image, label in zip(images, labels):
+            image[2 * (label // 7) + 2:][:6, 2 * (label % 7) + 1:][:, :6] = 255
+        arrays.update({'x_' + part: images.astype(np.uint8), 'y_' + part: labels})
+    np.savez(str(tmp_path / 'squares.npz'), **arrays)
+    done = run_script('autotrain.py --dataset=squares.npz --runs=1 --rates 0.5 --methods ZSKD_augment '
+                      '--training=--copies=4 --budget=0.01 --jobs=2'.split(), cwd=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    root = tmp_path / 'squares-table'
+    teacher, impressions, student = rows(root)
+    assert (student['method'], student['dataset']) == ('ZSKD_augment', 'squares.npz')
+    images, targets = [mat_arrays(str(root / 'DI' / 'di0' / 'DI-0.5.mat'))[0][name]
+                       for name in ('train_images', 'train_labels')]
+    assert (images.shape, targets.shape) == ((300, 32, 32, 1), (300, 47))
+    assert set(targets.argmax(axis=1)) == set(range(47))
+    weights, _ = mat_arrays(str(root / 'ZSKD_augment0.5' / 'zskda0.5_0' / 'train_params.mat'))
+    assert weights['Student/fc2/weights'].shape == (84, 47)
+    assert float(teacher['accuracy']) > 4 * 100 / 47, 'chance is 2 %'
+    assert '%.2f' % float(student['accuracy']) in done.stdout
 
 
 def test_fashion_mnist(tmp_path, data):
@@ -385,8 +568,8 @@ def test_fashion_mnist(tmp_path, data):
         datasets.fetch('fashion_mnist', data)
     except RunError as error:
         pytest.skip('Fashion-MNIST cannot be had here: %s' % error)
-    done = run_script('autotrain.py --dataset=fashion_mnist --runs=1 --rates 0.2 --methods ZSKD --budget=0.01 --jobs=2 '
-                      '--training=--holdout=500'.split() + ['--data', data], cwd=str(tmp_path))
+    done = run_script('autotrain.py --dataset=fashion_mnist --runs=1 --rates 0.2 --methods ZSKD --jobs=2 '
+                      '--budget=0.01 --training --holdout=500'.split() + ['--data', data], cwd=str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert os.listdir(str(tmp_path)) == ['FashionMNIST']
     teacher, _, zskd = rows(tmp_path / 'FashionMNIST')

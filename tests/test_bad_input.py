@@ -1,7 +1,7 @@
 """Bad input: one clear line, the right exit status, no traceback, nothing lost.
 
-Most of it is checked in this process, where a script's main() or its ``run`` ends with SystemExit; some dozen cases run
-the scripts themselves.
+Most of it is checked in this process, where a script's main() or its ``run`` ends with SystemExit. Some dozen
+cases run the scripts themselves.
 """
 import functools
 import os
@@ -16,54 +16,68 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import scipy.io
+from conftest import ROOT, command, run_script, two_at_a_time
 
 import autotrain
 import Data_Impressions
 import train_w_distill
 import visualization
-from conftest import ROOT, command, run_script, two_at_a_time
 from utils import console
+from utils.files import save_json, sha256
 
-SCRIPTS = {module.__name__ + '.py': module for module in (train_w_distill, Data_Impressions, autotrain, visualization)}
+SCRIPTS = {module.__name__ + '.py': module
+           for module in (train_w_distill, Data_Impressions, autotrain, visualization)}
 
 # {script: {flags that are wrong: a word that the message holds beside the flag's name}}
 USAGE = {
     'train_w_distill.py': {
         '': '--train_dir', '--train_dir=': 'path', '--train_dir=x --unknown=1': '--unknown',
-        '--main_scope=Lecturer': 'Lecturer', '--Distillation=Magic-5': 'Magic-5', '--Distillation=ZSKD-0': '0 is not',
-        '--Distillation=ZSKD-101': '101', '--Distillation=ZSKD-abc': 'abc', '--Distillation=ZSKD-nan': 'nan',
+        '--main_scope=Lecturer': 'Lecturer', '--Distillation=Magic-5': 'Magic-5',
+        '--Distillation=ZSKD-0': '0 is not', '--Distillation=ZSKD-101': '101',
+        '--Distillation=ZSKD-abc': 'abc', '--Distillation=ZSKD-nan': 'nan',
         '--Distillation=Soft_logits--5': '-5', '--Distillation=Soft_logits-': 'Soft_logits-',
-        '--Distillation=ZSKD-1 --main_scope=Teacher': 'Teacher', '--augment': 'ZSKD-R', '--steps=0': '0',
-        '--steps=1.5': '1.5', '--batch_size=0': '0', '--batch_size=70000': '60000', '--learning_rate=0': '0',
+        '--Distillation=ZSKD-1 --main_scope=Teacher': 'Teacher', '--steps=0': '0', '--steps=1.5': '1.5',
+        '--batch_size=0': '0', '--batch_size=70000': '60000', '--learning_rate=0': '0',
         '--learning_rate=-1': '-1', '--learning_rate=nan': 'nan', '--learning_rate=inf': 'inf',
-        '--learning_rate=fast': 'fast', '--schedule=steps': 'steps', '--weight_decay=-1': '-1', '--temperature=0': '0',
-        '--kl_weight=1': 'teacher', '--ce_weight=0': '0', '--Distillation=ZSKD-1 --ce_weight=1': 'labels',
-        '--copies=0': '0', '--rotation=181': '180', '--scale=1': '0.9', '--shift=-1': '-1',
-        '--holdout=40000': '30000', '--holdout=-1': '-1', '--seed=-1': '-1', '--seed=2147483648': '2147483648',
-        '--threads=0': '0', '--teacher=': 'path',
-        '--recipe=mine': 'mine', '--recipe=published --Distillation=ZSKD-1 --augment': 'augmentation',
-        '--dataset=cifar': 'cifar', '--dataset=': 'none', '--dataset=mnist.npy': 'FILE.npz',
-        '--dataset=none': 'ZSKD-R', '--dataset=none --main_scope=Teacher': 'ZSKD-R',
+        '--learning_rate=fast': 'fast', '--schedule=steps': 'steps', '--weight_decay=-1': '-1',
+        '--temperature=0': '0', '--kl_weight=1': 'teacher', '--ce_weight=0': '0',
+        '--Distillation=ZSKD-1 --ce_weight=1': 'labels', '--copies=0': '0', '--rotation=181': '180',
+        '--scale=1': '0.9', '--shift=-1': '-1', '--mirror=2': '2', '--copies=5': '--augment',
+        '--Distillation=ZSKD-1 --mirror=0': '--augment', '--temperature=4': 'teacher',
+        '--teacher=mine.mat': 'a teacher', '--any_teacher': 'a teacher', '--impressions=DI': 'ZSKD-R',
+        '--Distillation=Soft_logits-1 --impressions=DI': 'ZSKD-R', '--nets=resnet': 'resnet',
+        '--holdout=-1': '-1', '--seed=-1': '-1', '--seed=2147483648': '2147483648', '--threads=0': '0',
+        '--teacher=': 'path', '--recipe=mine': 'mine', '--recipe=published --augment': 'augmentation',
+        '--recipe=published --Distillation=ZSKD-1 --augment': 'augmentation', '--dataset=cifar': 'cifar',
+        '--dataset=': 'none', '--dataset=mnist.npy': 'FILE.npz', '--dataset=none': 'ZSKD-R',
+        '--dataset=none --main_scope=Teacher': 'ZSKD-R',
         '--dataset=none --Distillation=Soft_logits-1': 'ZSKD-R',
         '--dataset=none --Distillation=ZSKD-1 --holdout=5': '--holdout',
     },
     'Data_Impressions.py': {
-        '': '--Rate', '--Rate=0': '0 is not', '--Rate=100.1': '100.1', '--Rate=many': 'many', '--Rate=0.0001': '0.0001',
-        '--Rate=1 --iterations=0': '0', '--Rate=1 --learning_rate=-1': '-1', '--Rate=1 --l2=-1': '-1',
+        '': '--Rate', '--Rate=0': '0 is not', '--Rate=100.1': '100.1', '--Rate=many': 'many',
+        '--Rate=0.0001': '0.0001', '--Rate=1 --iterations=0': '0', '--Rate=1 --learning_rate=-1': '-1',
+        '--Rate=1 --l2=-1': '-1', '--Rate=1 --jitter=32': '31', '--Rate=1 --start_blur=33': '32',
         '--Rate=1 --betas=0': '0', '--Rate=1 --betas': 'argument', '--Rate=1 --beta2=1': '1',
         '--Rate=1 --epsilon=0': '0', '--Rate=1 --batch_size=0': '0', '--Rate=1 --temperature=-1': '-1',
         '--Rate=1 --save_path=': 'path', '--Rate=1 --dataset=svhn': 'svhn', '--Rate=1 --steps=5': '--steps',
     },
     'autotrain.py': {
         '--runs=0': '0', '--rates 0': '0', '--rates 1 500': '500', '--jobs=0': '0', '--budget=0': '0',
-        '--methods Magic': 'Magic', '--root=': 'path', '--dataset=none': 'table', '--dataset=cifar': 'cifar',
-        '--recipe=published --methods ZSKD_augment': 'augmentation',
-        '--training=--steps=0': '--steps', '--training=--what=1': '--what', '--training=--train_dir=x': '--train_dir',
-        "--training=\\'": 'quotation', '--training=--kl_weight=1': 'teacher', '--training=--dataset=none': 'not --dataset',
-        '--training=--seed=3': 'not --seed', '--synthesis=--l2=x': '--l2', '--synthesis=--copies=3': '--copies',
+        '--methods Magic': 'Magic', '--root=': 'path', '--dataset=none': 'table',
+        '--dataset=cifar': 'cifar', '--recipe=published --methods ZSKD_augment': 'augmentation',
+        '--training=--steps=0': '--steps', '--training=--what=1': '--what',
+        '--training=--train_dir=x': '--train_dir', "--training=\\'": 'quotation',
+        '--training=--kl_weight=1': 'teacher', '--training=--dataset=none': 'not --dataset',
+        '--training=--seed=3': 'not --seed', '--training=--seed=0': 'not --seed', '--training': 'argument',
+        '--training --jobs=2': '--jobs=2',
+        '--training=--copies=4 --methods ZSKD Student': 'without --augment in any column',
+        '--training=--temperature=4 --methods Student': 'without a teacher', '--synthesis=--l2=x': '--l2',
+        '--synthesis=--copies=3': '--copies', '--nets=resnet': 'resnet',
     },
     'visualization.py': {
-        '--rows=0': '0', '--rows=51': '50', '--impressions=': 'path', '--student=': 'path', '--dataset=x': 'x',
+        '--rows=0': '0', '--rows=51': '50', '--impressions=': 'path', '--student=': 'path',
+        '--dataset=x': 'x',
     },
 }
 USAGE = [(script, words, said) for script, cases in USAGE.items() for words, said in cases.items()]
@@ -93,18 +107,27 @@ PICTURES = 'visualization.py --save_path={out} --teacher={good}/teacher.mat --im
 
 TEACHERS = {'missing': 'no file', 'empty': 'not a whole MAT-file', 'truncated': 'not a whole MAT-file',
             'text': 'not a whole MAT-file', 'names': "no array 'Teacher/", 'shapes': 'expected', 'nan': 'NaN',
-            'complex': 'real numbers', 'strings': 'real numbers', 'folder': 'no file'}
-BAD_IMPRESSIONS = {'none': 'no file', '28x28': '28x28', 'five_classes': '600x5', 'unequal': '600 images and 599',
-                   'bright': '0..255', 'unnormalised': 'sum to 1', 'nan': 'NaN', 'cut': 'not a whole MAT-file',
-                   'no_images': 'images'}
+            'complex': 'real numbers', 'strings': 'real numbers', 'folder': 'no file', 'zeros': 'class 3 ',
+            'one_class': 'one class', 'alike': 'alike'}
+BAD_IMPRESSIONS = {'none': 'no file', '28x28': '28x28', 'five_classes': '600x5', 'bright': '0..255',
+                   'unequal': '600 images and 599', 'unnormalised': 'sum to 1', 'nan': 'NaN',
+                   'cut': 'not a whole MAT-file', 'no_images': 'images'}
 RUNS = {
     **{IMPRESSIONS + '--teacher={bad}/%s.mat' % name: [name, words] for name, words in TEACHERS.items()},
-    **{ZSKD + '--impressions={bad}/%s' % name: ['DI-1.mat', words] for name, words in BAD_IMPRESSIONS.items()},
+    **{ZSKD + '--impressions={bad}/%s' % name: ['DI-1.mat', words]
+       for name, words in BAD_IMPRESSIONS.items()},
     ZSKD + '--teacher={bad}/truncated.mat': ['truncated.mat'],
+    ZSKD + '--teacher={bad}/zeros.mat': ['zeros.mat', 'class 3 '],
+    ZSKD + '--holdout=2000': ['small', 'holds 2000', '--holdout 2000'],
+    ZSKD + '--holdout=70000 --augment': ['small', 'holds 2000', '--holdout 70000'],
+    ZSKD + '--teacher={bad}/of_other_data.mat': ['of_other_data.mat', 'others.npz', 'small', '--any_teacher'],
     TRAIN + '--Distillation=Soft_logits-1 --teacher=Nobody': ['Nobody.mat', 'no file'],
     TRAIN + '--data={bad}/html --dataset=mnist': ['mnist.npz', 'damaged'],
     TRAIN + '--dataset={bad}/fractions.npz': ['x_train', 'uint8'],
     TRAIN + '--dataset=nowhere.npz': ['nowhere.npz'],
+    TRAIN + '--dataset={bad}/colour.npz': ['colour', '32x32x1'],
+    TRAIN + '--nets=alexnet': ['small', '32x32x3'],
+    TRAIN + '--nets=nobodys.py': ['nobodys.py'],
     TRAIN + '--holdout=2000': ['2000'],
     TRAIN + '--train_dir={bad}/text.mat/x': ['text.mat'],
     TRAIN + '--train_dir=/proc/none': ['/proc/none'],
@@ -121,9 +144,9 @@ RUNS = {
     PICTURES + '--results={bad}/missing.csv': ['missing.csv'],
     PICTURES + '--results={bad}/text.mat': ['text.mat', 'results.csv'],
     PICTURES + '--results={bad}/truncated.mat': ['truncated.mat', 'results.csv'],
-    **{PICTURES + '--results={bad}/%s.csv' % name: [name + '.csv', said]
-       for name, said in {'empty': 'holds no accuracy', 'header': 'holds no accuracy', 'impressions': 'holds no accuracy',
-                          'nan': 'accuracy nan', 'blank': 'results.csv', 'rate': 'rate inf', 'method': 'Magic'}.items()},
+    **{PICTURES + '--results={bad}/%s.csv' % name: [name + '.csv', said] for name, said in {
+        'empty': 'holds no accuracy', 'header': 'holds no accuracy', 'impressions': 'holds no accuracy',
+        'nan': 'accuracy nan', 'blank': 'results.csv', 'rate': 'rate inf', 'method': 'Magic'}.items()},
     PICTURES + '--save_path={bad}/text.mat': ['text.mat'],
     PICTURES + '--student={bad}/missing.mat --dataset={small}': ['missing.mat'],
     PICTURES + '--student={bad}/truncated.mat --dataset={small}': ['truncated.mat'],
@@ -153,16 +176,24 @@ def folders(tmp_path_factory, small, teacher):
     (bad / 'truncated.mat').write_bytes(whole[:len(whole) // 2])
     (bad / 'text.mat').write_text('hello, this is no MAT-file\n' * 100)
     (bad / 'folder.mat').mkdir()
-    tables = {'header': '', 'impressions': 'Impressions,1,', 'nan': 'ZSKD,1,97\nZSKD,1,nan', 'blank': 'ZSKD,1,',
-              'rate': 'ZSKD,inf,97', 'method': 'Magic,1,97'}
+    tables = {'header': '', 'impressions': 'Impressions,1,', 'nan': 'ZSKD,1,97\nZSKD,1,nan',
+              'blank': 'ZSKD,1,', 'rate': 'ZSKD,inf,97', 'method': 'Magic,1,97'}
     (bad / 'empty.csv').write_text('')
     for name, rows in tables.items():
         (bad / (name + '.csv')).write_text('method,rate,accuracy\n%s\n' % rows)
-    scipy.io.savemat(str(bad / 'names.mat'), {name.replace('Teacher', 'Lecturer'): a for name, a in arrays.items()})
+    scipy.io.savemat(str(bad / 'names.mat'),
+                     {name.replace('Teacher', 'Lecturer'): array for name, array in arrays.items()})
     teacher_with('shapes.mat', **{'Teacher/fc2/weights': fc2.T})
     teacher_with('nan.mat', **{'Teacher/fc2/weights': np.where(fc2 == fc2.max(), np.nan, fc2)})
     teacher_with('complex.mat', **{'Teacher/fc2/weights': fc2 + 1j})
     teacher_with('strings.mat', **{'Teacher/fc2/weights': 'hello'})
+    teacher_with('zeros.mat', **{'Teacher/fc2/weights': np.where(np.arange(10) == 3, 0, fc2)})
+    teacher_with('alike.mat', **{'Teacher/fc2/weights': np.repeat(fc2[:, :1], 10, axis=1)})
+    teacher_with('one_class.mat', **{'Teacher/fc2/weights': fc2[:, :1], 'Teacher/fc2/biases': [[0.5]]})
+    (bad / 'of_other_data.mat').write_bytes(whole)
+    save_json(str(bad / 'of_other_data.json'), {
+        'arguments': {'dataset': 'others.npz'}, 'inputs': {'dataset': 64 * '0'},
+        'outputs': {'of_other_data.mat': sha256(str(bad / 'of_other_data.mat'))}})
 
     def impressions_with(folder, **changes):
         (bad / folder).mkdir()
@@ -183,6 +214,8 @@ def folders(tmp_path_factory, small, teacher):
     (bad / 'html' / 'mnist.npz').write_text('<html>Log in</html>')
     with np.load(small) as arrays:
         np.savez(str(bad / 'fractions.npz'), **dict(arrays, x_train=arrays['x_train'] / 255))
+        colour = {name: arrays[name][..., None].repeat(3, axis=3) for name in ('x_train', 'x_test')}
+        np.savez(str(bad / 'colour.npz'), **dict(arrays, **colour))
     return {'good': str(good), 'bad': str(bad), 'small': small}
 
 
@@ -211,7 +244,8 @@ def restored():
     plt.close('all')
 
 
-@pytest.mark.parametrize('line', RUNS, ids=lambda line: line.split(' ')[0] + ' ' + re.split('} |[.]mat ', line)[-1])
+@pytest.mark.parametrize('line', RUNS,
+                         ids=lambda line: line.split(' ')[0] + ' ' + re.split('} |[.]mat ', line)[-1])
 def test_bad_files_and_runs(line, folders, new_folder, restored, monkeypatch):
     out = new_folder()
     monkeypatch.chdir(out)
@@ -253,7 +287,8 @@ def processes(folders, new_folder):
     def call(line):
         out = new_folder()
         words = line.replace('FULL ', '').format(out=out, **folders).split()
-        return run_script(words, cwd=str(out), preexec_fn=fill_disk if line.startswith('FULL ') else None), out
+        full = fill_disk if line.startswith('FULL ') else None
+        return run_script(words, cwd=str(out), preexec_fn=full), out
 
     return two_at_a_time(call, PROCESSES)
 
@@ -278,6 +313,7 @@ STOPPED = {line + how: (how, status, said)
 HALF_MADE = """
 import os, signal
 from utils import console
+from utils.files import save_json, sha256
 class HalfMade:
     def __init__(self):
         os.kill(os.getpid(), signal.%s)

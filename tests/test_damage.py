@@ -14,7 +14,7 @@ import scipy.io
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from utils import datasets
+from utils.datasets import open_dataset
 from utils.files import RunError, load_json
 from utils.impressions import load_impressions
 from utils.layout import Files
@@ -34,10 +34,15 @@ def mat_bytes(arrays, compressed):
 
 RNG = np.random.RandomState(0)
 TEACHER = {name: RNG.standard_normal(shape) for name, shape in SHAPES.items()}
-IMPRESSIONS = {'train_images': RNG.uniform(0, 255, (3, 32, 32, 1)), 'train_labels': RNG.dirichlet(np.ones(10), 3)}
+IMPRESSIONS = {'train_images': RNG.uniform(0, 255, (3, 32, 32, 1)),
+               'train_labels': RNG.dirichlet(np.ones(10), 3)}
 WHOLE = {(kind, compressed): mat_bytes(arrays, compressed)
-         for kind, arrays in (('teacher', TEACHER), ('impressions', IMPRESSIONS)) for compressed in (False, True)}
-DATA_SET = {'x_test': RNG.randint(0, 256, (3, 28, 28)).astype(np.uint8), 'y_test': np.array([7, 2, 1], np.uint8)}
+         for kind, arrays in (('teacher', TEACHER), ('impressions', IMPRESSIONS))
+         for compressed in (False, True)}
+DATA_SET = {'x_train': RNG.randint(0, 256, (4, 9, 8, 3)).astype(np.uint8), 'y_train': np.arange(4),
+            'x_test': RNG.randint(0, 256, (3, 9, 8, 3)).astype(np.uint8),
+            'y_test': np.array([[3], [2], [1]], np.uint8),
+            'class_names': np.array(['cat', 'dog', 'fox', 'owl'])}
 
 
 @st.composite
@@ -75,8 +80,9 @@ def test_damaged_mat_files(kind, compressed):
                     assert {name: list(array.shape) for name, array in arrays.items()} == SHAPES
                     assert all(np.isfinite(array).all() for array in arrays.values())
                 else:
-                    images, targets = load_impressions(path)
+                    _, images, targets, _ = load_impressions(path, (32, 32, 1), 10)
                     assert images.shape[1:] == (32, 32, 1) and targets.shape == (len(images), 10)
+                    assert len(load_impressions(path).images) == len(images)
             except RunError as error:
                 assert path in str(error) and '\n' not in str(error)
 
@@ -97,7 +103,7 @@ def npy_bytes(array):
 
 @st.composite
 def damaged_npz(draw):
-    """An .npz file that is damaged, or that is a whole archive (its checksums right) of arrays one of which is."""
+    """An .npz file that is damaged, or that is a whole archive (its checksums right) of a damaged array."""
     if draw(st.booleans()):
         return draw(damaged(npz_bytes(DATA_SET, draw(st.sampled_from([np.savez, np.savez_compressed])))))
     members = {name: npy_bytes(array) for name, array in DATA_SET.items()}
@@ -116,10 +122,14 @@ def test_damaged_data_sets(content):
     with written(content, 'mnist.npz') as path:
         for dataset in (path, 'mnist'):
             try:
-                images, labels = datasets.load(dataset, os.path.dirname(path), 'test')
-                assert dataset == path, 'no known data set is of 3 images'
-                assert images.shape == (len(labels), 32, 32, 1) and images.dtype == labels.dtype == np.uint8
-                assert len(labels) and labels.max() < 10
+                opened = open_dataset(dataset, os.path.dirname(path))
+                assert len(opened.class_names) == opened.classes <= 1000
+                for part in ('train', 'test'):
+                    images, labels = opened.part(part, (32, 32, opened.image_shape[2]))
+                    assert dataset == path, 'no known data set is of so few images'
+                    assert images.shape == (len(labels), 32, 32, opened.image_shape[2])
+                    assert (images.dtype, labels.dtype) == (np.uint8, np.int32)
+                    assert len(labels) and 0 <= labels.min() and labels.max() < opened.classes
             except RunError as error:
                 assert path in str(error) and '\n' not in str(error)
 
@@ -130,10 +140,10 @@ def test_undamaged_files_are_read():
         with written(WHOLE['teacher', compressed], 'x.mat') as path:
             assert set(load_mat(path, SHAPES)) == set(SHAPES)
         with written(WHOLE['impressions', compressed], 'x.mat') as path:
-            assert len(load_impressions(path)[0]) == 3
+            assert len(load_impressions(path).images) == 3
     for save in (np.savez, np.savez_compressed):
         with written(npz_bytes(DATA_SET, save), 'x.npz') as path:
-            assert datasets.load(path, 'unused', 'test')[1].tolist() == [7, 2, 1]
+            assert open_dataset(path, 'unused').part('test', (32, 32, 3))[1].tolist() == [3, 2, 1]
 
 
 JSON = st.recursive(
@@ -154,7 +164,8 @@ def test_records_that_are_nearly_right_are_no_results(tmp_path, teacher):
     files = Files({'teacher': teacher}, [teacher], str(tmp_path / 'result.json'))
     save_result(files, fingerprint(made, files.inputs), accuracy=98.5, seconds=1.0)
     whole = load_json(files.result)
-    places = [(key, name) for key in ('arguments', 'inputs', 'outputs', 'versions') for name in [None, *sorted(whole[key])]]
+    places = [(key, name) for key in ('arguments', 'inputs', 'outputs', 'versions')
+              for name in [None, *sorted(whole[key])]]
 
     @settings(EXAMPLES, max_examples=150)
     @given(st.sampled_from(places), st.booleans(), JSON)

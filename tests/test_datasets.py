@@ -1,4 +1,4 @@
-"""Data sets: the known ones are what was first published, wherever they come from; a user's own is checked."""
+"""Data sets: the known ones are what was first published, wherever they come from, and read as asked."""
 import functools
 import gzip
 import hashlib
@@ -18,7 +18,11 @@ import pytest
 
 from conftest import forbidden
 from utils import datasets, sources
+from utils.datasets import DATASETS, open_dataset, training_images
 from utils.files import RunError
+from utils.known_data import idx_sha256
+
+GREY = (32, 32, 1)
 
 # SHA-256 of the four files that MNIST was first published as, unpacked.
 MNIST_IDX = {'x_train': 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
@@ -32,8 +36,8 @@ FASHION_MNIST_IDX = {'x_train': 'c59f468a2f672dc815687fe0f83887768d799fd8a3f3276
 
 
 def idx_file(array):
-    """The array as an IDX file: two zero bytes, 8 for bytes, the number of axes, their lengths, the numbers."""
-    return struct.pack('>HBB', 0, 8, array.ndim) + struct.pack('>%dI' % array.ndim, *array.shape) + array.tobytes()
+    """The array as an IDX file: two zero bytes, 8 for bytes, the number of axes, their lengths, numbers."""
+    return struct.pack('>HBB%dI' % array.ndim, 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
 def idx_digests(arrays):
@@ -61,7 +65,10 @@ def test_mnist_is_the_original_enlarged(mnist, data):
         np.testing.assert_array_equal(mnist.test_images[i, :, :, 0],
                                       cv2.resize(small[i], (32, 32), interpolation=cv2.INTER_LINEAR))
     assert [array.shape for array in mnist] == [(60000, 32, 32, 1), (60000,), (10000, 32, 32, 1), (10000,)]
-    assert all(array.dtype == np.uint8 for array in mnist)
+    assert [array.dtype for array in mnist] == [np.uint8, np.int32] * 2
+    opened = open_dataset('mnist', data)
+    assert opened[:1] + opened[2:5] == ('MNIST', 10, tuple('0123456789'), (28, 28, 1))
+    np.testing.assert_array_equal(opened.part('test', (28, 28, 1))[0][..., 0], small)
 
 
 def test_fashion_mnist_is_the_original(tmp_path):
@@ -71,18 +78,19 @@ def test_fashion_mnist_is_the_original(tmp_path):
         pytest.skip(str(error)[:200])
     with np.load(path) as arrays:
         assert idx_digests(arrays) == FASHION_MNIST_IDX
-    images, labels = datasets.load('fashion_mnist', str(tmp_path), 'test')
+    images, labels = open_dataset('fashion_mnist', str(tmp_path)).part('test', GREY)
     assert images.shape == (10000, 32, 32, 1) and np.bincount(labels).tolist() == [1000] * 10
 
 
 def test_the_test_part_needs_no_training_images(mnist, data, tmp_path):
     with np.load(os.path.join(data, 'mnist.npz')) as arrays:
         np.savez(str(tmp_path / 'mnist.npz'), x_test=arrays['x_test'], y_test=arrays['y_test'])
-    images, labels = datasets.load('mnist', str(tmp_path), 'test')
+    opened = open_dataset('mnist', str(tmp_path))
+    images, labels = opened.part('test', GREY)
     np.testing.assert_array_equal(images, mnist.test_images)
     np.testing.assert_array_equal(labels, mnist.test_labels)
     with pytest.raises(RunError, match="has no array 'x_train'"):
-        datasets.load('mnist', str(tmp_path), 'train')
+        opened.part('train', GREY)
 
 
 @pytest.mark.parametrize('altered', ['x_test', 'y_test'])
@@ -92,28 +100,47 @@ def test_an_altered_known_data_set_is_refused(data, tmp_path, altered):
     part[altered].flat[5000] ^= 1
     path = str(tmp_path / 'mnist.npz')
     np.savez(path, **part)
-    with pytest.raises(RunError, match='%r is damaged or altered: its %s is not that of MNIST' % (path, altered)):
-        datasets.load('mnist', str(tmp_path), 'test')
+    said = '%r is damaged or altered: its %s is not that of MNIST' % (path, altered)
+    with pytest.raises(RunError, match=said):
+        open_dataset('mnist', str(tmp_path)).part('test', GREY)
 
 
-def test_what_a_data_set_is_called():
-    assert [datasets.title(name) for name in ('mnist', 'fashion_mnist', 'some/where/mine.v2.npz')] == [
-        'MNIST', 'FashionMNIST', 'mine.v2']
-    assert datasets.class_names('mnist') == datasets.class_names('mine.npz') == list('0123456789')
-    assert datasets.class_names('fashion_mnist')[9] == 'boot' and len(set(datasets.class_names('fashion_mnist'))) == 10
+@pytest.mark.parametrize('name, title, shape, images, nets, last', [
+    ('mnist', 'MNIST', (28, 28, 1), 60000, 'lenet', '9'),
+    ('fashion_mnist', 'FashionMNIST', (28, 28, 1), 60000, 'lenet', 'boot'),
+    ('cifar10', 'CIFAR10', (32, 32, 3), 50000, 'alexnet', 'truck')])
+def test_what_is_known_of_a_data_set_that_is_not_there(name, title, shape, images, nets, last):
+    known = DATASETS[name]
+    assert datasets.title(name) == title and (known.image_shape, known.nets) == (shape, nets)
+    assert training_images(name, 'nowhere') == images
+    assert len(set(known.class_names)) == 10 and known.class_names[9] == last
+
+
+def test_a_file_of_ones_own_is_called_as_it_is():
+    assert [datasets.title(path) for path in ('some/where/mine.v2.npz', 'MINE.NPZ')] == ['mine.v2', 'MINE']
+
+
+def test_digests_of_known_data_sets_are_those_of_older_records():
+    """A table goes on after an update of this code."""
+    assert [datasets.digest(name)[:8] for name in ('mnist', 'fashion_mnist')] == ['c6558067', 'd1fd84a8']
 
 
 # Fetching
 
 def small_mnist(rng):
-    """Three arrays' worth of images in MNIST's layout."""
-    return {'x_train': rng.randint(0, 256, (6, 28, 28)).astype(np.uint8), 'y_train': np.arange(6, dtype=np.uint8),
-            'x_test': rng.randint(0, 256, (3, 28, 28)).astype(np.uint8), 'y_test': np.arange(3, dtype=np.uint8)}
+    """Nine images in MNIST's layout."""
+    arrays = {}
+    for part, count in (('train', 6), ('test', 3)):
+        arrays['x_' + part] = rng.randint(0, 256, (count, 28, 28)).astype(np.uint8)
+        arrays['y_' + part] = np.arange(count, dtype=np.uint8)
+    return arrays
 
 
-def with_sources(monkeypatch, *functions):
-    """Makes these the sources of MNIST."""
-    monkeypatch.setitem(datasets.DATASETS, 'mnist', datasets.DATASETS['mnist']._replace(sources=list(functions)))
+def with_sources(monkeypatch, *functions, dataset='mnist', arrays=()):
+    """Makes these the sources of a known data set, and the arrays its original."""
+    monkeypatch.setitem(DATASETS, dataset, DATASETS[dataset]._replace(sources=list(functions)))
+    for name in arrays:
+        monkeypatch.setitem(DATASETS[dataset].sha256, name, idx_digests(arrays)[name])
 
 
 def cannot(reason):
@@ -124,7 +151,8 @@ def cannot(reason):
 
 def test_the_next_source_is_asked_where_one_fails_and_none_twice(tmp_path, monkeypatch):
     arrays, asked = small_mnist(np.random.RandomState(0)), []
-    with_sources(monkeypatch, cannot('no network'), lambda: asked.append(2) or arrays, lambda: asked.append(3))
+    with_sources(monkeypatch, cannot('no network'), lambda: dict(arrays, x_test=arrays['x_train']),
+                 lambda: asked.append(2) or arrays, lambda: asked.append(3), arrays=arrays)
     path = datasets.fetch('mnist', str(tmp_path / 'new'))
     assert path == str(tmp_path / 'new' / 'mnist.npz') == datasets.fetch('mnist', str(tmp_path / 'new'))
     assert asked == [2] and os.listdir(str(tmp_path / 'new')) == ['mnist.npz']
@@ -133,17 +161,82 @@ def test_the_next_source_is_asked_where_one_fails_and_none_twice(tmp_path, monke
             np.testing.assert_array_equal(kept[name], array)
 
 
-def test_no_way_to_fetch_is_one_line(tmp_path, monkeypatch):
-    with_sources(monkeypatch, cannot('no network\nand more'), cannot('no package'))
+@pytest.mark.parametrize('dataset, title, advice', [
+    ('mnist', 'MNIST', "Keras' mnist.npz"), ('cifar10', 'CIFAR10', 'cifar-10-binary.tar.gz'),
+    ('fashion_mnist', 'FashionMNIST', 'its files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, '
+     't10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz')])
+def test_no_way_to_fetch_is_one_line_with_what_is_published(tmp_path, monkeypatch, dataset, title, advice):
+    def not_here():
+        raise FileNotFoundError('a place of this machine that holds nothing')
+
+    with_sources(monkeypatch, not_here, cannot('no network\nand more'), cannot('no package'), dataset=dataset)
     with pytest.raises(RunError) as error:
-        datasets.load('mnist', str(tmp_path), 'test')
-    assert str(error.value) == ('MNIST cannot be fetched (no network; no package); connect, or put mnist.npz into %r'
-                                % str(tmp_path))
+        open_dataset(dataset, str(tmp_path))
+    assert str(error.value) == ('%s cannot be fetched (no network; no package); connect, or put %s into %r'
+                                % (title, advice, str(tmp_path)))
     assert not os.listdir(str(tmp_path))
 
 
+def write_idx_files(folder, arrays):
+    os.makedirs(str(folder), exist_ok=True)
+    for name, file_name in sources.IDX_FILES.items():
+        with gzip.open(os.path.join(str(folder), file_name), 'wb') as file:
+            file.write(idx_file(arrays[name]))
+
+
+@pytest.mark.parametrize('dataset', ['mnist', 'fashion_mnist'])
+def test_published_files_that_lie_in_the_folder_are_taken(tmp_path, monkeypatch, dataset):
+    arrays = small_mnist(np.random.RandomState(4))
+    with_sources(monkeypatch, cannot('no network'), dataset=dataset, arrays=arrays)
+    write_idx_files(tmp_path, arrays)
+    with np.load(datasets.fetch(dataset, str(tmp_path))) as kept:
+        assert idx_digests(kept) == idx_digests(arrays)
+
+
+def test_other_files_of_these_names_are_not_taken(tmp_path, monkeypatch):
+    """MNIST's four files have the same names as Fashion-MNIST's."""
+    with_sources(monkeypatch, cannot('no network'), dataset='fashion_mnist')
+    write_idx_files(tmp_path, small_mnist(np.random.RandomState(4)))
+    with pytest.raises(RunError, match='.*train-images-idx3-ubyte.gz. is not the expected file; no network'):
+        datasets.fetch('fashion_mnist', str(tmp_path))
+    os.unlink(str(tmp_path / 't10k-labels-idx1-ubyte.gz'))
+    with pytest.raises(RunError, match='lacks t10k-labels-idx1-ubyte.gz; no network'):
+        datasets.fetch('fashion_mnist', str(tmp_path))
+
+
+@pytest.mark.parametrize('variable, folder', [('KERAS_HOME', ''), ('HOME', '.keras')])
+def test_what_keras_has_downloaded_is_taken(tmp_path, monkeypatch, variable, folder):
+    monkeypatch.delenv('KERAS_HOME', raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    cache = tmp_path / folder / 'datasets'
+    arrays = small_mnist(np.random.RandomState(5))
+    write_idx_files(cache / 'fashion-mnist', arrays)
+    np.savez(str(cache / 'mnist.npz'), **arrays)
+    for dataset, source in (('mnist', sources.mnist_from_keras_cache),
+                            ('fashion_mnist', sources.fashion_mnist_from_keras_cache)):
+        with_sources(monkeypatch, source, dataset=dataset, arrays=arrays)
+        with np.load(datasets.fetch(dataset, str(tmp_path / 'data'))) as kept:
+            assert idx_digests(kept) == idx_digests(arrays)
+    np.savez(str(cache / 'mnist.npz'), **dict(arrays, x_test=arrays['x_train']))
+    with pytest.raises(RunError, match='found as x_test is not that of MNIST'):
+        datasets.fetch('mnist', str(tmp_path / 'other'))
+
+
+def test_a_user_without_a_home_is_no_problem(tmp_path, monkeypatch):
+    def unknown(_):
+        raise KeyError('no such user')
+
+    monkeypatch.delenv('KERAS_HOME', raising=False)
+    monkeypatch.delenv('HOME', raising=False)
+    monkeypatch.setattr('pwd.getpwuid', unknown)
+    monkeypatch.chdir(tmp_path)
+    arrays = small_mnist(np.random.RandomState(6))
+    with_sources(monkeypatch, sources.mnist_from_keras_cache, lambda: arrays, arrays=arrays)
+    assert datasets.fetch('mnist', 'data') == os.path.join('data', 'mnist.npz')
+
+
 class Misbehaving(http.server.BaseHTTPRequestHandler):
-    """Answers with an error, with other content, with less than it promised, or not before the test is over."""
+    """Answers with an error, with other content, with less than it promised, or not before the end."""
 
     def do_GET(self):
         if self.path == '/missing':
@@ -232,70 +325,30 @@ def test_idx_files_are_known_by_their_content(compresslevel):
     for array in small_mnist(np.random.RandomState(2)).values():
         content = idx_file(array)
         digest = hashlib.sha256(content).hexdigest()
-        assert digest == datasets.idx_sha256(array)
+        assert digest == idx_sha256(array)
         packed = gzip.compress(content, compresslevel)
         np.testing.assert_array_equal(sources.read_idx(packed, digest, 'x.gz'), array)
         with pytest.raises(ValueError, match='x.gz is not the expected file'):
             sources.read_idx(gzip.compress(content[:-1] + b'?', compresslevel), digest, 'x.gz')
 
 
-# A user's own
-
-@pytest.mark.parametrize('side', [28, 32])
-@pytest.mark.parametrize('kind', ['u1', '>i8'])
-def test_a_file_of_ones_own(tmp_path, side, kind):
-    path = str(tmp_path / 'mine.npz')
-    images = np.random.RandomState(0).randint(0, 256, (7, side, side)).astype(np.uint8)
-    np.savez_compressed(path, x_train=images, y_train=np.array([0, 9, 3, 3, 1, 2, 9], kind))
-    found, labels = datasets.load(path, 'unused', 'train')
-    assert found.shape == (7, 32, 32, 1) and found.dtype == labels.dtype == np.uint8
-    assert labels.tolist() == [0, 9, 3, 3, 1, 2, 9]
-    for image, small in zip(found[..., 0], images):
-        np.testing.assert_array_equal(image, cv2.resize(small, (32, 32), interpolation=cv2.INTER_LINEAR))
-    with pytest.raises(RunError, match="has no array 'x_test'"):
-        datasets.load(path, 'unused', 'test')
-    assert datasets.fetch(path, 'unused') == path
-
-
-IMAGES, LABELS = np.zeros((5, 28, 28), np.uint8), np.arange(5)
-UNUSABLE = {
-    'other shape': (dict(x_test=IMAGES[:, :27], y_test=LABELS), 'x_test is uint8 [5, 27, 28], expected uint8'),
-    'colour': (dict(x_test=np.zeros((5, 32, 32, 3), np.uint8), y_test=LABELS), 'x_test is uint8 [5, 32, 32, 3]'),
-    'fractions': (dict(x_test=IMAGES / 255, y_test=LABELS), 'x_test is float64 [5, 28, 28], expected uint8'),
-    'fewer labels': (dict(x_test=IMAGES, y_test=LABELS[:4]), 'y_test is int64 [4], expected a whole number'),
-    'one-hot labels': (dict(x_test=IMAGES, y_test=np.eye(10)[:5]), 'y_test is float64 [5, 10]'),
-    'fractional labels': (dict(x_test=IMAGES, y_test=LABELS / 2), 'y_test is float64 [5]'),
-    'eleven classes': (dict(x_test=IMAGES, y_test=LABELS + 6), 'y_test holds labels from 6 to 10, expected 0 to 9'),
-    'negative labels': (dict(x_test=IMAGES, y_test=LABELS - 1), 'y_test holds labels from -1 to 3'),
-    'no labels': (dict(x_test=IMAGES), "has no array 'y_test'; a data set has x_train, y_train, x_test and y_test"),
-    'no images': (dict(y_test=LABELS), "has no array 'x_test'"),
-    'nothing': (dict(x_test=IMAGES[:0], y_test=LABELS[:0]), 'expected a whole number for each of the 0 images'),
-    'objects': (dict(x_test=np.array([{}] * 5), y_test=LABELS), 'is damaged or no .npz file'),
-}
-
-
-@pytest.mark.parametrize('arrays, said', UNUSABLE.values(), ids=UNUSABLE)
-def test_a_data_set_that_cannot_be_used_is_one_line(tmp_path, arrays, said):
-    path = str(tmp_path / 'mine.npz')
-    np.savez(path, **arrays)
-    with pytest.raises(RunError) as error:
-        datasets.load(path, 'unused', 'test')
-    assert repr(path) in str(error.value) and said in str(error.value) and '\n' not in str(error.value)
-
+# Files that cannot be read
 
 def npy():
     file = io.BytesIO()
-    np.save(file, IMAGES)
+    np.save(file, np.zeros((5, 28, 28), np.uint8))
     return file.getvalue()
 
 
 @pytest.mark.parametrize('content', [b'', b'PK\3\4' + bytes(5000), b'<html>Log in</html>', npy()],
                          ids=['empty', 'zeros', 'html', 'npy'])
 def test_a_file_that_is_no_data_set_is_one_line(tmp_path, content):
-    for dataset, name in (('mnist', 'mnist.npz'), (str(tmp_path / 'mine.npz'), 'mine.npz')):
+    own = str(tmp_path / 'mine.npz')
+    for look, dataset, name in ((open_dataset, 'mnist', 'mnist.npz'), (open_dataset, own, 'mine.npz'),
+                                (training_images, own, 'mine.npz')):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(RunError, match='%s. is damaged or no .npz file; make or fetch it anew$' % name):
-            datasets.load(dataset, str(tmp_path), 'test')
+            look(dataset, str(tmp_path))
 
 
 def test_a_file_that_cannot_be_opened_is_one_line(tmp_path):
@@ -305,7 +358,10 @@ def test_a_file_that_cannot_be_opened_is_one_line(tmp_path):
         dataset = 'mnist' if name == 'mnist.npz' else str(tmp_path / name)
         reason = 'No such file or directory' if name == 'missing.npz' else 'Is a directory'
         with pytest.raises(RunError, match='^cannot read the data set .*%s.: %s$' % (name, reason)):
-            datasets.load(dataset, str(tmp_path), 'test')
+            open_dataset(dataset, str(tmp_path))
+        if dataset != 'mnist':
+            with pytest.raises(RunError, match='^cannot read the data set'):
+                training_images(dataset, str(tmp_path))
 
 
 @pytest.mark.parametrize('what', ['.', 'mnist.npz'])
@@ -315,4 +371,4 @@ def test_a_file_that_may_not_be_read_is_no_damaged_one(tmp_path, monkeypatch, wh
     with forbidden(tmp_path / what):
         for dataset in ('mnist', str(tmp_path / 'mnist.npz')):
             with pytest.raises(RunError, match='^cannot read the data set .*mnist.npz.: Permission denied$'):
-                datasets.load(dataset, str(tmp_path), 'test')
+                open_dataset(dataset, str(tmp_path))

@@ -7,7 +7,7 @@ import scipy.io
 
 from conftest import forbidden
 from utils.files import RunError
-from utils.matfile import load_any, load_mat, read_arrays, save_mat
+from utils.matfile import load_mat, mat_arrays, read_arrays, save_mat
 
 
 def test_round_trip(tmp_path):
@@ -26,8 +26,9 @@ def test_round_trip(tmp_path):
 @pytest.mark.parametrize('what', ['.', 'x.mat'])
 def test_a_file_that_may_not_be_read(tmp_path, what):
     save_mat(str(tmp_path / 'x.mat'), {'a': np.arange(6)})
-    with forbidden(tmp_path / what), pytest.raises(RunError, match='^cannot read .*x.mat.: Permission denied$'):
-        load_any(str(tmp_path / 'x.mat'))
+    with forbidden(tmp_path / what):
+        with pytest.raises(RunError, match='^cannot read .*x.mat.: Permission denied$'):
+            mat_arrays(str(tmp_path / 'x.mat'))
 
 
 def test_bytes_depend_on_the_arrays_alone(tmp_path, monkeypatch):
@@ -46,7 +47,7 @@ def test_files_are_read_as_scipy_reads_them(tmp_path, compressed):
     others = {'text': 'hello', 'complex': 1 + 2j, 'cell': np.array([1, 'x'], object), 'struct': {'x': 1}}
     path = str(tmp_path / 'x.mat')
     scipy.io.savemat(path, dict(arrays, **others), do_compression=compressed)
-    expected, found = scipy.io.loadmat(path), load_any(path)
+    expected, found = scipy.io.loadmat(path), mat_arrays(path)[0]
     assert set(found) == set(arrays) | set(others)
     assert {name for name, array in found.items() if array is None} == set(others)
     for name in arrays:
@@ -65,8 +66,12 @@ def test_other_byte_order():
 
 
 @pytest.mark.parametrize('stored, asked, read', [
-    ((1, 6), [6], (6,)), ((6, 1), [6], (6,)), ((5, 5, 3), [5, 5, 1, 3], (5, 5, 1, 3)), ((4, 2), [None, 2], (4, 2)),
-    ((10, 84), [84, 10], None), ((1, 7), [6], None), ((4, 3), [None, 2], None), ((4, 2, 1), [None, 2], None)])
+    ((1, 6), [6], (6,)), ((6, 1), [6], (6,)), ((5, 5, 3), [5, 5, 1, 3], (5, 5, 1, 3)),
+    ((4, 2), [None, 2], (4, 2)), ((4, 2, 1), [None, 2], (4, 2)), ((4, 3), [None, None], (4, 3)),
+    ((4, 3, 2), [None, 3, 2, 1], (4, 3, 2, 1)), ((4, 3, 2), [None] * 4, (4, 3, 2, 1)),
+    ((1, 3), [None, 3], (1, 3)), ((4, 1), [None, 1, 1], (4, 1, 1)),
+    ((10, 84), [84, 10], None), ((1, 7), [6], None), ((4, 3), [None, 2], None), ((4, 1, 2), [None, 2], None),
+    ((4, 3, 3), [None, 3, 3, 3], None), ((2, 4, 3, 3, 3), [None] * 4, None), ((3, 4), [None, 3], None)])
 def test_axes_of_length_1_do_not_matter_and_others_do(tmp_path, stored, asked, read):
     path = str(tmp_path / 'x.mat')
     save_mat(path, {'w': np.arange(np.prod(stored)).reshape(stored)})
@@ -75,14 +80,16 @@ def test_axes_of_length_1_do_not_matter_and_others_do(tmp_path, stored, asked, r
         assert array.shape == read and array.ravel().tolist() == list(range(array.size))
     else:
         expected = 'x'.join('N' if n is None else str(n) for n in asked)
-        with pytest.raises(RunError, match='has shape %s, expected %s' % ('x'.join(map(str, stored)), expected)):
+        said = 'has shape %s, expected %s$' % ('x'.join(map(str, stored)), expected)
+        with pytest.raises(RunError, match=said):
             load_mat(path, {'w': asked})
 
 
 @pytest.mark.parametrize('stored, said', [
-    ({'v': np.zeros(3)}, "has no array 'w'"), ({'w': np.array([1, 2, np.nan])}, 'NaN or infinity'),
-    ({'w': np.array([1, 2, 1e300])}, 'NaN or infinity'), ({'w': np.array([1, 2, 3j])}, 'does not hold real numbers'),
-    ({'w': 'abc'}, 'does not hold real numbers')])
+    ({'v': np.zeros(3), 'b': np.zeros(3)}, "has no array 'w' but 'b', 'v'; it was made for something else"),
+    ({}, "has no array 'w' but none at all; it was made for something else"),
+    ({'w': np.array([1, 2, np.nan])}, 'NaN or infinity'), ({'w': np.array([1, 2, 1e300])}, 'NaN or infinity'),
+    ({'w': 'abc'}, 'does not hold real numbers'), ({'w': np.array([1, 2, 3j])}, 'not hold real numbers')])
 def test_an_array_that_cannot_be_used_is_one_line(tmp_path, stored, said):
     path = str(tmp_path / 'x.mat')
     scipy.io.savemat(path, stored)
@@ -102,3 +109,40 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
     (tmp_path / 'x.mat').write_bytes((tmp_path / 'x.mat').read_bytes()[:-8])
     with pytest.raises(RunError, match='x.mat.* is not a whole MAT-file .it ends early'):
         load_mat(path, {})
+
+
+def version_4(order):
+    """A file of version 4, of a 2x3 array 'w': type, rows, columns, complex, length of the name, name."""
+    kind = 0 if order == '<' else 1000
+    return struct.pack(order + '5I', kind, 2, 3, 0, 2) + b'w\0' + struct.pack(order + '6d', *range(6))
+
+
+OTHERS = {
+    'version 7.3': (b'MATLAB 7.3 MAT-file, Platform: GLNXA64'.ljust(512) + b'\x89HDF\r\n\x1a\n',
+                    'a MAT-file of version 7.3'),
+    'HDF5': (b'\x89HDF\r\n\x1a\n' + bytes(100), 'an HDF5 file'),
+    'version 4': (version_4('<'), 'a MAT-file of version 4'),
+    'version 4, big-endian': (version_4('>'), 'a MAT-file of version 4'),
+    'Octave': (b'# Created by Octave 6.4.0\n# name: w\n', "a file in Octave's text format")}
+
+
+@pytest.mark.parametrize('content, what', OTHERS.values(), ids=OTHERS)
+def test_a_file_of_another_version_is_one_line_with_the_way_out(tmp_path, content, what):
+    path = str(tmp_path / 'x.mat')
+    (tmp_path / 'x.mat').write_bytes(content)
+    with pytest.raises(RunError) as error:
+        load_mat(path, {'w': [2, 3]})
+    assert str(error.value) == (
+        "%r is %s, which is not read; save it with '-v7' in MATLAB or Octave" % (path, what))
+
+
+def test_scipys_files_of_version_4_are_known(tmp_path):
+    path = str(tmp_path / 'x.mat')
+    scipy.io.savemat(path, {'w': np.arange(100)}, format='4')
+    with pytest.raises(RunError, match="is a MAT-file of version 4, which is not read; save it with '-v7'"):
+        load_mat(path, {})
+
+
+def test_the_name_of_a_file_does_not_matter(tmp_path):
+    save_mat(str(tmp_path / 'X.MAT'), {'w': np.arange(6)})
+    assert load_mat(str(tmp_path / 'X.MAT'), {'w': [6]})['w'].tolist() == list(range(6))

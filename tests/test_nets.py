@@ -1,52 +1,135 @@
-"""The networks, the fast convolution, the losses and class similarity against textbook forms, SciPy and definitions."""
+"""Networks, layers, losses, priors and class similarity against textbook forms, SciPy and definitions."""
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
 import tensorflow.compat.v1 as tf
 
-from nets.fast_conv import conv_relu_pool
-from nets.lenet import build_lenet
-from nets.losses import distillation_loss, impression_loss, l2_penalty, total_variation
+from nets import PAIRS, find_pair
+from nets.build import build, network_variables, variable_shapes
+from nets.fast_conv import fused_conv_relu_pool
+from nets.layers import batch_norm, conv, dense, dropout, local_response_norm, pool
+from nets.losses import distillation_loss, impression_loss, l2_penalty
+from nets.plain_conv import plain_conv_relu_pool
+from nets.priors import l2, total_variation
 from nets.similarity import class_similarity, dirichlet_targets
-from plain_form import plain_conv_relu_pool, plain_lenet
-from utils.matfile import load_any
-from utils.session import image_bytes, in_batches, new_graph, restore, session, weights
+from utils.matfile import mat_arrays, save_mat
+from utils.session import image_bytes, in_batches, new_graph, session, values_of
+from utils.trained import TrainedNetwork
+
+LENET, ALEXNET = find_pair('lenet'), find_pair('alexnet')
+ROLES = ['Teacher', 'Student']
 
 
-@pytest.mark.parametrize('scope, count', [('Teacher', 61706), ('Student', 35820)])
-def test_parameters_and_names(scope, count):
+# The networks.
+
+def parameters(role):
+    return int(sum(np.prod(v.shape.as_list()) for v in tf.trainable_variables(role + '/')))
+
+
+@pytest.mark.parametrize('role, count', [('Teacher', 61706), ('Student', 35820)])
+def test_lenets_parameters_and_names(role, count):
     new_graph(0)
-    logits = build_lenet(tf.zeros([7, 32, 32, 1]), scope)
+    logits = build(LENET, role, tf.zeros([7, 32, 32, 1]), 10)
     variables = {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
     assert logits.shape.as_list()[-1] == 10
-    assert sorted(variables) == sorted('%s/%s/%s' % (scope, layer, kind) for kind in ('weights', 'biases')
+    assert sorted(variables) == sorted('%s/%s/%s' % (role, layer, kind) for kind in ('weights', 'biases')
                                        for layer in ('conv0', 'conv1', 'fc0', 'fc1', 'fc2'))
-    assert sum(np.prod(shape) for shape in variables.values()) == count
-    assert variables[scope + '/conv0/weights'][:3] == [5, 5, 1]
-    assert variables[scope + '/fc2/weights'] == [84, 10]
+    assert parameters(role) == count
+    assert variables[role + '/conv0/weights'][:3] == [5, 5, 1]
+    assert variables[role + '/fc2/weights'] == [84, 10]
+
+
+@pytest.mark.parametrize('role, count', [('Teacher', 1659178), ('Student', 417434)])
+def test_alexnets_parameters_and_names(role, count):
+    shapes = variable_shapes(ALEXNET, role, 10)
+    of_norms = ['norm%d/%s' % (layer, kind) for layer in range(7)
+                for kind in ('scale', 'offset', 'moving_mean', 'moving_variance')]
+    of_layers = ['%s/%s' % (layer, kind) for kind in ('weights', 'biases')
+                 for layer in ('conv0', 'conv1', 'conv2', 'conv3', 'conv4', 'fc0', 'fc1', 'fc2')]
+    assert sorted(shapes) == sorted('%s/%s' % (role, name) for name in of_layers + of_norms)
+    new_graph(0)
+    build(ALEXNET, role, tf.zeros([2, 32, 32, 3]), 10)
+    assert parameters(role) == count
+    assert shapes[role + '/conv0/weights'] == [5, 5, 3, 48 if role == 'Teacher' else 24]
+    assert shapes[role + '/conv4/weights'][:2] == [3, 3]
+
+
+@pytest.mark.parametrize('role', ROLES)
+@pytest.mark.parametrize('name', PAIRS)
+def test_any_number_of_classes(name, role):
+    """Other classes are other columns and biases of the last layer, whose variable LAST_LAYER names."""
+    pair = find_pair(name)
+    last, ten_classes = '%s/%s' % (role, pair.last_layer), variable_shapes(pair, role, 10)
+    for classes in (2, 47, 1000):
+        shapes = variable_shapes(pair, role, classes)
+        changed = {variable for variable in shapes if shapes[variable] != ten_classes[variable]}
+        assert changed == {last, last.replace('weights', 'biases')}
+        assert shapes[last] == [ten_classes[last][0], classes]
+    new_graph(0)
+    logits = build(pair, role, tf.placeholder(tf.float32, [None, *pair.image_shape]), 1000)
+    assert logits.shape.as_list() == [None, 1000] and logits.dtype == tf.float32
+
+
+@pytest.mark.parametrize('name', PAIRS)
+def test_teacher_and_student_share_nothing(name):
+    """They have no variable in common, and a training of the one leaves the other as it is."""
+    pair, rng = find_pair(name), np.random.RandomState(0)
+    new_graph(0)
+    pixels = tf.placeholder(tf.float32, [None, *pair.image_shape])
+    student = build(pair, 'Student', pixels, 5, training=True)
+    step = tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_sum(tf.square(student)))
+    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+    teacher = build(pair, 'Teacher', pixels, 5)
+    variables = {role: network_variables(role) for role in ROLES}
+    names = {role: {v.op.name[len(role):] for v in variables[role]} for role in ROLES}
+    assert names['Teacher'] == names['Student'], 'the same layers'
+    others = set(tf.global_variables()) - set(variables['Teacher'] + variables['Student'])
+    assert {v.op.name for v in others} <= {'global_step'}
+    images = rng.rand(3, *pair.image_shape)
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        before, answers = values_of(sess, variables['Teacher']), sess.run(teacher, {pixels: images})
+        students = values_of(sess, variables['Student'])
+        sess.run([step, updates], {pixels: images})
+        after = values_of(sess, variables['Teacher'])
+        np.testing.assert_array_equal(sess.run(teacher, {pixels: images}), answers)
+        moved = values_of(sess, variables['Student'])
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert not all(np.array_equal(students[name], moved[name]) for name in moved)
+
+
+def test_a_second_call_builds_the_same_network():
+    new_graph(0)
+    images = tf.constant(np.random.RandomState(0).rand(2, 32, 32, 3), tf.float32)
+    first, count = build(ALEXNET, 'Student', images, 10), len(tf.global_variables())
+    second = build(ALEXNET, 'Student', images, 10)
+    assert len(tf.global_variables()) == count
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        np.testing.assert_array_equal(*sess.run([first, second]))
 
 
 def test_unknown_network():
-    with pytest.raises(KeyError):
-        build_lenet(tf.zeros([1, 32, 32, 1]), 'Lecturer')
+    with pytest.raises(AttributeError):
+        build(LENET, 'Lecturer', tf.zeros([1, 32, 32, 1]), 10)
 
 
-@pytest.mark.parametrize('scope', ['Teacher', 'Student'])
-@pytest.mark.parametrize('batch', [1, 13])
-def test_fast_form_equals_plain_form(scope, batch):
+@pytest.mark.parametrize('role', ROLES)
+@pytest.mark.parametrize('pair, batch', [(LENET, 1), (LENET, 13), (ALEXNET, 2)])
+def test_fast_form_equals_textbook_form(pair, role, batch):
     new_graph(3)
-    x = tf.placeholder(tf.float32, [None, 32, 32, 1])
+    x = tf.placeholder(tf.float32, [None, *pair.image_shape])
     labels = np.arange(batch) % 10
     gradients = []
     values = []
-    for logits in (build_lenet(x, scope), plain_lenet(x, scope)):
+    for logits in (build(pair, role, x, 10), build(pair, role, x, 10, textbook=True)):
         loss = tf.losses.sparse_softmax_cross_entropy(labels, logits)
         values.append(logits)
         gradients.append(tf.gradients(loss, tf.trainable_variables() + [x]))
     with session(1) as sess:
         sess.run(tf.global_variables_initializer())
-        feed = {x: np.random.RandomState(0).rand(batch, 32, 32, 1)}
+        feed = {x: np.random.RandomState(0).rand(batch, *pair.image_shape)}
         (fast, plain), (fast_gradients, plain_gradients) = sess.run([values, gradients], feed)
     np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
     for a, b in zip(fast_gradients, plain_gradients):
@@ -58,10 +141,12 @@ def test_convolution_is_exact_in_float64(channels, kernels, side):
     rng = np.random.RandomState(1)
     new_graph(0)
     x = tf.constant(rng.standard_normal((5, side, side, channels)))
-    w, b = tf.constant(rng.standard_normal((5, 5, channels, kernels))), tf.constant(rng.standard_normal(kernels))
+    w = tf.constant(rng.standard_normal((5, 5, channels, kernels)))
+    b = tf.constant(rng.standard_normal(kernels))
     rows = tf.reshape(tf.transpose(x, [3, 1, 2, 0]), [channels * side ** 2, -1])
     pooled = side // 2 - 2
-    fast = tf.transpose(tf.reshape(conv_relu_pool(rows, w, b), [kernels, pooled, pooled, -1]), [3, 1, 2, 0])
+    fast = tf.transpose(tf.reshape(fused_conv_relu_pool(rows, w, b), [kernels, pooled, pooled, -1]),
+                        [3, 1, 2, 0])
     plain = plain_conv_relu_pool(x, w, b)
     upstream = rng.standard_normal(plain.shape.as_list())
     with session(1) as sess:
@@ -70,16 +155,20 @@ def test_convolution_is_exact_in_float64(channels, kernels, side):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-11)
 
 
-def test_weight_decay_counts_weights_not_biases():
+# Losses, priors, class similarity.
+
+@pytest.mark.parametrize('pair', [LENET, ALEXNET], ids=PAIRS)
+def test_weight_decay_counts_weights_not_biases_nor_batch_norm(pair):
     new_graph(0)
-    build_lenet(tf.zeros([1, 32, 32, 1]), 'Student')
-    build_lenet(tf.zeros([1, 32, 32, 1]), 'Teacher')
+    for role in ROLES:
+        build(pair, role, tf.zeros([1, *pair.image_shape]), 10)
     penalty = l2_penalty('Student')
     with session(1) as sess:
         sess.run(tf.global_variables_initializer())
         expected = sum((array.astype(np.float64) ** 2).sum() / 2
-                       for name, array in weights(sess, 'Student').items() if name.endswith('weights'))
-        sess.run([v.assign(v + 7) for v in tf.trainable_variables() if v.op.name.endswith('biases')])
+                       for name, array in values_of(sess, network_variables('Student')).items()
+                       if name.endswith('weights'))
+        sess.run([v.assign(v + 7) for v in tf.global_variables() if not v.op.name.endswith('weights')])
         assert sess.run(penalty) == pytest.approx(expected, rel=1e-5)
 
 
@@ -116,20 +205,29 @@ def test_impression_loss_against_scipy_and_independent_of_the_batch():
 
 
 def test_total_variation_and_its_gradient_against_the_stock_operation():
-    x = tf.constant(np.random.RandomState(0).standard_normal((5, 7, 3)))
-    images = tf.pad(tf.transpose(x, [2, 0, 1])[..., None], [[0, 0], [1, 1], [1, 1], [0, 0]])  # black beyond the border
-    ours, stock = 2 * total_variation(x), 2 * tf.reduce_sum(tf.image.total_variation(images))
+    x = tf.constant(np.random.RandomState(0).standard_normal((5, 7, 2, 3)))
+    black_around = [[0, 0], [1, 1], [1, 1], [0, 0]]
+    images = tf.pad(tf.transpose(x, [3, 0, 1, 2]), black_around)
+    ours, stock = 2 * total_variation.penalty(x), 2 * tf.reduce_sum(tf.image.total_variation(images))
     with session(1) as sess:
         np.testing.assert_allclose(*sess.run([ours, stock]), rtol=1e-12)
-        np.testing.assert_allclose(*sess.run([tf.gradients(ours, x)[0], tf.gradients(stock, x)[0]]), atol=1e-9)
-        assert (sess.run(tf.gradients(total_variation(0 * x), x)[0]) == 0).all()
+        gradients = sess.run([tf.gradients(ours, x)[0], tf.gradients(stock, x)[0]])
+        np.testing.assert_allclose(*gradients, atol=1e-9)
+        assert (sess.run(tf.gradients(total_variation.penalty(0 * x), x)[0]) == 0).all()
+
+
+def test_l2_is_half_the_squares():
+    images = np.random.RandomState(0).standard_normal((5, 7, 2, 3))
+    with session(1) as sess:
+        assert sess.run(l2.penalty(tf.constant(images))) == pytest.approx((images ** 2).sum() / 2, rel=1e-12)
 
 
 def test_class_similarity_against_the_definition():
     fc2 = np.random.RandomState(0).standard_normal((84, 10)).astype(np.float32)
     similarity = class_similarity(fc2)
+    lengths = np.linalg.norm(fc2, axis=0)
     for k in range(10):
-        cosine = [fc2[:, k] @ fc2[:, j] / np.linalg.norm(fc2[:, k]) / np.linalg.norm(fc2[:, j]) for j in range(10)]
+        cosine = [fc2[:, k] @ fc2[:, j] / lengths[k] / lengths[j] for j in range(10)]
         low, high = min(cosine), max(cosine)
         np.testing.assert_allclose(similarity[k], (cosine - low) / (high - low), atol=1e-5)
     np.testing.assert_allclose(np.diag(similarity), 1)
@@ -164,20 +262,175 @@ def test_targets_are_shared_out_evenly(count):
 
 def test_networks_see_bytes_as_0_to_1():
     new_graph(0)
-    pixels, seen = image_bytes()
+    pixels, seen = image_bytes((32, 32, 1))
     images = np.arange(4 * 1024).astype(np.uint8).reshape(4, 32, 32, 1)
     with session(1) as sess:
         np.testing.assert_allclose(sess.run(seen, {pixels: images}), images / 255, rtol=1e-6)
-        np.testing.assert_allclose(in_batches(sess, seen, pixels, images, batch_size=3), images / 255, rtol=1e-6)
+        in_two = in_batches(sess, seen, pixels, images, batch_size=3)
+        np.testing.assert_allclose(in_two, images / 255, rtol=1e-6)
 
 
 def test_weights_are_those_of_the_file(teacher):
-    expected = load_any(teacher)
+    expected = mat_arrays(teacher)[0]
     new_graph(0)
-    build_lenet(tf.zeros([1, 32, 32, 1]), 'Teacher')
+    network = TrainedNetwork(teacher, LENET, 'Teacher')
+    network.logits(tf.zeros([1, 32, 32, 1]))
     with session(1) as sess:
-        restore(sess, teacher, 'Teacher')
-        restored = weights(sess, 'Teacher')
+        network.restore(sess)
+        restored = values_of(sess, network_variables('Teacher'))
     assert set(restored) == set(expected) and len(restored) == 10
     for name, array in restored.items():
         np.testing.assert_array_equal(array, expected[name].reshape(array.shape))
+
+
+def test_alexnet_is_saved_and_restored_with_its_moving_averages(tmp_path):
+    """What a network answers is what the network that is read from its file answers."""
+    path, role = str(tmp_path / 'weights.mat'), 'Student'
+    images = np.random.RandomState(0).randint(0, 256, (4, 32, 32, 3), np.uint8)
+    new_graph(1)
+    pixels, seen = image_bytes(ALEXNET.image_shape)
+    build(ALEXNET, role, seen, 7, training=True)
+    logits = build(ALEXNET, role, seen, 7)
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        for _ in range(2):
+            sess.run(tf.get_collection(tf.GraphKeys.UPDATE_OPS), {pixels: images})
+        saved, expected = values_of(sess, network_variables(role)), sess.run(logits, {pixels: images})
+    assert saved[role + '/norm0/moving_mean'].any() and (saved[role + '/norm6/moving_variance'] != 1).all()
+    save_mat(path, saved)
+    network = TrainedNetwork(path, ALEXNET, role)
+    np.testing.assert_array_equal(network.answers(images), expected)
+    np.testing.assert_array_equal(network.templates, saved[role + '/fc2/weights'])
+    assert network.classes == 7
+    # An average counts: without it, the answers are others.
+    save_mat(path, dict(saved, **{role + '/norm0/moving_mean': saved[role + '/norm0/moving_mean'] + 1}))
+    assert not np.array_equal(TrainedNetwork(path, ALEXNET, role).answers(images), expected)
+
+
+# Layers.
+
+def test_convolution_pooling_and_dense_layers_by_definition():
+    rng = np.random.RandomState(0)
+    images = rng.standard_normal((2, 8, 7, 3)).astype(np.float32)
+    new_graph(0)
+    convolved = conv(tf.constant(images), 'conv', 4, 5, bias=0.5, deviation=0.3)
+    pooled, flat = pool(tf.constant(images)), images.reshape(2, -1)
+    connected = dense(tf.constant(flat), 'fc', 6, deviation=0.2)
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        convolved, pooled, connected = sess.run([convolved, pooled, connected])
+        values = values_of(sess, tf.global_variables())
+    assert (values['conv/biases'] == 0.5).all() and (values['fc/biases'] == 0).all()
+    assert values['conv/weights'].std() == pytest.approx(0.3, rel=0.2)
+    assert values['fc/weights'].std() == pytest.approx(0.2, rel=0.1)
+    framed = np.pad(images, [(0, 0), (2, 2), (2, 2), (0, 0)], 'constant')
+    expected = [[[np.einsum('hwi,hwio->o', framed[n, y:y + 5, x:x + 5], values['conv/weights']) + 0.5
+                  for x in range(7)] for y in range(8)] for n in range(2)]
+    np.testing.assert_allclose(convolved, np.maximum(expected, 0), rtol=1e-4, atol=1e-5)
+    expected = [[images[:, y:y + 3, x:x + 3].max(axis=(1, 2)) for x in (0, 2, 4)] for y in (0, 2, 4)]
+    np.testing.assert_array_equal(pooled, np.transpose(expected, [2, 0, 1, 3]))
+    np.testing.assert_allclose(connected, flat @ values['fc/weights'], rtol=1e-4, atol=1e-5)
+
+
+def test_local_response_norm_by_definition():
+    """x / (1 + 1e-4 * the sum of squares of the channel and the two on either side) ^ 0.75."""
+    images = 300 * np.random.RandomState(0).standard_normal((2, 3, 4, 9)).astype(np.float32)
+    squares = np.pad(images.astype(np.float64) ** 2, [(0, 0)] * 3 + [(2, 2)], 'constant')
+    sums = sum(squares[..., shift:shift + 9] for shift in range(5))
+    with session(1) as sess:
+        found = sess.run(local_response_norm(tf.constant(images)))
+    np.testing.assert_allclose(found, images / (1 + 1e-4 * sums) ** 0.75, rtol=1e-4)
+
+
+@pytest.mark.parametrize('shape', [(6, 5, 4, 3), (8, 3)], ids=['images', 'features'])
+def test_batch_norm_by_definition(shape):
+    """In training the batch decides, and moves the averages by a hundredth; in use the averages do."""
+    rng = np.random.RandomState(0)
+    batch, axes = 4 + 3 * rng.standard_normal(shape), tuple(range(len(shape) - 1))
+    mean, variance, count = batch.mean(axis=axes), batch.var(axis=axes), batch[..., 0].size
+    new_graph(0)
+    x = tf.placeholder(tf.float32, [None, *shape[1:]])
+    with tf.variable_scope('Teacher', reuse=tf.AUTO_REUSE):
+        in_training = batch_norm(x, 'norm', True)
+        updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+        in_use = batch_norm(x, 'norm', False)
+    assert len(updates) == len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == 2
+    assert {v.op.name for v in tf.trainable_variables()} == {'Teacher/norm/scale', 'Teacher/norm/offset'}
+    scale, offset = tf.trainable_variables()
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        scale.load([1, 2, 3], sess)
+        offset.load([0, 5, -5], sess)
+        feed = {x: batch}
+        expected = (batch - mean) / np.sqrt(variance + 1e-3) * [1, 2, 3] + [0, 5, -5]
+        np.testing.assert_allclose(sess.run(in_training, feed), expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(sess.run(in_use, feed), batch / np.sqrt(1.001) * [1, 2, 3] + [0, 5, -5],
+                                   rtol=1e-4, atol=1e-4)
+        start = values_of(sess, network_variables('Teacher'))
+        assert not start['Teacher/norm/moving_mean'].any()
+        assert (start['Teacher/norm/moving_variance'] == 1).all()
+        for step in (1, 2):
+            sess.run([in_training, updates], feed)
+            moved = values_of(sess, network_variables('Teacher'))
+            left = 0.99 ** step
+            np.testing.assert_allclose(moved['Teacher/norm/moving_mean'], (1 - left) * mean, rtol=1e-4)
+            # The variance of all images is estimated, so its average is over count - 1.
+            np.testing.assert_allclose(moved['Teacher/norm/moving_variance'],
+                                       left + (1 - left) * variance * count / (count - 1), rtol=1e-4)
+        answers = sess.run(in_use, feed)
+        after = values_of(sess, network_variables('Teacher'))
+        assert all(np.array_equal(after[name], moved[name]) for name in moved)
+    deviation = np.sqrt(moved['Teacher/norm/moving_variance'] + 1e-3)
+    expected = (batch - moved['Teacher/norm/moving_mean']) / deviation * [1, 2, 3] + [0, 5, -5]
+    np.testing.assert_allclose(answers, expected, rtol=1e-3, atol=1e-4)
+
+
+def dropped(seed, step, name='fc0', rate=0.3, training=True):
+    """What dropout makes of 40,000 sevens in that step, in a graph of that seed, and the sum's gradient."""
+    new_graph(seed)
+    x = tf.constant(7.0, shape=[200, 200])
+    with tf.variable_scope('Student', reuse=tf.AUTO_REUSE):
+        y = dropout(x, name, rate, training)
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        if training:
+            tf.train.get_global_step().load(step, sess)
+        return sess.run([y, tf.gradients(y, x)[0]])
+
+
+@pytest.mark.parametrize('rate', [0.3, 0.5])
+def test_dropout_drops_a_share_and_scales_the_rest(rate):
+    values, gradient = dropped(0, 0, rate=rate)
+    kept = values != 0
+    assert kept.mean() == pytest.approx(1 - rate, abs=0.01)
+    assert kept.mean(axis=0) == pytest.approx(np.full(200, 1 - rate), abs=0.15), 'in every column'
+    np.testing.assert_allclose(values[kept], 7 / (1 - rate), rtol=1e-6)
+    np.testing.assert_allclose(gradient, kept / (1 - rate), rtol=1e-6)
+
+
+def test_dropout_does_nothing_in_use():
+    values, gradient = dropped(0, 0, training=False)
+    assert (values == 7).all() and (gradient == 1).all()
+    assert [v.op.name for v in tf.global_variables()] == []
+
+
+def test_what_is_dropped_follows_from_seed_name_and_step():
+    """A training that goes on at a step draws what it would have drawn there."""
+    first = dropped(3, 5)[0]
+    np.testing.assert_array_equal(dropped(3, 5)[0], first)
+    for other in (dropped(4, 5), dropped(3, 6), dropped(3, 5, name='fc1')):
+        assert np.mean((other[0] == 0) == (first == 0)) == pytest.approx(0.3 ** 2 + 0.7 ** 2, abs=0.02)
+
+
+def test_every_step_of_a_training_drops_others():
+    new_graph(0)
+    x = tf.ones([50, 50])
+    with tf.variable_scope('Student', reuse=tf.AUTO_REUSE):
+        weight = tf.get_variable('weight', [], initializer=tf.ones_initializer())
+        y = dropout(weight * x, 'fc0', 0.5, True)
+    step = tf.train.GradientDescentOptimizer(0.0).minimize(tf.reduce_sum(y), tf.train.get_global_step())
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        masks = [sess.run([y, step])[0] == 0 for _ in range(4)]
+    assert len({mask.tobytes() for mask in masks}) == 4
+    assert network_variables('Student') == [weight], 'the step is no network\'s'

@@ -1,16 +1,15 @@
-"""Hyper-parameters: the recipes' values, what beats what, methods, schedules, and flags there and back."""
-import re
-
+"""Hyper-parameters: the values of the recipes, what beats what, methods and schedules."""
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from nets import PAIRS
 from utils import flags, recipes
-from utils.methods import METHODS, method_for
-from utils.schedule import SCHEDULES, learning_rate
+from utils.hyper_parameters import AUGMENTATION, SCHEDULES, SYNTHESIS, TRAINING
+from utils.methods import METHODS, TABLE, method_for
+from utils.recipes import RECIPES
+from utils.schedule import learning_rate
 
-EXAMPLES = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+LENET = RECIPES['default']['lenet']
 
 
 def training(*words):
@@ -50,49 +49,84 @@ def test_published_synthesis(rate, items, batch_size, adams):
     values = synthesis('--recipe=published', '--Rate=%d' % rate)
     assert (values.learning_rate, values.iterations) == (adams, 1500)
     assert (values.schedule, values.beta2, values.temperature) == ('constant', 0.999, 20)
-    # The published loss is a mean over its batch and Adam's epsilon 1e-8; here it is a sum over a batch of any size.
+    # Published: a mean over the batch, and Adam's epsilon 1e-8; here: a sum over a batch of any size.
     assert values.epsilon == pytest.approx(batch_size * 1e-8)
     assert (values.start_blur, values.l2, values.total_variation, values.jitter) == (0, 1e-3, 0, 0)
     assert values.betas == [0.1, 1.0]
     if rate == 20:
-        assert vars(synthesis('--recipe=published', '--Rate=25')) == dict(vars(values), Rate=25)
+        assert vars(synthesis('--recipe=published', '--Rate=25')) == dict(vars(values), Rate=25, size=15000)
 
 
 def test_published_has_no_augmentation():
-    assert set(recipes.TRAINING['published']) == set(METHODS) - {'ZSKD_augment'}
-    with pytest.raises(ValueError, match='the published recipe has no ZSKD . augmentation; use --recipe default'):
-        recipes.training('published', 'ZSKD_augment', 600)
+    plain = {name for name, method in METHODS.items() if not method.augment}
+    assert plain == {'Teacher', 'Student', 'Soft_logits', 'ZSKD'}
+    assert set(RECIPES['published']['lenet'].training) == plain
+    for name in set(METHODS) - plain:
+        label = METHODS[name].label.replace('+', '.')
+        with pytest.raises(ValueError, match='the published recipe has no %s; use --recipe default' % label):
+            recipes.training('published', name, 600)
 
 
 # The default recipe
 
 def test_fewer_impressions_get_smaller_batches_and_more_weight_decay():
-    few, some, many, all_ = [recipes.training('default', 'ZSKD', items) for items in (600, 6000, 24000, 60000)]
+    few, some, many, all_ = [recipes.training('default', 'ZSKD', items)
+                             for items in (600, 6000, 24000, 60000)]
     assert few['batch_size'] < some['batch_size'] < many['batch_size'] < all_['batch_size']
     assert few['weight_decay'] > some['weight_decay'] > many['weight_decay'] > all_['weight_decay']
     assert few['steps'] == some['steps'] == many['steps'] == all_['steps']
     assert recipes.training('default', 'ZSKD', 1)['batch_size'] == 8
-    assert all_ == dict(recipes.TRAINING['default']['ZSKD'], temperature=20)
+    assert all_ == dict(LENET.training['ZSKD'], temperature=20)
 
 
 @pytest.mark.parametrize('method', ['Soft_logits', 'ZSKD_augment'])
 def test_smaller_sets_get_fewer_steps_though_not_in_proportion(method):
-    whole = recipes.TRAINING['default'][method]
+    whole = LENET.training[method]
     steps = [recipes.training('default', method, items)['steps'] for items in (60, 600, 15000, 60000)]
     assert steps[3] == whole['steps'] and steps[2] == int(0.625 * whole['steps'])
     assert whole['steps'] / 4 < steps[0] < steps[1] < steps[2]
     assert recipes.training('default', method, 600)['weight_decay'] == whole['weight_decay']
 
 
-@pytest.mark.parametrize('items, copies', [(60, 100), (600, 100), (3000, 33), (6000, 17), (24000, 4), (60000, 4)])
+@pytest.mark.parametrize('items, copies', [
+    (60, 100), (600, 100), (3000, 33), (6000, 17), (24000, 4), (60000, 4)])
 def test_the_fewer_impressions_the_more_copies(items, copies):
     assert recipes.training('default', 'ZSKD_augment', items)['copies'] == copies
     assert 'copies' not in recipes.training('default', 'ZSKD', items)
 
 
 def test_only_zskd_without_copies_warms_up():
-    assert {name: recipes.training('default', name, 600)['schedule'] for name in METHODS} == {
-        'Teacher': 'cosine', 'Student': 'cosine', 'Soft_logits': 'cosine', 'ZSKD': 'warmup', 'ZSKD_augment': 'cosine'}
+    schedules = {name: recipes.training('default', name, 600)['schedule'] for name in METHODS}
+    assert schedules == dict(dict.fromkeys(METHODS, 'cosine'), ZSKD='warmup')
+
+
+@pytest.mark.parametrize('name', ['Teacher', 'Student', 'Soft_logits'])
+def test_the_augmented_form_of_a_method_has_its_values_and_those_of_the_copies(name):
+    augmented = recipes.training('default', name + '_augment', 600)
+    assert augmented == dict(recipes.training('default', name, 600), copies=100, **LENET.augmentation)
+    assert {'copies', *LENET.augmentation} == set(AUGMENTATION)
+
+
+def test_a_pair_of_ones_own_has_the_values_of_lenet():
+    for recipe in RECIPES:
+        assert recipes.training(recipe, 'ZSKD', 600, 'mine.py') == recipes.training(recipe, 'ZSKD', 600)
+        assert recipes.synthesis(recipe, 600, 'mine.py') == recipes.synthesis(recipe, 600)
+
+
+@pytest.mark.parametrize('recipe', RECIPES)
+@pytest.mark.parametrize('nets', PAIRS)
+@pytest.mark.parametrize('items', [1, 600, 50000, 60000])
+def test_every_value_of_every_recipe_is_within_its_range(recipe, nets, items):
+    every = [(SYNTHESIS, recipes.synthesis(recipe, items, nets))]
+    every += [(TRAINING, recipes.training(recipe, method, items, nets))
+              for method in recipes.recipe_for(recipe, nets).training]
+    for table, values in every:
+        for name, value in values.items():
+            row = table[name]
+            for one in value if row.several else [value]:
+                assert isinstance(one, row.kind), name
+                assert one in row.choices if row.choices else row.low <= one <= row.high, name
+                assert not (row.above and one == row.low), name
 
 
 def test_what_is_held_out_is_not_counted():
@@ -101,149 +135,119 @@ def test_what_is_held_out_is_not_counted():
             == recipes.training('default', 'ZSKD', 600)['batch_size']), 'impressions are not held out'
 
 
-@pytest.mark.parametrize('rate, total, items', [(100, 60000, 60000), (1, 60000, 600), (0.055, 60000, 33), (40, 50, 20),
-                                                (0.001, 60000, 1), (1, 7, 1)])
+def test_a_data_set_of_2000_images_gets_the_steps_of_2000(small):
+    own = '--dataset=%s' % small
+    assert training(own).steps == recipes.training('default', 'Student', 2000)['steps']
+    assert training(own, '--holdout=500').steps == recipes.training('default', 'Student', 1500)['steps']
+    assert (training(own, '--Distillation=Soft_logits-10').steps
+            == recipes.training('default', 'Soft_logits', 200)['steps'])
+    assert training(own, '--recipe=published').steps == 2000 * 2000 // 512 + 1
+    # Impressions are a share of 60,000, whatever the data set.
+    assert vars(training(own, '--Distillation=ZSKD-10')) == dict(
+        vars(training('--Distillation=ZSKD-10')), dataset=small)
+
+
+@pytest.mark.parametrize('rate, total, items', [
+    (100, 60000, 60000), (1, 60000, 600), (0.055, 60000, 33), (40, 50, 20), (0.001, 60000, 1), (1, 7, 1)])
 def test_rate_is_a_percentage(rate, total, items):
     assert recipes.count(rate, total) == items
 
 
 # Settings: a flag beats the recipe, and what does not go together is refused
 
-@pytest.mark.parametrize('recipe', recipes.RECIPES)
+@pytest.mark.parametrize('recipe', RECIPES)
 def test_a_flag_beats_the_recipe(recipe):
-    given = dict(steps=7, batch_size=3, learning_rate=0.5, weight_decay=0.25, temperature=2.0, ce_weight=0.125,
-                 kl_weight=0.75)
+    given = dict(steps=7, batch_size=3, learning_rate=0.5, weight_decay=0.25, temperature=2.0,
+                 ce_weight=0.125, kl_weight=0.75)
     words = ['--recipe', recipe, '--Distillation=Soft_logits-5']
     for name, value in given.items():
         changed = training(*words, '--%s=%s' % (name, value))
         assert vars(changed) == dict(vars(training(*words)), **{name: value})
-    for name, value in dict(iterations=7, learning_rate=0.5, beta2=0.5, epsilon=0.25, temperature=2.0, start_blur=0.5,
-                            l2=0.75, total_variation=0.25, jitter=5, batch_size=3).items():
+    for name, value in dict(iterations=7, learning_rate=0.5, beta2=0.5, epsilon=0.25, temperature=2.0,
+                            start_blur=0.5, l2=0.75, total_variation=0.25, jitter=5, batch_size=3).items():
         changed = synthesis('--recipe', recipe, '--Rate=5', '--%s=%s' % (name, value))
         assert vars(changed) == dict(vars(synthesis('--recipe', recipe, '--Rate=5')), **{name: value})
     assert synthesis('--recipe', recipe, '--Rate=5', '--betas', '2', '3').betas == [2, 3]
     assert training('--recipe', recipe, '--schedule=warmup').schedule == 'warmup'
-    for name, value in dict(copies=3, rotation=0.5, scale=0.5, shift=0.5).items():
-        assert getattr(training('--Distillation=ZSKD-5', '--augment', '--%s=%s' % (name, value)), name) == value
+    for name, value in dict(copies=3, rotation=0.5, scale=0.5, shift=0.5, mirror=1).items():
+        changed = training('--Distillation=ZSKD-5', '--augment', '--%s=%s' % (name, value))
+        assert getattr(changed, name) == value
 
 
 def test_settings_say_method_and_rate():
     assert [(s.method, s.rate) for s in (
         training('--main_scope=Teacher'), training(), training('--Distillation=Soft_logits-2.5'),
-        training('--Distillation=ZSKD-40'), training('--Distillation=ZSKD-40', '--augment'))] == [
-            ('Teacher', 100), ('Student', 100), ('Soft_logits', 2.5), ('ZSKD', 40), ('ZSKD_augment', 40)]
+        training('--Distillation=ZSKD-40'), training('--Distillation=ZSKD-40', '--augment'),
+        training('--main_scope=Teacher', '--augment'), training('--augment'),
+        training('--Distillation=Soft_logits-2.5', '--augment'))] == [
+            ('Teacher', 100), ('Student', 100), ('Soft_logits', 2.5), ('ZSKD', 40), ('ZSKD_augment', 40),
+            ('Teacher_augment', 100), ('Student_augment', 100), ('Soft_logits_augment', 2.5)]
 
 
 def test_copies_are_for_augment_alone():
-    assert 'copies' not in training('--Distillation=ZSKD-1', '--copies=5')
+    with pytest.raises(SystemExit, match='2'):
+        training('--Distillation=ZSKD-1', '--copies=5')
+    assert 'copies' not in training('--Distillation=ZSKD-1')
     assert training('--Distillation=ZSKD-1', '--copies=5', '--augment').copies == 5
+
+
+GIVEN = dict(main_scope='Student', Distillation='None', augment=False, any_teacher=False, holdout=0,
+             recipe='default', nets='lenet', dataset='mnist')
 
 
 @pytest.mark.parametrize('changes, said', [
     (dict(ce_weight=0.0), '--ce_weight and --kl_weight cannot both be 0'),
     (dict(kl_weight=1.0), '--kl_weight needs a teacher'),
     (dict(Distillation='ZSKD-1', ce_weight=1.0), '--ce_weight needs labels, and impressions have none'),
-    (dict(Distillation='ZSKD-1', main_scope='Teacher'), 'a Teacher is trained with --Distillation None'),
-    (dict(augment=True), '--augment goes with --Distillation ZSKD-R'),
-    (dict(Distillation='Soft_logits-1', augment=True), '--augment goes with --Distillation ZSKD-R'),
+    (dict(Distillation='ZSKD-1', main_scope='Teacher'), '--main_scope Teacher goes with --Distillation None'),
+    (dict(recipe='published', augment=True), 'the published recipe has no Student . augmentation'),
     (dict(dataset='none'), '--dataset none goes with --Distillation ZSKD-R'),
     (dict(dataset='none', Distillation='Soft_logits-1'), '--dataset none goes with --Distillation ZSKD-R'),
     (dict(dataset='none', Distillation='ZSKD-1', holdout=5), 'and without --holdout')])
 def test_what_does_not_go_together(changes, said):
-    given = dict(main_scope='Student', Distillation='None', augment=False, holdout=0, recipe='default', dataset='mnist')
-    recipes.training_settings(given)
+    recipes.training_settings(GIVEN, 60000)
     with pytest.raises(ValueError, match=said):
-        recipes.training_settings(dict(given, **changes))
+        recipes.training_settings(dict(GIVEN, **changes), 60000)
 
 
-# Flags, from values to a command line and back
-
-PATHS = st.text(st.characters(blacklist_characters='\0', blacklist_categories=['Cs']), min_size=1)
-RATES = st.floats(100 / 60000, 100)
-COMMON = dict(recipe=st.sampled_from(recipes.RECIPES), data=PATHS, teacher=PATHS, seed=st.integers(0, 2 ** 31 - 1),
-              dataset=st.sampled_from(['mnist', 'fashion_mnist', 'none']) | PATHS.map(lambda text: text + '.npz'),
-              threads=st.integers(1, 1024), batch_size=st.integers(1, 60000), schedule=st.sampled_from(SCHEDULES),
-              learning_rate=st.floats(1e-300, 1e300), temperature=st.floats(1e-9, 1e9))
-TRAINING = st.fixed_dictionaries({}, optional=dict(
-    COMMON, main_scope=st.sampled_from(['Teacher', 'Student']), augment=st.booleans(), impressions=PATHS,
-    Distillation=st.just('None') | st.builds('{}-{}'.format, st.sampled_from(['Soft_logits', 'ZSKD']), RATES),
-    holdout=st.integers(0, 30000), steps=st.integers(1, 10 ** 9), weight_decay=st.floats(0, 1e9),
-    ce_weight=st.floats(0, 1e9), kl_weight=st.floats(0, 1e9), copies=st.integers(1, 1000), rotation=st.floats(0, 180),
-    scale=st.floats(0, 0.9), shift=st.floats(0, 31)))
-SYNTHESIS = st.fixed_dictionaries({}, optional=dict(
-    COMMON, save_path=PATHS, iterations=st.integers(1, 10 ** 9), beta2=st.floats(0, 0.999999),
-    epsilon=st.floats(1e-300, 1e9), start_blur=st.floats(0, 32), l2=st.floats(0, 1e9),
-    total_variation=st.floats(0, 1e9), jitter=st.integers(0, 31), betas=st.lists(st.floats(1e-9, 1e9), min_size=1)))
-
-
-def defaults(parser):
-    return vars(parser.parse_args([]))
-
-
-@EXAMPLES
-@given(TRAINING, PATHS)
-def test_training_flags_there_and_back(values, train_dir):
-    words = flags.command_line(dict(values, train_dir=train_dir))
-    given_values = {name: value for name, value in values.items() if value is not False}
-    assert flags.given(flags.training_parser(), flags.command_line(values)) == given_values
-    try:
-        expected = recipes.training_settings(dict(defaults(flags.training_parser()), train_dir=train_dir, **values))
-    except ValueError:
-        with pytest.raises(SystemExit, match='2'):
-            flags.training_flags(words)
-    else:
-        assert flags.training_flags(words) == expected
-
-
-@EXAMPLES
-@given(SYNTHESIS, RATES)
-def test_synthesis_flags_there_and_back(values, rate):
-    assert flags.given(flags.synthesis_parser(), flags.command_line(values)) == values
-    expected = recipes.synthesis_settings(dict(defaults(flags.synthesis_parser()), Rate=rate, **values))
-    assert flags.synthesis_flags(flags.command_line(dict(values, Rate=rate))) == expected
-
-
-def test_every_hyper_parameter_has_a_flag_and_no_default_but_its_recipes():
-    for parser, values in ((flags.training_parser(), recipes.training('default', 'ZSKD_augment', 600)),
-                           (flags.synthesis_parser(), recipes.synthesis('default', 600))):
-        for name in values:
-            assert '--' + name in parser.format_usage()
-            assert name not in defaults(parser)
-
-
-@pytest.mark.parametrize('parser, recipe, line', [
-    (flags.training_parser(), 'default', r'ZSKD 40 +8000 +258 +0.01 +warmup +0.001591 +0 +1 +20 '),
-    (flags.training_parser(), 'default',
-     r'ZSKD \+ augmentation 1 +8125 +128 +0.01 +cosine +0.001 +0 +1 +20 +100 +15 +0.15 +3$'),
-    (flags.training_parser(), 'published', r'Teacher 100 +23438 +512 +0.001 +constant +0.0001 +1 +0 +-$'),
-    (flags.synthesis_parser(), 'published',
-     r'impressions 10 +1500 +1 +constant +0.999 +1e-06 +20 +0 +0.001 +0 +0 +\[0.1, 1.0\] +100$')])
-def test_help_shows_the_values_of_every_recipe(parser, recipe, line):
-    table = parser.format_help().split('--recipe %s:' % recipe)[1].split('--recipe')[0]
-    assert re.search('^' + line, table, re.MULTILINE)
+@pytest.mark.parametrize('changes, said', [
+    (dict({name: 1}), '--%s does nothing without --augment' % name) for name in AUGMENTATION] + [
+    (dict(temperature=4.0), '--temperature does nothing without a teacher; use --Distillation'),
+    (dict(teacher='mine.mat'), '--teacher does nothing without a teacher; use --Distillation'),
+    (dict(any_teacher=True), '--any_teacher does nothing without a teacher; use --Distillation'),
+    (dict(impressions='DI'), '--impressions does nothing without --Distillation ZSKD-R'),
+    (dict(impressions='DI', Distillation='Soft_logits-1'), '--impressions does nothing without'),
+    (dict(any_teacher=True, Distillation='ZSKD-1', dataset='none'),
+     '--any_teacher does nothing without a data set')])
+def test_a_flag_that_does_nothing_is_refused(changes, said):
+    with pytest.raises(ValueError, match=said):
+        recipes.training_settings(dict(GIVEN, **changes), 60000)
 
 
 # Methods
 
-def test_the_five_methods_are_told_apart_by_what_trains_them():
-    assert list(METHODS) == ['Teacher', 'Student', 'Soft_logits', 'ZSKD', 'ZSKD_augment']
+def test_the_methods_are_told_apart_by_what_trains_them():
+    assert list(METHODS) == ['Teacher', 'Teacher_augment', 'Student', 'Student_augment', 'Soft_logits',
+                             'Soft_logits_augment', 'ZSKD', 'ZSKD_augment']
     assert [(method.has_teacher, method.from_impressions) for method in METHODS.values()] == [
-        (False, False), (False, False), (True, False), (True, True), (True, True)]
+        (False, False)] * 4 + [(True, False)] * 2 + [(True, True)] * 2
     for name, method in METHODS.items():
-        assert method.name == name and method_for(method.network, method.distillation, method.augment) is method
-    assert len({method.label for method in METHODS.values()}) == 5
+        assert method.name == name
+        assert method_for(method.role, method.source.distillation, method.augment) is method
+    for facts in ('label', 'folder', 'colour'):
+        assert len({getattr(method, facts) for method in METHODS.values()}) == len(METHODS)
     folders = {method.folder.format(rate=rate, run=run) for method in METHODS.values() for rate in (1, 2.5)
                for run in (0, 1)}
-    assert len(folders) == 2 * 2 + 3 * 2 * 2, 'one for every run, and rate where there is one'
-    assert list(recipes.TRAINING['default']) == list(METHODS)
+    assert len(folders) == 4 * 2 + 4 * 2 * 2, 'one for every run, and rate where there is one'
+    assert list(LENET.training) == list(METHODS)
+    assert TABLE == ['Teacher', 'Student', 'Soft_logits', 'ZSKD', 'ZSKD_augment']
 
 
-@pytest.mark.parametrize('network, distillation, augment', [
-    ('Teacher', 'ZSKD', False), ('Teacher', 'Soft_logits', False), ('Teacher', 'None', True), ('Student', 'None', True),
-    ('Student', 'Soft_logits', True)])
-def test_there_are_no_other_methods(network, distillation, augment):
-    with pytest.raises(ValueError, match='--augment goes' if augment else 'a Teacher is'):
-        method_for(network, distillation, augment)
+@pytest.mark.parametrize('augment', [False, True])
+@pytest.mark.parametrize('distillation', ['ZSKD', 'Soft_logits'])
+def test_there_are_no_other_methods(distillation, augment):
+    with pytest.raises(ValueError, match='--main_scope Teacher goes with --Distillation None'):
+        method_for('Teacher', distillation, augment)
 
 
 # Learning rate

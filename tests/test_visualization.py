@@ -1,30 +1,28 @@
 """visualization.py: that each picture shows what it is of. Looked at as figures, in this process."""
 import math
 import os
+import subprocess
+import sys
 
 import cv2
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 import train_w_distill
 import visualization
-from conftest import run_script
+from conftest import ROOT, run_script
 from utils.datasets import class_names, load
+from utils.files import RunError
+from utils.flags import picture_flags
 from utils.impressions import save_impressions
 from utils.methods import METHODS
+from utils.pictures import show_windows
 from utils.session import logits_of
 
-RESULTS = ('method,rate,run,seed,accuracy\nTeacher,100,0,0,99\nStudent,100,0,0,98.5\nZSKD,1,0,0,92\nZSKD,1,1,1,93\n'
-           'ZSKD,10,0,0,97\nSoft_logits,1,0,0,95\nSoft_logits,10,0,0,98\n')
+RESULTS = ('method,rate,run,seed,accuracy\nTeacher,100,0,0,99\nStudent,100,0,0,98.5\nZSKD,1,0,0,92\n'
+           'ZSKD,1,1,1,93\nZSKD,10,0,0,97\nSoft_logits,1,0,0,95\nSoft_logits,10,0,0,98\n')
 IMPRESSIONS = 'Impressions,3,0,0,\n'  # as newer tables have them
 FASHION = class_names('fashion_mnist')
-
-
-@pytest.fixture(autouse=True)
-def figures_are_closed():
-    yield
-    plt.close('all')
 
 
 @pytest.fixture
@@ -74,7 +72,8 @@ def test_samples_picture_of_a_class_that_has_none(impressions):
 def test_accuracy_bars_are_one_sample_standard_deviation():
     accuracies = dict.fromkeys(METHODS, {})
     accuracies['ZSKD'] = {1: [92.0, 94.0], 10: [97.0]}
-    (bars,), = [container.lines[2] for container in visualization.draw_accuracy(accuracies).axes[0].containers]
+    axes, = visualization.draw_accuracy(accuracies).axes
+    (bars,), = [container.lines[2] for container in axes.containers]
     heights = [top - bottom for (_, bottom), (_, top) in bars.get_segments()]
     assert heights == pytest.approx([2 * math.sqrt(2), 0])
 
@@ -83,7 +82,8 @@ def test_accuracy_bars_are_one_sample_standard_deviation():
 def test_accuracy_picture_has_a_line_per_method(tmp_path, content):
     (tmp_path / 'results.csv').write_text(content)
     axes, = visualization.draw_accuracy(visualization.load_accuracies(str(tmp_path / 'results.csv'))).axes
-    assert {text.get_text() for text in axes.get_legend().get_texts()} == {'Teacher', 'Student', 'Soft-logits', 'ZSKD'}
+    labels = {text.get_text() for text in axes.get_legend().get_texts()}
+    assert labels == {'Teacher', 'Student', 'Soft-logits', 'ZSKD'}
     zskd, = [container.lines[0] for container in axes.containers if container.get_label() == 'ZSKD']
     np.testing.assert_array_equal(zskd.get_xydata(), [[1, 92.5], [10, 97]])
 
@@ -93,7 +93,7 @@ def test_confusion_picture_counts_and_names(capsys):
     picture = visualization.draw_confusion(labels, predicted, np.array([0, 6, 1, 9, 9, 7]), FASHION)
     assert labels_of(picture) == (FASHION, FASHION)
     axes = picture.axes[0]
-    counts = {text.get_position()[::-1]: int(text.get_text()) for text in axes.texts}  # (class, predicted class)
+    counts = {text.get_position()[::-1]: int(text.get_text()) for text in axes.texts}  # of (class, predicted)
     assert counts == {(0, 0): 1, (0, 6): 1, (1, 1): 1, (9, 7): 2, (9, 9): 1}
     assert axes.get_title() == 'accuracy 50.00 %, agreement with the teacher 50.00 %'
     printed = capsys.readouterr().out.split('\n')
@@ -127,26 +127,26 @@ def test_a_student_or_a_teacher_looked_at(scope, student, teacher, small, tmp_pa
 
 @pytest.mark.parametrize('data_set, names', [('fashion_mnist', FASHION), ('mnist', list('0123456789'))])
 def test_the_data_set_gives_the_classes_their_names(data_set, names, tmp_path, monkeypatch, teacher):
-    drawn = {}
-    monkeypatch.setattr(plt, 'close', lambda what: drawn.update(
-        (plt.figure(number).axes[0].get_title(), plt.figure(number)) for number in plt.get_fignums()))
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'results.csv').write_text(RESULTS)
-    visualization.main(['--dataset', data_set, '--results=results.csv', '--impressions', samples_file(tmp_path)])
-    assert sorted(os.listdir('pictures')) == ['accuracy.png', 'concentrate.png', 'samples.png']
-    assert labels_of(drawn['Class similarity $C_k$ of the teacher']) == (names, names)
-    assert [title.split()[0] for title in drawn if ',' in title] == names[:1]  # the first impression's title
+    drawn = visualization.draw(picture_flags(['--dataset', data_set, '--results=results.csv',
+                                              '--impressions', samples_file(tmp_path)]))
+    assert sorted(drawn) == ['accuracy.png', 'concentrate.png', 'samples.png']
+    assert labels_of(drawn['concentrate.png']) == (names, names)
+    assert [axes.get_title().split()[0] for axes in drawn['samples.png'].axes[:10]] == names
 
 
 def samples_file(folder):
     rng = np.random.RandomState(0)
     path = str(folder / 'DI.mat')
-    save_impressions(path, rng.randint(0, 256, (20, 32, 32, 1)), np.repeat(np.eye(10, dtype=np.float32), 2, axis=0))
+    targets = np.repeat(np.eye(10, dtype=np.float32), 2, axis=0)
+    save_impressions(path, rng.randint(0, 256, (20, 32, 32, 1)), targets)
     return path
 
 
 def test_pictures_straight_after_a_clone(tmp_path):
-    """No display, no impressions, no results of one's own: the grid's impressions are made, the record is committed."""
+    """No display, no impressions, no results of one's own: the grid's impressions are made, the record is
+    committed."""
     environment = {name: value for name, value in os.environ.items() if name != 'DISPLAY'}
     done = run_script(['visualization.py'], cwd=str(tmp_path), env=environment)
     assert done.returncode == 0, done.stderr
@@ -161,7 +161,7 @@ def test_pictures_straight_after_a_clone(tmp_path):
     for colour in ([40, 39, 214], [180, 119, 31]):  # BGR of the soft-logits and the ZSKD line
         assert (np.abs(accuracy - colour) < 20).all(axis=2).sum() > 100
     inked = cv2.imread(str(tmp_path / 'pictures' / 'samples.png'), cv2.IMREAD_GRAYSCALE) < 200
-    for axis, expected in ((0, 10), (1, 5)):  # images across and down; what has less than 50 pixels is their titles
+    for axis, expected in ((0, 10), (1, 5)):  # images across and down; their titles have less than 50 pixels
         changes = np.flatnonzero(np.diff(np.concatenate([[0], inked.any(axis=axis), [0]])))
         assert np.count_nonzero(changes[1::2] - changes[::2] > 50) == expected
 
@@ -171,3 +171,115 @@ def test_no_results_no_accuracy_picture(tmp_path, monkeypatch, capsys):
     visualization.main(['--dataset=mine.npz', '--impressions', samples_file(tmp_path)])
     assert sorted(os.listdir('pictures')) == ['concentrate.png', 'samples.png']
     assert 'no results.csv yet' in capsys.readouterr().out
+
+
+def test_pictures_of_colour_images_of_three_classes(impressions):
+    names, targets = ['cat', 'dog', 'ship'], np.eye(3)[[1, 0, 2, 1]]
+    images = np.random.RandomState(0).randint(0, 256, (4, 16, 20, 3)).astype(np.uint8)
+    grid = visualization.draw_samples(images, targets, 2, names).axes
+    assert len(grid) == 6
+    shown = [axes.images[0].get_array() if axes.images else None for axes in grid]
+    for array, i in zip(shown, (1, 0, 2, None, 3, None)):
+        assert array is None if i is None else (array == images[i]).all()
+    assert labels_of(visualization.draw_similarity(np.eye(3), names)) == (names, names)
+    labels, predicted = np.array([0, 2, 2]), np.array([0, 2, 1])
+    confusion = visualization.draw_confusion(labels, predicted, labels, names)
+    counts = {text.get_position()[::-1]: text.get_text() for text in confusion.axes[0].texts}
+    assert counts == {(0, 0): '1', (2, 2): '1', (2, 1): '1'}
+
+
+# Whatever the user's environment.
+
+DRAWING = """
+import sys
+from utils.pictures import default_style, save_picture, subplots
+with default_style():
+    figure, ((axes,),) = subplots()
+    axes.set_title('$C_k$')
+    save_picture(figure, sys.argv[1])
+"""
+
+
+def drawn_by(folder, before='', **environment):
+    """The bytes of a picture of a process with these variables of the environment; None: without it."""
+    changed = {name: value for name, value in dict(os.environ, **environment).items() if value is not None}
+    done = subprocess.run([sys.executable, '-c', before + DRAWING, str(folder / 'picture.png')], cwd=ROOT,
+                          env=changed, stderr=subprocess.PIPE, universal_newlines=True)
+    assert (done.returncode, done.stderr) == (0, '')
+    return (folder / 'picture.png').read_bytes()
+
+
+@pytest.fixture(scope='module')
+def plain(tmp_path_factory):
+    """The bytes of a picture in an environment without settings."""
+    folder = tmp_path_factory.mktemp('plain')
+    return drawn_by(folder, MPLBACKEND=None, MPLCONFIGDIR=str(folder))
+
+
+@pytest.mark.parametrize('settings, backend', [
+    ('text.usetex: True\nfont.size: 20\n', None), ('', 'module://matplotlib_inline.backend_inline'),
+    ('', 'nonsense'), ('backend: TkAgg\n', 'TkAgg')], ids=['matplotlibrc', 'notebook', 'nonsense', 'windows'])
+def test_no_setting_of_the_user_changes_a_picture(settings, backend, tmp_path, plain):
+    (tmp_path / 'matplotlibrc').write_text(settings)
+    assert drawn_by(tmp_path, MPLBACKEND=backend, MPLCONFIGDIR=str(tmp_path), DISPLAY=None) == plain
+
+
+NO_ENTRY = """
+import pwd
+def no_entry(uid):
+    raise KeyError('uid not found')
+pwd.getpwuid = no_entry
+"""
+
+
+def test_a_user_without_a_home(tmp_path, plain):
+    """As in a container that is started as some user; what matplotlib has as a home is gone in the end."""
+    scratch = tmp_path / 'scratch'
+    scratch.mkdir()
+    nowhere = dict.fromkeys(['HOME', 'MPLBACKEND', 'MPLCONFIGDIR', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME'])
+    assert drawn_by(tmp_path, NO_ENTRY, TMPDIR=str(scratch), **nowhere) == plain
+    assert not list(scratch.iterdir())
+
+
+def test_where_no_window_can_be_opened_the_pictures_are_saved_all_the_same(tmp_path):
+    (tmp_path / 'matplotlibrc').write_text('text.usetex: True\nbackend: TkAgg\n')
+    environment = dict(os.environ, MPLCONFIGDIR=str(tmp_path), MPLBACKEND='module://none')
+    environment.pop('DISPLAY', None)
+    done = run_script(['visualization.py', '--show', '--impressions', samples_file(tmp_path)],
+                      cwd=str(tmp_path), env=environment)
+    last = done.stderr.split('\n')[-2]  # before it, TensorFlow may have its say
+    assert done.returncode == 1 and last.startswith('error: no window can be opened (')
+    assert last.endswith('; the pictures are in the files above') and 'Traceback' not in done.stderr
+    saved = done.stdout.split()
+    assert saved == ['pictures/concentrate.png', 'pictures/samples.png', 'pictures/accuracy.png']
+    assert all((tmp_path / path).exists() for path in saved)
+
+
+@pytest.mark.parametrize('backend', ['agg', 'TkAgg', 'nonsense'])
+def test_a_backend_without_windows_is_one_line(backend, monkeypatch):
+    monkeypatch.setenv('MPLBACKEND', backend)
+    monkeypatch.delenv('DISPLAY', raising=False)
+    with pytest.raises(RunError, match=r'^no window can be opened \(.+\); the pictures are in the files'):
+        show_windows([])
+
+
+def test_windows_show_the_saved_pictures(tmp_path, monkeypatch):
+    """With a backend that counts as one with windows, but has none."""
+    monkeypatch.setattr('utils.pictures.NO_WINDOWS', {})
+    monkeypatch.setenv('MPLBACKEND', 'agg')
+    import matplotlib.pyplot as plt
+
+    def show():
+        for number in plt.get_fignums():
+            image, = plt.figure(number).axes[0].images
+            shown[image.figure.get_label()] = image.get_array().shape[:2]
+
+    shown = {}
+    monkeypatch.setattr(plt, 'show', show)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'results.csv').write_text(RESULTS)
+    impressions = samples_file(tmp_path)
+    assert not visualization.main(['--show', '--results=results.csv', '--impressions', impressions])
+    names = os.listdir('pictures')
+    assert shown == {name: cv2.imread(os.path.join('pictures', name)).shape[:2] for name in names}
+    assert len(shown) == 3 and not plt.get_fignums()

@@ -3,10 +3,10 @@
     python tools/agreement.py --teacher MNIST/tch/train_params.mat --impressions DI*/DI-5.mat \\
         --students MNIST/zskd*/train_params.mat
 
-A table of how often each student's class is its teacher's, on impressions of several settings. Give the impressions of
-all settings and a student of each. A student that learnt from impressions that look like no image agrees on its own
-impressions and not on the others'. ``impressions``: on 500 of every file; ``copies``: on an affine copy of each. In per
-cent. How well that ranks students by accuracy is in STUDIES.md, "Without any image".
+A table of how often each student's class is its teacher's, on impressions of several settings. Give the
+impressions of all settings and a student of each. A student that learnt from impressions that look like no
+image agrees on its own impressions and not on the others'. ``impressions``: on 500 of every file; ``copies``:
+on an affine copy of each. In per cent. How well that ranks students by accuracy is in docs/studies.md.
 """
 import os
 import sys
@@ -16,14 +16,14 @@ from tabulate import tabulate
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from nets import find_pair  # noqa: E402
-from utils.console import run  # noqa: E402
-from utils.flags import Parser, add_nets, add_teacher, path  # noqa: E402
-from utils.impressions import load_impressions  # noqa: E402
-from utils.layout import teacher_file  # noqa: E402
-from utils.recipes import LENET  # noqa: E402
-from utils.trained import TrainedNetwork, open_teacher  # noqa: E402
-from utils.transfer_set import affine_copies  # noqa: E402
+from nets import find_pair
+from utils.console import run
+from utils.flags import Parser, add_nets, add_teacher, path
+from utils.impressions import load_impressions
+from utils.layout import teacher_file
+from utils.recipes import LENET
+from utils.trained import TrainedNetwork, open_teacher
+from utils.transfer_set import affine_copies
 
 EACH = 500
 

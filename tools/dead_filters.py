@@ -1,4 +1,5 @@
-"""Counts the dead filters of trained networks: those of conv1 whose weights are all nearly zero. Nothing revives them.
+"""Counts the dead filters of trained networks: those of conv1 whose weights are all nearly zero. Nothing
+revives them.
 
     python tools/dead_filters.py MNIST/ZSKD*/*/train_params.mat
 """
@@ -10,17 +11,18 @@ from tabulate import tabulate
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from utils.console import run  # noqa: E402
-from utils.files import RunError  # noqa: E402
-from utils.flags import Parser, path  # noqa: E402
-from utils.matfile import mat_arrays  # noqa: E402
+from utils.console import run
+from utils.files import RunError
+from utils.flags import Parser, path
+from utils.matfile import mat_arrays
 
 NEARLY_ZERO = 1e-3  # the largest weight of a filter that is alive is about 0.1 to 0.5
 
 
 def main(argv=None):
     parser = Parser(prog='dead_filters.py', description=__doc__)
-    parser.add_argument('weights', nargs='+', type=path, metavar='FILE', help='train_params.mat of a training')
+    parser.add_argument('weights', nargs='+', type=path, metavar='FILE',
+                        help='train_params.mat of a training')
     rows = [[file, *dead_filters(file)] for file in parser.parse_args(argv).weights]
     print(tabulate(rows, ['weights', 'dead', 'filters'], tablefmt='github'))
 

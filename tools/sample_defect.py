@@ -2,9 +2,10 @@
 
     python tools/sample_defect.py            about fifteen minutes on two cores
 
-Trains Soft_logits-40 students with the repository's teacher, 6,000 steps each, from the published loss towards ours,
-one change at a time. Their images are MNIST as it is, and a copy without class 0 among its training images. Prints the
-table, and writes it to results/sample_defect.csv. Runs that are done are kept in the folder sample_defect/.
+Trains Soft_logits-40 students with the repository's teacher, 6,000 steps each, from the published loss
+towards ours, one change at a time. Their images are MNIST as it is, and a copy without class 0 among its
+training images. Prints the table, and writes it to results/sample_defect.csv. Runs that are done are kept in
+the folder sample_defect/.
 """
 import os
 import subprocess
@@ -17,9 +18,9 @@ from tabulate import tabulate
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from utils import datasets  # noqa: E402
-from utils.console import run  # noqa: E402
-from utils.files import RunError, atomic_write, load_json, save_text  # noqa: E402
+from utils import datasets
+from utils.console import run
+from utils.files import RunError, atomic_write, load_json, save_text
 
 FOLDER = 'sample_defect'
 COMMON = ['--Distillation=Soft_logits-40', '--steps=6000', '--batch_size=128', '--schedule=cosine']
@@ -30,7 +31,8 @@ LOSSES = {'published: 0.3 CE + KL, weight decay 1e-4': {},
           'T^2 KL': {'kl_weight': 1.0},
           'weight decay 2.5e-5': {'weight_decay': 2.5e-5},
           'no CE, weight decay 2.5e-5': {'ce_weight': 0.0, 'weight_decay': 2.5e-5},
-          'default: T^2 KL, no CE, weight decay 1e-2': {'ce_weight': 0.0, 'kl_weight': 1.0, 'weight_decay': 1e-2}}
+          'default: T^2 KL, no CE, weight decay 1e-2': {'ce_weight': 0.0, 'kl_weight': 1.0,
+                                                        'weight_decay': 1e-2}}
 
 
 def main():
@@ -40,7 +42,8 @@ def main():
     rows = [[loss, '%.2f' % a, '%.2f' % b] for loss, a, b in zip(LOSSES, whole, without)]
     head = ['loss', 'all classes', 'without class 0']
     print(tabulate(rows, head, tablefmt='github', disable_numparse=True))
-    save_text(os.path.join(ROOT, 'results', 'sample_defect.csv'), ''.join('%s\n' % ';'.join(row) for row in [head] + rows))
+    save_text(os.path.join(ROOT, 'results', 'sample_defect.csv'),
+              ''.join('%s\n' % ';'.join(row) for row in [head] + rows))
 
 
 def mnist_without_class_0():
@@ -48,7 +51,8 @@ def mnist_without_class_0():
     path = os.path.join(FOLDER, 'mnist_without_class_0.npz')
     if not os.path.exists(path):
         mnist = datasets.open_dataset('mnist', 'data')
-        (images, labels), (test_images, test_labels) = [mnist.part(part, mnist.image_shape) for part in ('train', 'test')]
+        images, labels = mnist.part('train', mnist.image_shape)
+        test_images, test_labels = mnist.part('test', mnist.image_shape)
         with atomic_write(path) as file:
             np.savez(file, x_train=images[labels > 0], y_train=labels[labels > 0],
                      x_test=test_images, y_test=test_labels)
@@ -60,7 +64,8 @@ def accuracy(dataset, loss):
     result = os.path.join(folder, 'result.json')
     if load_json(result) is None:
         flags = ['--%s=%s' % pair for pair in dict(PUBLISHED, **LOSSES[loss]).items()]
-        command = [sys.executable, os.path.join(ROOT, 'train_w_distill.py'), '--train_dir', folder, '--dataset', dataset]
+        command = [sys.executable, os.path.join(ROOT, 'train_w_distill.py'), '--train_dir', folder,
+                   '--dataset', dataset]
         if subprocess.run(command + COMMON + flags, stdout=subprocess.DEVNULL).returncode:
             raise RunError('%r: its training failed; give the same command again to go on' % folder)
     return load_json(result)['accuracy']

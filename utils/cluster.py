@@ -1,12 +1,15 @@
-"""Jobs on the workers of a Dask cluster: the counterpart of LocalPool in utils/jobs.py, and all that knows of Dask.
+"""Jobs on the workers of a Dask cluster, by the interface of LocalPool in utils/jobs.py. All of Dask is here.
 
-A worker runs as many jobs at a time as it has threads, each as a child process, with its own interpreter and its own checkout
-of this code; --root is one folder under one path on all machines. What can go wrong, and what happens then:
+A worker runs as many jobs at a time as it has threads, each as a child process, with its own interpreter and
+its own checkout of this code; --root is one folder under one path on all machines. What can go wrong, and
+what happens then:
 
 - A worker is killed: its children die with it (on Linux), and Dask gives its jobs to other workers.
-- A worker loses contact and works on: a job runs twice, which does no harm, as files become whole and equal at once.
-- autotrain.py is killed: nobody touches its lease any more, a file in --root, and LEASE seconds later each worker ends what it
-  runs for it; at once where the lease is gone, as when autotrain.py could clean up or was started again.
+- A worker loses contact and works on: a job runs twice, which does no harm, as files become whole and equal
+  at once.
+- autotrain.py is killed: nobody touches its lease any more, a file in --root, and LEASE seconds later each
+  worker ends what it runs for it; at once where the lease is gone, as when autotrain.py could clean up or was
+  started again.
 - The scheduler is killed: autotrain.py says so and ends, and its lease with it.
 """
 import functools
@@ -18,19 +21,21 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from glob import glob
 
 from distributed import Client, Reschedule
 
-from utils.files import RunError
-from utils.jobs import GRACE, POLL, spawn, stop
+from utils.files import TEMPORARY, RunError
+from utils.jobs import POLL
 from utils.layout import REPOSITORY
+from utils.processes import GRACE, spawn, stop
 from utils.records import differences, versions
 
 BEAT = 5  # seconds between two signs of life, and between two looks for new workers
 LEASE = 30  # seconds without a sign of life after which a worker ends its children
 CONNECT = 10  # seconds in which a scheduler must answer
+NO_CHECKOUT = 'was not started in a checkout of this code: '
 LOST_WORKERS = 100  # so many workers may be lost under a job before it is taken to be the reason
 
 
@@ -48,9 +53,7 @@ class ClusterPool:
     def __enter__(self):
         logging.disable(logging.CRITICAL)  # Dask's; the user gets one line
         with ExitStack() as stack:
-            # Named like a dead writer's leftover, so that the next autotrain.py removes it before it does anything else.
-            lease = stack.enter_context(tempfile.NamedTemporaryFile(prefix='.lease-', suffix='.tmp', dir=self._root)).name
-            stack.callback(repeat(lambda: os.utime(lease)))
+            lease = stack.enter_context(lease_in(self._root))
             # What a worker must know; relative paths begin at ``folder``.
             self._table = dict(folder=os.getcwd(), lease=lease, data=self._data, software=software())
             place = 'scheduler_file' if os.path.isfile(self._scheduler) else 'address'
@@ -63,8 +66,8 @@ class ClusterPool:
             for worker, reason in self._unfit_workers():
                 raise RunError('worker %s %s' % (worker, reason))
             print('workers: %d, jobs at a time: %d' % (len(self._looked_at), self.slots), flush=True)
-            stack.callback(repeat(self._send_unfit_away))
-            self._call, self._executor = careful_call(), self._client.get_executor(pure=False)
+            stack.callback(call_repeatedly(self._send_unfit_away))
+            self._call, self._executor = checked_call(), self._client.get_executor(pure=False)
             self._close = stack.pop_all().close
         return self
 
@@ -72,20 +75,25 @@ class ClusterPool:
         lost = self._client.status != 'running'
         self._close()
         if lost and kind and issubclass(kind, Exception):
-            raise RunError('lost the scheduler %s; start it and its workers, and give the same command again' % self._scheduler)
+            raise RunError('lost the scheduler %s; start it and its workers, and give the same command again'
+                           % self._scheduler)
 
     def submit(self, command, log):
-        """A Future of the exit status of ``command``, whose output is added to the file ``log`` as it comes."""
+        """A Future of the exit status of ``command``; its output is added to the file ``log`` as it comes."""
         return self._executor.submit(self._call, self._table, command, log, self._variables)
 
     def _unfit_workers(self):
         """[(address, reason)] of those among the new workers that cannot work for this table."""
         threads = self._client.nthreads()
         self.slots, new = sum(threads.values()), set(threads) - self._looked_at
-        answers = self._client.run(flaw, self._table, workers=list(new), on_error='return') if new else {}
-        self._looked_at |= {worker for worker, answer in answers.items() if not isinstance(answer, OSError)}  # gone again
-        return [(worker, answer if isinstance(answer, str) else 'was not started in a checkout of this code: %s' % answer)
-                for worker, answer in answers.items() if answer and worker in self._looked_at]
+        if not new:
+            return []
+        answers = self._client.run(reason_unfit, self._table, workers=list(new), on_error='return')
+        # An OSError: that one is gone again.
+        answers = {worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)}
+        self._looked_at |= set(answers)
+        return [(worker, '%s%s' % ('' if isinstance(answer, str) else NO_CHECKOUT, answer))
+                for worker, answer in answers.items() if answer]
 
     def _send_unfit_away(self):
         for worker, reason in self._unfit_workers():
@@ -93,27 +101,28 @@ class ClusterPool:
             self._client.retire_workers(workers=[worker], close_workers=True)
 
 
-def careful_call():
-    """``call``, but for a worker that came late and does not fit: it gives the job back, and will be sent away soon.
+def checked_call():
+    """``call``, but a worker that came late and does not fit gives the job back; it will be sent away soon.
 
-    A function within a function, as Dask sends that whole and not by its name, which such a worker may not know.
+    A function within a function: Dask sends that whole, not by its name, which such a worker may not know.
     """
-    def careful(table, *arguments):
+    def call_if_fit(table, *arguments):
         try:
             from utils import cluster
-            fits = not cluster.flaw(table)
+            fits = not cluster.reason_unfit(table)
         except (ImportError, AttributeError):
             fits = False
         if not fits:
             time.sleep(BEAT)
             raise Reschedule
         return cluster.call(table, *arguments)
-    return careful
+    return call_if_fit
 
 
 def call(table, command, log, variables):
     """On a worker: the exit status of a command, which lives no longer than the table's lease."""
-    folder = table['folder'] if os.path.isdir(table['folder']) else '.'  # which no path needs, as ``flaw`` saw
+    # Where there is no such folder, no path begins there: reason_unfit has looked.
+    folder = table['folder'] if os.path.isdir(table['folder']) else '.'
     child = spawn(command, log, variables, folder)
     seen, since = None, time.monotonic()
     while True:
@@ -141,7 +150,7 @@ def last_sign(lease):
         return 0
 
 
-def flaw(table):
+def reason_unfit(table):
     """On a worker: why it cannot work for the table; '' if it can."""
     for path in (table['lease'], table['data']):
         if not os.path.exists(os.path.join(table['folder'], path)):
@@ -161,8 +170,26 @@ def software():
     return dict(versions(), code=digest.hexdigest()[:12])
 
 
-def repeat(action):
-    """Calls ``action`` every BEAT seconds in a thread of its own; returns what ends that."""
+@contextmanager
+def lease_in(folder):
+    """A block in which ``folder`` holds a new file that a thread touches every BEAT seconds; yields its path.
+
+    The file is named as a killed writer's leftover, so that the next autotrain.py removes it before it does
+    anything else. Nobody keeps it open: on Windows, others could not read it.
+    """
+    handle, lease = tempfile.mkstemp(dir=folder, **TEMPORARY)
+    os.close(handle)
+    end_touching = call_repeatedly(lambda: os.utime(lease))
+    try:
+        yield lease
+    finally:
+        end_touching()
+        with suppress(OSError):
+            os.unlink(lease)
+
+
+def call_repeatedly(action):
+    """Calls ``action`` every BEAT seconds in a thread of its own; returns a function that ends that."""
     ended = threading.Event()
 
     def loop():

@@ -1,4 +1,5 @@
-"""The version of the code that computes results: a digest that follows from the code, so nobody has to raise it.
+"""The version of the code that computes results: a digest that follows from the code, so nobody has to raise
+it.
 
 Words do not count: comments, docstrings, what is printed, and what errors say.
 """
@@ -12,10 +13,11 @@ from nets.priors import PRIORS, prior_file
 from utils.layout import REPOSITORY
 
 # Every module that can change a number. Pairs and priors count where they are used.
-MODULES = ('Data_Impressions.py', 'train_w_distill.py', 'nets/build.py', 'nets/fast_conv.py', 'nets/layers.py',
-           'nets/losses.py', 'nets/similarity.py', 'utils/schedule.py', 'utils/session.py', 'utils/transfer_set.py',
-           'utils/trained.py', 'utils/foreign.py', 'utils/freeze.py', 'utils/recognise.py',
-           'utils/teacher_files.py', 'utils/weights_in.py')
+MODULES = ('Data_Impressions.py', 'train_w_distill.py', 'nets/build.py', 'nets/fast_conv.py',
+           'nets/layers.py', 'nets/losses.py', 'nets/similarity.py', 'utils/datasets.py', 'utils/foreign.py',
+           'utils/freeze.py', 'utils/impressions.py', 'utils/recognise.py', 'utils/schedule.py',
+           'utils/session.py', 'utils/teacher_files.py', 'utils/trained.py', 'utils/transfer_set.py',
+           'utils/weights_in.py')
 
 
 def code_digest(settings):

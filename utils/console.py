@@ -2,33 +2,51 @@
 import os
 import signal
 import sys
+import time
+from contextlib import suppress
 
 from tqdm import tqdm
 
 from utils.files import RunError
+from utils.interrupt import IN_NOTEBOOK, end_at_once, say_interrupted
 
 BAR = '{desc} {percentage:3.0f} %|{bar}| {remaining} left{postfix}'
 LINE = '{desc} {percentage:3.0f} %{postfix}, {remaining} left'
+NOTICE = 0.1  # seconds in which a signal that was sent is noticed
 
 
 def run(main):
     """Calls ``main`` and exits: 0 when it returns, 1 with one line on stderr for what a user can mend,
     130 after Ctrl-C and 143 after SIGTERM."""
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.stdout.reconfigure(errors='backslashreplace')  # no path, nor a table's ±, is too strange for any terminal
+    _make_printable()
+    with suppress(ValueError):  # not in the main thread: signals go to others
+        signal.signal(signal.SIGTERM, _terminate)
+        if signal.getsignal(signal.SIGINT) is end_at_once:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        sys.exit(main())
+        try:
+            status = main()
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            time.sleep(NOTICE)  # ``| tee`` gets Ctrl-C as well, and may be gone before it is noticed here
+            for kind in (KeyboardInterrupt, _Terminated):
+                if _came_from(error, kind):
+                    raise kind
+            raise
     except RunError as error:
-        sys.exit('error: %s' % error)
+        _exit('error: %s' % error)
+    except BrokenPipeError:
+        _exit('error: what the output was piped into has ended; give the same command again')
     except OSError as error:
-        sys.exit('error: %s%s' % (error.strerror or error, ': %r' % error.filename if error.filename else ''))
+        _exit('error: %s%s' % (error.strerror or error, ': %r' % error.filename if error.filename else ''))
     except MemoryError:
-        sys.exit('error: out of memory; use a smaller rate, --batch_size or --copies')
+        _exit('error: out of memory; use a smaller rate, --batch_size or --copies')
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
-        _leave(130)
+        say_interrupted()
+        _exit_in_silence(130)
     except _Terminated:
-        _leave(143)
+        _exit_in_silence(143)
+    _exit(status)
 
 
 class _Terminated(SystemExit):
@@ -39,19 +57,54 @@ def _terminate(*_):
     raise _Terminated
 
 
-def _leave(status):
-    # TensorFlow's objects that were interrupted while they were made complain when they are dropped.
-    sys.stderr = open(os.devnull, 'w')
+def _make_printable():
+    """Lets any text be printed to any stream, each line at once. A closed stream takes it and drops it."""
+    for name in ('stdout', 'stderr'):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, 'w'))
+        if hasattr(getattr(sys, name), 'reconfigure'):  # a notebook's has not
+            # No path, nor a table's ±, is too strange for any terminal.
+            getattr(sys, name).reconfigure(errors='backslashreplace', line_buffering=True)
+
+
+def _came_from(error, kind):
+    """Whether an exception was raised while one of a ``kind`` was being handled."""
+    while error and not isinstance(error, kind):
+        error = error.__context__
+    return error is not None
+
+
+def _exit(status):
+    """sys.exit, but what can no longer be printed does not change the exit status."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
 
 
-class Progress:
-    """A bar with time left on a terminal; where the output is a file, a plain line per ``show``."""
+def _exit_in_silence(status):
+    if not IN_NOTEBOOK:
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C has nothing to say
+        # TensorFlow's objects that were interrupted while they were made complain when they are dropped.
+        sys.stderr = open(os.devnull, 'w')
+    _exit(status)
 
-    def __init__(self, total, what, initial=0):
+
+class Progress:
+    """A bar with time left on a terminal; where the output is a file, a plain line per ``show``.
+
+    total: how much there is to do, in any unit; label: the word for it; done: how much was done before.
+    """
+
+    def __init__(self, total, label, done=0):
         self._terminal = sys.stdout.isatty()
         self._file = sys.stdout if self._terminal else open(os.devnull, 'w')
-        self._bar = tqdm(total=total, initial=initial, desc=what, smoothing=0, dynamic_ncols=True, bar_format=BAR, file=self._file)
+        # disable, initial, gui: else a user's TQDM_DISABLE and the like have a say in them.
+        self._bar = tqdm(total=total, desc=label, smoothing=0, dynamic_ncols=True, bar_format=BAR,
+                         file=self._file, disable=False, initial=done, gui=False)
 
     def __enter__(self):
         return self
@@ -66,7 +119,8 @@ class Progress:
 
     def show(self, **values):
         """Shows the values as e.g. 'loss 0.12, lr 0.01' beside the bar."""
-        self._bar.set_postfix_str(', '.join('%s %.4g' % pair for pair in values.items()), refresh=self._terminal)
+        text = ', '.join('%s %.4g' % pair for pair in values.items())
+        self._bar.set_postfix_str(text, refresh=self._terminal)
         if not self._terminal:
             self._print_line()
 
@@ -106,5 +160,5 @@ class TableProgress(Progress):
         """shares: {name of a running job: share done}; cost: what they have done in all."""
         self._bar.n = self._cost + cost
         self._bar.set_description_str('table: %d of %d jobs' % (self._ended, self._jobs), refresh=False)
-        self._bar.set_postfix_str(', '.join('%s %.0f %%' % (name, 100 * share) for name, share in shares.items()),
-                                  refresh=self._terminal)
+        text = ', '.join('%s %.0f %%' % (name, 100 * share) for name, share in shares.items())
+        self._bar.set_postfix_str(text, refresh=self._terminal)

@@ -20,7 +20,8 @@ class Curves:
         self._earlier = glob.glob(os.path.join(glob.escape(folder), 'events.out.tfevents.*'))
         try:
             path = os.path.join(folder, 'events.out.tfevents.%d' % (1e6 * time.time()))
-            self._file = tf.io.TFRecordWriter(os.fsencode(path))  # of a text TensorFlow makes UTF-8, whatever the system's is
+            # As bytes: of a text TensorFlow makes UTF-8, whatever the system's encoding is.
+            self._file = tf.io.TFRecordWriter(os.fsencode(path))
         except tf.errors.OpError as error:
             raise self._failure(error) from error
         self._write(tf.Event(wall_time=time.time(), file_version='brain.Event:2'))

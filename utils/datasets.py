@@ -46,9 +46,9 @@ class DataSet(NamedTuple):
 def open_dataset(dataset, folder):
     """The DataSet of a known name, or of the .npz file that ``dataset`` names; the file is read once.
 
-    A known data set that ``folder`` does not hold is fetched. A near layout of one's own file is read, and said in
-    a line on stdout. Raises RunError for a file that is missing, damaged, or holds arrays of another shape, type
-    or range.
+    A known data set that ``folder`` does not hold is fetched. What is read although its layout is another, is
+    said on stdout, a line each. Raises RunError for a file that is missing or damaged, or whose arrays have
+    another shape, type or range.
     """
     path = fetch(dataset, folder)
     with _opened(path) as file:

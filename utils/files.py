@@ -1,10 +1,13 @@
 """Files that are whole or absent, and the one kind of error that a user sees as a single line."""
 import contextlib
 import functools
+import glob
 import hashlib
 import json
 import os
 import tempfile
+
+TEMPORARY = dict(prefix='.zskd-', suffix='.tmp')  # of files being written; no other program's look so
 
 
 class RunError(Exception):
@@ -21,8 +24,7 @@ def atomic_write(path):
     temporary = None
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle, temporary = tempfile.mkstemp(suffix='.tmp', prefix='.' + os.path.basename(path),
-                                             dir=os.path.dirname(path))
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), **TEMPORARY)
         with os.fdopen(handle, 'wb') as file:
             yield file
             file.flush()
@@ -56,13 +58,15 @@ def make_folder(path):
         raise RunError('cannot make the folder %r: %s' % (path, error.strerror or error)) from error
 
 
-def remove_leftovers(folder):
-    """Deletes what killed writers left behind in ``folder`` and below; only safe with no writer alive."""
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            if name.startswith('.') and name.endswith('.tmp'):
-                with contextlib.suppress(FileNotFoundError):  # a dying writer may be quicker
-                    os.unlink(os.path.join(parent, name))
+def remove_leftovers(folders):
+    """Deletes what killed writers left in ``folders``, not below them; only safe where no writer is alive.
+
+    A folder that is not there has none; what may not be deleted stays, and does no harm.
+    """
+    for folder in folders:
+        for path in glob.glob(os.path.join(glob.escape(folder), '{prefix}*{suffix}'.format(**TEMPORARY))):
+            with contextlib.suppress(OSError):  # a dying writer may be quicker
+                os.unlink(path)
 
 
 def save_text(path, text):
@@ -75,7 +79,8 @@ def save_json(path, content):
 
 
 def load_json(path):
-    """The content of a JSON file, or None where there is no whole one; raises RunError where it may not be read."""
+    """The content of a JSON file, or None where there is no whole one; raises RunError where it may not be
+    read."""
     try:
         with open(path, 'rb') as file:
             return json.loads(file.read().decode())
@@ -86,8 +91,8 @@ def load_json(path):
 
 
 def sha256(path):
-    """Hex digest of a file's content, or None where it cannot be read. A process reads a file once for as long as its
-    inode, size and time of change stay."""
+    """Hex digest of a file's content, or None where it cannot be read. A process reads a file once for as
+    long as its inode, size and time of change stay."""
     try:
         status = os.stat(path)
         return _sha256(path, (status.st_ino, status.st_size, status.st_mtime_ns))

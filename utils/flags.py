@@ -8,6 +8,7 @@ import sys
 from nets import PAIRS
 from utils import datasets, hyper_parameters, recipes
 from utils.datasets import DATASETS
+from utils.jobs import available_cores
 from utils.methods import DISTILLATIONS, METHODS, TABLE
 from utils.teacher_files import FLAGS, FORMATS
 
@@ -33,6 +34,11 @@ class Parser(argparse.ArgumentParser):
     def given(self, words=None):
         """{flag: value} of the flags that ``words`` (default: the command line) hold or that have a default."""
         return {name: value for name, value in vars(self.parse_args(words)).items() if value is not None}
+
+    def typed(self, words):
+        """{flag: value} of the flags that ``words`` hold, be it their default."""
+        unset = argparse.Namespace(**{action.dest: None for action in self._actions})
+        return {name: value for name, value in vars(self.parse_args(words, unset)).items() if value is not None}
 
     def add_hyper_parameters(self, table):
         """A flag for every row of a table of utils/hyper_parameters.py."""
@@ -106,7 +112,7 @@ def table_flags(argv=None):
     add('--rates', default=recipes.RATES, type=rate, nargs='+', metavar='R', help='in %% of 60,000')
     add('--methods', choices=list(METHODS), nargs='+',
         help='columns of the table; without --teacher the teacher is one (default: %s)' % ' '.join(TABLE))
-    add('--jobs', default=os.cpu_count() or 1, type=number(int, 1, 1024),
+    add('--jobs', default=available_cores(), type=number(int, 1, 1024),
         help='processes at a time, on this machine')
     add('--scheduler', type=path, metavar='ADDRESS',
         help="run on the workers of a Dask cluster instead: its scheduler's address (tcp://host:8786) or file")
@@ -160,8 +166,7 @@ def job_flags(parser, name, text, jobs_parser, allowed):
         words = shlex.split(text)
     except ValueError as error:
         parser.error('--%s: %s' % (name, error))
-    defaults, values = jobs_parser.given([]), jobs_parser.given(words)
-    values = {flag: value for flag, value in values.items() if value != defaults.get(flag)}
+    values = jobs_parser.typed(words)
     for other in set(values) - allowed:
         parser.error('--%s takes %s, not --%s' % (name, ', '.join(sorted(allowed)), other))
     return values
@@ -320,7 +325,7 @@ def distillation(text):
 
 def dataset(text):
     """An argparse type: a known data set, the path of a .npz file, or none."""
-    if text not in [*DATASETS, 'none'] and not text.endswith('.npz'):
+    if text not in [*DATASETS, 'none'] and not text.lower().endswith('.npz'):
         raise argparse.ArgumentTypeError('%r is none of %s, FILE.npz, none' % (text, ', '.join(DATASETS)))
     return path(text)
 

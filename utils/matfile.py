@@ -1,8 +1,8 @@
 """MAT-files of version 5: named arrays of real numbers, written and read.
 
-They are written by SciPy. Its reader is compiled code that crashes the process on some damaged files (found by
-tests/test_damage.py), so reading is done here: the few element types that matter, every length checked, and
-nothing in a file is executed.
+They are written by SciPy. Its reader is compiled code that crashes the process on some damaged files (found
+by tests/test_damage.py). So they are read here: the few element types that matter, with every length checked.
+Nothing in a file is executed.
 """
 import functools
 import hashlib
@@ -22,6 +22,8 @@ NUMBERS = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8
 NUMERIC_CLASSES = range(6, 16)  # double, single, and the whole-number classes
 COMPLEX = 0x0800
 LARGEST = 1 << 30
+OTHER_FORMATS = {b'MATLAB 7.3': 'a MAT-file of version 7.3', b'\x89HDF': 'an HDF5 file',
+                 b'# Created by Octave': "a file in Octave's text format"}
 
 
 def save_mat(path, arrays):
@@ -40,34 +42,56 @@ def load_mat(path, shapes):
 
 
 def mat_arrays(path):
-    """All that a MAT-file holds, {name: array, or None for what is no array of real numbers}, and its SHA-256.
+    """All that a MAT-file holds, {name: array, or None for what is no real numbers}, and its SHA-256.
 
-    Raises RunError for a file that is missing, unreadable or no MAT-file.
+    Raises RunError for a file that is missing, unreadable or no MAT-file of version 5.
     """
     content = read_bytes(path)
+    other = _other_format(content)
+    if other:
+        raise RunError("%r is %s, which is not read; save it with '-v7' in MATLAB or Octave" % (path, other))
     try:
         return read_arrays(content), hashlib.sha256(content).hexdigest()
     except ValueError as error:
         raise RunError('%r is not a whole MAT-file (%s); make it again' % (path, error)) from error
 
 
-def fitting(path, arrays, shapes):
-    """The float32 arrays {name: array} for every name in ``shapes``, of those that the file ``path`` holds.
+def fitting(path, content, shapes):
+    """The float32 arrays {name: array} for every name in ``shapes``; content: what the file ``path`` holds.
 
-    shapes: {name: shape}; None in a shape matches any length, and axes of length 1 may be missing or extra (MATLAB
-    has no one-dimensional arrays). Raises RunError for an array that is missing, of another shape, complex, not
-    numeric, or not finite.
+    shapes: {name: shape}. None in a shape matches any length. Axes of length 1 may be missing or extra (MATLAB
+    has no one-dimensional arrays, and drops such axes at the end); with None in the shape, at the end alone.
+    Raises RunError for an array that is missing, of another shape, complex, not numeric, or not finite.
     """
-    for name in shapes:
-        if name not in arrays:
-            raise RunError('%r has no array %r; it was made for something else' % (path, name))
-    return {name: _checked(path, name, arrays[name], shape) for name, shape in shapes.items()}
+    arrays = {}
+    for name, shape in shapes.items():
+        if name not in content:
+            raise RunError('%r has no array %r but %s; it was made for something else'
+                           % (path, name, ', '.join(map(repr, sorted(content)[:12])) or 'none at all'))
+        arrays[name] = _checked(path, name, content[name], shape)
+    return arrays
+
+
+def _other_format(content):
+    """What the file is instead of a MAT-file of version 5, or None."""
+    for start, format_name in OTHER_FORMATS.items():
+        if content.startswith(start):
+            return format_name
+    # Version 4 has no header. Its arrays start with type, rows, columns, whether complex, length of the name.
+    for order in '<>':
+        if len(content) >= 20:
+            kind, rows, columns, is_complex, length = struct.unpack(order + '5I', content[:20])
+            if (kind < 5000 and is_complex < 2 and 2 <= length <= 64 and rows * columns <= len(content)
+                    and content[20:20 + length].endswith(b'\0')):
+                return 'a MAT-file of version 4'
+    return None
 
 
 def _checked(path, name, array, shape):
     if array is None:
         raise RunError('%r: array %r does not hold real numbers' % (path, name))
-    if not _fits(array.shape, shape):
+    full = _full_shape(array.shape, shape)
+    if full is None:
         raise RunError('%r: array %r has shape %s, expected %s'
                        % (path, name, 'x'.join(map(str, array.shape)),
                           'x'.join('N' if n is None else str(n) for n in shape)))
@@ -75,13 +99,18 @@ def _checked(path, name, array, shape):
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise RunError('%r: array %r contains NaN or infinity' % (path, name))
-    return array.reshape([-1 if n is None else n for n in shape])
+    return array.reshape(full)
 
 
-def _fits(found, wanted):
-    if len(found) == len(wanted) and all(w in (None, f) for f, w in zip(found, wanted)):
-        return True
-    return None not in wanted and [n for n in found if n != 1] == [n for n in wanted if n != 1]
+def _full_shape(found, wanted):
+    """The shape ``wanted`` with the lengths of ``found`` for None, or None where they do not go together."""
+    if None not in wanted:
+        return wanted if [n for n in found if n != 1] == [n for n in wanted if n != 1] else None
+    padded = list(found) + [1] * (len(wanted) - len(found))
+    while len(padded) > len(wanted) and padded[-1] == 1:
+        padded.pop()
+    fits = len(padded) == len(wanted) and all(w in (None, n) for n, w in zip(padded, wanted))
+    return padded if fits else None
 
 
 def read_arrays(content):

@@ -6,7 +6,7 @@ class Source(NamedTuple):
     """Where the images come from that a network learns from."""
     distillation: str                    # the word of --Distillation for it
     has_teacher: bool                    # a teacher's answers are learnt, not labels
-    folder: Optional[str] = None         # of impressions, below the table's folder; None: images of the data set
+    folder: Optional[str] = None         # of impressions, below the table's; None: images of the data set
     synthesis: Dict[str, object] = {}    # flags with which these impressions are made
 
 
@@ -36,7 +36,8 @@ class Method(NamedTuple):
 
 METHODS = {method.name: method for method in (
     Method('Teacher', 'Teacher', 'Teacher', ALL, False, 'Teacher/tch{run}', 'black'),
-    Method('Teacher_augment', 'Teacher + augmentation', 'Teacher', ALL, True, 'Teacher_augment/tcha{run}', 'dimgray'),
+    Method('Teacher_augment', 'Teacher + augmentation', 'Teacher', ALL, True, 'Teacher_augment/tcha{run}',
+           'dimgray'),
     Method('Student', 'Student', 'Student', ALL, False, 'Student/std{run}', 'gray'),
     Method('Student_augment', 'Student + augmentation', 'Student', ALL, True, 'Student_augment/stda{run}',
            'darkgray'),
@@ -49,7 +50,8 @@ METHODS = {method.name: method for method in (
            'ZSKD_augment{rate:g}/zskda{rate:g}_{run}', 'tab:green'),
 )}
 DISTILLATIONS = list(dict.fromkeys(method.source.distillation for method in METHODS.values()))
-TABLE = ['Teacher', 'Student', 'Soft_logits', 'ZSKD', 'ZSKD_augment']  # the columns of a table, unless others are asked for
+# The columns of a table, unless others are asked for.
+TABLE = ['Teacher', 'Student', 'Soft_logits', 'ZSKD', 'ZSKD_augment']
 
 
 def method_for(role, distillation, augment):

@@ -1,9 +1,9 @@
 """A data set of one's own: an .npz file of images and labels, checked.
 
 It holds x_train, y_train, x_test and y_test, or, in the layout of MedMNIST, train_images, train_labels,
-test_images and test_labels. Images are uint8 [N, H, W], [N, H, W, 1] (grey) or [N, H, W, 3] (colour) in 0..255, H
-and W from 8 to 512. Labels are whole numbers from 0, [N] or [N, 1], or one-hot [N, K]. An array class_names holds
-a string for each class; without it the number of classes is 1 + the largest label.
+test_images and test_labels. Images are uint8 [N, H, W] or [N, H, W, 1] (grey) or [N, H, W, 3] (colour), in
+0..255, H and W from 8 to 512. Labels are whole numbers from 0, [N] or [N, 1], or one-hot [N, K]. An array
+class_names holds a string for each class; without it the number of classes is 1 + the largest label.
 """
 import numpy as np
 
@@ -72,8 +72,9 @@ def class_names(npz, labels):
         if stored.ndim != 1 or stored.dtype.kind not in 'US':
             raise RunError('%r: class_names is %s %s, expected a string for each class'
                            % (npz.path, stored.dtype, list(stored.shape)))
-        names = tuple(name.decode('utf-8', 'replace') if isinstance(name, bytes) else name
-                      for name in stored.tolist())
+        names = _texts(stored)
+        if names is None or not all(name.isprintable() for name in names):
+            raise RunError('%r: class_names holds what is no printable text; save plain strings' % npz.path)
     if largest >= len(names):
         raise RunError('%r: class_names has %d names, but the largest label is %d'
                        % (npz.path, len(names), largest))
@@ -94,6 +95,17 @@ def check_pixels(images, path, name):
 def by_x(shape):
     """A shape as it is written in messages: 32x32x3."""
     return 'x'.join(map(str, shape))
+
+
+def _texts(strings):
+    """The elements of an array of strings or of UTF-8 bytes, a tuple of str; None where one is no text."""
+    # numpy makes a str of any numbers; some of them end the process later.
+    codec = 'utf-32-le' if strings.dtype.kind == 'U' else 'utf-8'
+    strings = strings.astype(strings.dtype.newbyteorder('<'))
+    try:
+        return tuple(strings[i:i + 1].tobytes().decode(codec).rstrip('\0') for i in range(len(strings)))
+    except UnicodeDecodeError:
+        return None
 
 
 def _is_one_hot(labels):

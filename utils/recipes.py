@@ -1,8 +1,9 @@
-"""The value of every hyper-parameter, per recipe, pair, method and number of images: the one place to change one.
+"""The value of every hyper-parameter, per recipe, pair, method and number of images: the one place to change
+one.
 
-``default`` is this project's own recipe (how its values were chosen: results/STUDIES.md). ``published`` is that of the
-TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats its recipe.
-What each hyper-parameter means is in utils/hyper_parameters.py.
+``default`` is this project's own recipe (how its values were chosen: docs/studies.md). ``published`` is that
+of the TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats
+its recipe. What each hyper-parameter means is in utils/hyper_parameters.py.
 """
 import math
 from argparse import Namespace
@@ -16,7 +17,7 @@ from utils.datasets import DATASETS, training_images
 from utils.methods import METHODS, method_for
 from utils.teacher_files import FLAGS
 
-NOMINAL = 60000         # impressions that a rate is a percentage of, and images that the steps below are meant for
+NOMINAL = 60000         # impressions that a rate is a percentage of; images that the steps below are for
 RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
@@ -29,56 +30,68 @@ class Recipe(NamedTuple):
     training: Dict[str, dict]   # by method, for NOMINAL images; ``training`` below fits them to fewer
     synthesis: dict
     augmentation: dict = {}     # of affine copies; empty where the recipe has none
+    shrinks_batches: bool = False  # for ZSKD on few impressions, which get fewer steps otherwise
 
 
-def _with_augmentation(training):
-    """The same training for the augmented form of a method that has no values of its own."""
-    return {name: training.get(name) or training[name.replace('_augment', '')] for name in METHODS}
+def _for_every_method(training):
+    """The same for every method: one without values of its own takes those of the one most like it."""
+    def likeness(name, method):
+        other = METHODS[name]
+        return [name == method.name, other.role == method.role, other.has_teacher == method.has_teacher,
+                other.from_impressions == method.from_impressions, other.augment == method.augment]
+
+    return {method.name: training[max(training, key=lambda name: likeness(name, method))]
+            for method in METHODS.values()}
 
 
 LENET = Recipe(
-    # Without warm-up some filters of conv1 die in ZSKD: no impression makes them answer, and weight decay does the rest.
-    _with_augmentation({
+    # Without warm-up some filters of conv1 die in ZSKD: no impression makes them answer, and weight decay
+    # does the rest.
+    _for_every_method({
         'Teacher': dict(steps=12000, batch_size=128, learning_rate=2e-3, schedule='cosine', weight_decay=1e-3,
                         ce_weight=1.0, kl_weight=0.0),
         'Student': dict(steps=12000, batch_size=128, learning_rate=4e-3, schedule='cosine', weight_decay=5e-4,
                         ce_weight=1.0, kl_weight=0.0),
-        'Soft_logits': dict(steps=16000, batch_size=128, learning_rate=1e-2, schedule='cosine', weight_decay=1e-2,
-                            ce_weight=0.0, kl_weight=1.0),
+        'Soft_logits': dict(steps=16000, batch_size=128, learning_rate=1e-2, schedule='cosine',
+                            weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
         'ZSKD': dict(steps=8000, batch_size=512, learning_rate=1e-2, schedule='warmup', weight_decay=8e-4,
                      ce_weight=0.0, kl_weight=1.0),
-        'ZSKD_augment': dict(steps=25000, batch_size=128, learning_rate=1e-2, schedule='cosine', weight_decay=1e-3,
-                             ce_weight=0.0, kl_weight=1.0),
+        'ZSKD_augment': dict(steps=25000, batch_size=128, learning_rate=1e-2, schedule='cosine',
+                             weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
     }),
     dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
          start_blur=3.0, l2=0.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
-    AFFINE)
+    AFFINE, shrinks_batches=True)
 # Not studied yet: LeNet's values with the learning rates and batches that suit a network of this size.
 ALEXNET = Recipe(
-    _with_augmentation({
+    _for_every_method({
         'Teacher': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-3,
                         ce_weight=1.0, kl_weight=0.0),
         'Student': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=5e-4,
                         ce_weight=1.0, kl_weight=0.0),
-        'Soft_logits': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-4,
-                            ce_weight=0.0, kl_weight=1.0),
+        'Soft_logits': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup',
+                            weight_decay=1e-4, ce_weight=0.0, kl_weight=1.0),
         'ZSKD': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-4,
                      ce_weight=0.0, kl_weight=1.0),
     }),
     LENET.synthesis, dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1))
 PUBLISHED = Recipe(
     {
-        'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant', weight_decay=1e-4,
-                        ce_weight=1.0, kl_weight=0.0),
-        'Student': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
-                        ce_weight=1.0, kl_weight=0.0),
-        'Soft_logits': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
-                            ce_weight=0.3, kl_weight=PLAIN_KL),
+        'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant',
+                        weight_decay=1e-4, ce_weight=1.0, kl_weight=0.0),
+        'Student': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant',
+                        weight_decay=1e-4, ce_weight=1.0, kl_weight=0.0),
+        'Soft_logits': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant',
+                            weight_decay=1e-4, ce_weight=0.3, kl_weight=PLAIN_KL),
         'ZSKD': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
                      ce_weight=0.0, kl_weight=PLAIN_KL),
     },
-    dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None, temperature=20.0,
-         start_blur=0.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0], batch_size=100))
+    dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None,
+         temperature=20.0, start_blur=0.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0],
+         batch_size=100))
+# (impressions, Adam's learning rate), published for 600, 3000, 6000, 12000 and 24000 impressions. Other
+# numbers take the next smaller one's.
+PUBLISHED_RATES = [(0, 0.1), (6000, 1.0), (12000, 2.0), (24000, 3.0)]
 # A pair without values of its own takes those of lenet.
 RECIPES = {'default': {'lenet': LENET, 'alexnet': ALEXNET}, 'published': {'lenet': PUBLISHED}}
 
@@ -89,7 +102,8 @@ def recipe_for(recipe, nets='lenet'):
 
 
 def training(recipe, method, items, nets='lenet'):
-    """{hyper-parameter: value} to train ``method`` (a name of METHODS) on ``items`` images, before any copies.
+    """{hyper-parameter: value} to train ``method`` (a name of METHODS) on ``items`` images, before any
+    copies.
 
     Raises ValueError where the recipe has no such method.
     """
@@ -100,9 +114,9 @@ def training(recipe, method, items, nets='lenet'):
     share = items / NOMINAL
     if 'epochs' in values:
         values = dict(steps=items * values.pop('epochs') // values['batch_size'] + 1, **values)
-    elif method == 'ZSKD':
-        # Few impressions do better with as many steps of smaller batches and with more weight decay: otherwise the
-        # student learns what is odd about the few there are.
+    elif METHODS[method].from_impressions and not METHODS[method].augment and found.shrinks_batches:
+        # Few impressions do better with as many steps of smaller batches and with more weight decay.
+        # Otherwise the student learns what is odd about the few there are.
         values.update(batch_size=max(8, round(values['batch_size'] * share ** 0.75)),
                       weight_decay=values['weight_decay'] / share ** 0.75)
     else:
@@ -116,14 +130,16 @@ def training(recipe, method, items, nets='lenet'):
 
 
 def synthesis(recipe, items, nets='lenet'):
-    """{hyper-parameter: value} to synthesise ``items`` impressions; a prior that the recipe does not name is off."""
+    """{hyper-parameter.
+
+    Value} to synthesise ``items`` impressions; a prior that the recipe does not name is off.
+    """
     values = dict(recipe_for(recipe, nets).synthesis)
     values.update((name, 0.0) for name in PRIORS if name not in values)
     if recipe == 'published':
-        # Published for 600, 3000, 6000, 12000 and 24000 impressions; other numbers take the next smaller one's values.
-        values['learning_rate'] = 0.1 if items < 6000 else 1.0 if items < 12000 else 2.0 if items < 24000 else 3.0
-        # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that number
-        # is the same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter.
+        values['learning_rate'] = [rate for least, rate in PUBLISHED_RATES if items >= least][-1]
+        # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that
+        # number is the same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter.
         values['epsilon'] = 1e-7 if items < 6000 else 1e-6
     return values
 
@@ -134,14 +150,19 @@ def count(rate, total=NOMINAL):
 
 
 def nominal(dataset):
-    """How many impressions a rate of 100 per cent is: as many as a known data set has training images, or 60,000."""
+    """How many impressions a rate of 100 per cent is.
+
+    As many as a known data set has training images, or 60,000.
+    """
     return training_images(dataset, None) if dataset in DATASETS else NOMINAL
 
 
 def training_settings(given, available):
-    """All settings of a training as a Namespace: what was ``given`` as {flag: value}, the rest from its recipe.
+    """All settings of a training as a Namespace: what was ``given`` as {flag: value}, the rest from its
+    recipe.
 
-    available: training images of the data set. Adds ``method`` and ``rate``. Raises ValueError for values that do not go together, and for a given value that would do nothing.
+    available: training images of the data set. Adds ``method`` and ``rate``. Raises ValueError for values
+    that do not go together, and for a given value that would do nothing.
     """
     distillation, _, rate = given['Distillation'].partition('-')
     method = method_for(given['main_scope'], distillation, given['augment'])
@@ -151,10 +172,12 @@ def training_settings(given, available):
     else:
         items = count(rate, max(1, available - given['holdout']))
     values = training(given['recipe'], method.name, items, given['nets'])
-    for name in given:
+    for name, value in given.items():
         reason = why_without_effect(name, method)
-        if reason:
+        if reason and value is not False:
             raise ValueError('--%s does nothing %s' % (name, reason))
+    if given['any_teacher'] and given['dataset'] == 'none':
+        raise ValueError('--any_teacher does nothing without a data set')
     if method.has_teacher:
         values['teacher'] = 'Lenet5'
     if method.from_impressions:
@@ -175,7 +198,7 @@ def why_without_effect(flag, method):
     """Why a flag of a training does nothing for a method, in words; '' where it does something."""
     if flag in hyper_parameters.AUGMENTATION and not method.augment:
         return 'without --augment'
-    if flag in ('temperature', 'teacher', *FLAGS) and not method.has_teacher:
+    if flag in ('temperature', 'teacher', 'any_teacher', *FLAGS) and not method.has_teacher:
         return 'without a teacher; use --Distillation'
     if flag == 'impressions' and not method.from_impressions:
         return 'without --Distillation ZSKD-R'
@@ -205,7 +228,8 @@ def tables(rows_of):
     for recipe, pairs in RECIPES.items():
         for nets in pairs:
             rows = rows_of(recipe, nets)
-            names = list(dict.fromkeys(name for row in rows for name in row))
+            # The longest row first, so that the temperature comes before the copies.
+            names = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
             cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-')
                       for name in names] for row in rows]
             texts.append('--recipe %s --nets %s:\n\n%s' % (recipe, nets, tabulate(

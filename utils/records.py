@@ -28,7 +28,10 @@ PLACES = {'train_dir', 'save_path', 'data', 'dataset', 'teacher', 'impressions',
 
 @functools.lru_cache(maxsize=None)
 def versions():
-    """What computes a result: {'tensorflow': '1.13.2', ...}, without importing TensorFlow, which takes seconds."""
+    """What computes a result.
+
+    {'tensorflow': '1.13.2', ...}, without importing TensorFlow, which takes seconds.
+    """
     try:
         tensorflow = metadata.version('tensorflow')
     except metadata.PackageNotFoundError:  # it was installed by another name, such as tensorflow-cpu
@@ -39,11 +42,13 @@ def versions():
 
 
 def fingerprint(settings, digests):
-    """What a result depends on: {'arguments': all settings, 'inputs': {role: SHA-256}, 'versions': those above}.
+    """What a result depends on: {'arguments': all settings, 'inputs': {role: SHA-256}, 'versions': those
+    above}.
 
     settings: a Namespace; digests: of the inputs. The code that computes counts as a version.
     """
-    return {'arguments': vars(settings), 'inputs': digests, 'versions': dict(versions(), code=code_digest(settings))}
+    return {'arguments': vars(settings), 'inputs': digests,
+            'versions': dict(versions(), code=code_digest(settings))}
 
 
 def digests_of(files):
@@ -60,15 +65,19 @@ def what_decides(record):
 
 
 def save_record(files, made_from, **values):
-    """Writes a job's record, the last of its files: its fingerprint, what it made (by SHA-256), and ``values``."""
+    """Writes a job's record, the last of its files.
+
+    Its fingerprint, what it made (by SHA-256), and ``values``.
+    """
     save_json(files.record, dict(values, outputs=_output_digests(files), **made_from))
 
 
 def finished_row(settings, files, run):
     """(the row of a job that is done, ''), or (None, why its record does not hold); '' where it has none.
 
-    A job is done if its record is whole, of these settings, inputs and versions, and its outputs are as they were.
-    Where files lie does not matter, what is in them does. A setting that does nothing is as good as none.
+    A job is done if its record is whole, of these settings, inputs and versions, and its outputs are as they
+    were. Where files lie does not matter, what is in them does. A setting that does nothing is as good as
+    none.
     """
     record = load_json(files.record)
     if record is None:
@@ -91,7 +100,10 @@ def finished_row(settings, files, run):
 
 
 def differences(found, wanted):
-    """What of {name: value} is not as wanted, in words: 'steps 24, not 12000, tensorflow 1.13.2, not 2.21.0'."""
+    """What of {name.
+
+    Value} is not as wanted, in words: 'steps 24, not 12000, tensorflow 1.13.2, not 2.21.0'.
+    """
     return ', '.join('%s %s, not %s' % (name, _shown(found, name), _shown(wanted, name))
                      for name in _changed(found, wanted))
 
@@ -125,32 +137,35 @@ def table_row(record, run):
     return dict(row, run=run)
 
 
-def record_of(path, digest_of_file, places):
-    """The first record among the files ``places`` that is of the file ``path`` as it is now; None if there is none."""
+def record_of(digest_of_file, places):
+    """The first record among the files ``places`` that is of a file with this content, whatever its name.
+
+    None where there is none. A record is whole if it has arguments, inputs and outputs, each {name: value}.
+    """
     for place in places:
         record = load_json(place)
-        try:
-            if record['outputs'][os.path.basename(path)] == digest_of_file:
-                return record
-        except (TypeError, KeyError):
-            pass
+        if (isinstance(record, dict)
+                and all(isinstance(record.get(name), dict) for name in ('arguments', 'inputs', 'outputs'))
+                and digest_of_file in record['outputs'].values()):
+            return record
     return None
 
 
 def check_impressions(impressions, teacher):
-    """Raises RunError where a record says that impressions were made from another teacher than the student gets.
+    """Raises RunError where a record says that impressions were made from another teacher than the student
+    gets.
 
     Impressions without a record of their own are taken with a notice.
     """
     path = impressions.path
-    record = record_of(path, impressions.digest, [record_of_impressions(path)])
-    made_of = (record or {}).get('inputs', {}).get('teacher')
+    record = record_of(impressions.digest, [record_of_impressions(path)])
+    made_of = record and record['inputs'].get('teacher')
     if made_of is None:
         print('%r has no record that says which teacher it was made from; taken as it is' % path)
         return
     if made_of != teacher.digest:
-        raise RunError('%r was made from another teacher than %r; make it again, or give its own with --teacher'
-                       % (path, teacher.path))
+        raise RunError('%r was made from another teacher than %r; make it again, or give its own with '
+                       '--teacher' % (path, teacher.path))
     then, now = Reading.of(Namespace(**record.get('arguments', {}))).flags(), teacher.reading.flags()
     if then != now:
         raise RunError('%r was made with %s; make it again, or give the same flags'
@@ -160,16 +175,21 @@ def check_impressions(impressions, teacher):
 def check_teacher(teacher, dataset, holdout, any_teacher):
     """Raises RunError where a teacher's record says that it was trained on other data than ``dataset``.
 
-    any_teacher: say it, and go on. A teacher that has seen the ``holdout`` last training images is named in a line.
+    any_teacher: say it, and go on. A teacher that has seen the ``holdout`` last training images is named in a
+    line.
     """
-    record = record_of(teacher.path, teacher.digest, records_of_weights(teacher.path)) or {}
-    trained_on = record.get('inputs', {}).get('dataset')
-    if trained_on not in (None, dataset.digest):
+    record = record_of(teacher.digest, records_of_weights(teacher.path))
+    trained_on = record and record['inputs'].get('dataset')
+    if trained_on is None:
+        return
+    if trained_on != dataset.digest:
         message = ('the teacher %r was trained on %s, not on %s'
-                   % (teacher.path, record.get('arguments', {}).get('dataset', 'other data'), dataset.name))
+                   % (teacher.path, record['arguments'].get('dataset', 'other data'), dataset.name))
         if not any_teacher:
             raise RunError(message + '; give another --teacher, or --any_teacher to take it all the same')
         print(message)
-    elif trained_on and holdout > record.get('arguments', {}).get('holdout', 0):
+        return
+    unseen = record['arguments'].get('holdout', 0)
+    if isinstance(unseen, int) and holdout > unseen:
         print('the teacher %r has seen held-out images: it was trained with --holdout %d'
-              % (teacher.path, record['arguments'].get('holdout', 0)))
+              % (teacher.path, unseen))

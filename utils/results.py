@@ -37,8 +37,10 @@ def results_markdown(rows):
     labels = [method.label + ' (agreement)' * (method.name in by_agreement) for method in methods]
     lines = [['%g' % rate] + [_cell(cells.get((rate, method.name), [])) for method in methods]
              for rate in sorted({rate for rate, _ in cells}, reverse=True)]
-    return tabulate(lines, ['Rate'] + labels, tablefmt='github',
-                    disable_numparse=True, colalign=['right'] + ['center'] * len(methods)) + '\n' if lines else ''
+    if not lines:
+        return ''
+    return tabulate(lines, ['Rate'] + labels, tablefmt='github', disable_numparse=True,
+                    colalign=['right'] + ['center'] * len(methods)) + '\n'
 
 
 def _cell(accuracies):

@@ -37,10 +37,13 @@ class TrainedNetwork:
         self.path, self.pair, self.role, self.reading = path, pair, role, reading
         self.image_shape, self.last_layer = pair.image_shape, pair.last_layer
         last = '%s/%s' % (role, pair.last_layer)
-        if arrays.get(last) is None or arrays[last].ndim != 2:
+        if last not in arrays:
             arrays = self._recognised(arrays, last)
-        self.classes = arrays[last].shape[1]
-        self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
+        try:
+            self.classes = fitting(path, arrays, {last: [None, None]})[last].shape[1]
+            self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
+        except RunError as error:
+            raise RunError('%s (as the %s of the networks %r)' % (error, role.lower(), pair.name)) from error
         self.templates = self._arrays[last]
 
     def _recognised(self, arrays, last):
@@ -55,12 +58,12 @@ class TrainedNetwork:
               % (self.path, network, ', '.join('%s = %s' % names for names in layers.items())))
         return found
 
-    def logits(self, images):
+    def logits(self, images, textbook=False):
         """Logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph.
 
-        Its variables get their values by ``restore``.
+        Its variables get their values by ``restore``. textbook: from TensorFlow's own operations alone.
         """
-        logits = build(self.pair, self.role, self.reading.scaled(images), self.classes)
+        logits = build(self.pair, self.role, self.reading.scaled(images), self.classes, textbook=textbook)
         self._variables = network_variables(self.role)
         return logits
 
@@ -87,6 +90,10 @@ def open_teacher(path, pair, reading=AS_READ):
                        % (path, without[0], teacher.last_layer))
     if teacher.classes < 2:
         raise RunError('%r: a teacher of one class has nothing to teach' % path)
+    directions = teacher.templates / np.linalg.norm(teacher.templates, axis=0)
+    if np.allclose(directions, directions[:, :1], atol=1e-6):
+        raise RunError('%r: all classes are alike in %s of the teacher; give a teacher that has been trained'
+                       % (path, teacher.last_layer))
     return teacher
 
 

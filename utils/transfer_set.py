@@ -10,24 +10,23 @@ from utils.recipes import count
 def transfer_set(settings, inputs, rng):
     """What to learn from: (images uint8 [N, H, W, C] in 0..255, labels int32 [N] in 0..classes-1).
 
-    settings: of a training; inputs: its TrainingInputs; rng a numpy RandomState. The label of an impression is its
-    target's most probable class, which serves the curve of train accuracy alone.
+    settings: of a training; inputs: its TrainingInputs; rng a numpy RandomState. The label of an impression
+    is its target's most probable class, which serves the curve of train accuracy alone.
     """
     method = METHODS[settings.method]
     if method.from_impressions:
         images, labels = inputs.impressions.images, inputs.impressions.targets.argmax(axis=1)
     else:
         images, labels = inputs.dataset.part('train', inputs.pair.image_shape)
+        check_holdout(inputs.dataset, images, settings.holdout)
         remaining = len(images) - settings.holdout
-        if remaining < 1:
-            raise RunError('%s holds %d training images, too few for --holdout %d'
-                           % (inputs.dataset.name, len(images), settings.holdout))
         images, labels = images[:remaining], labels[:remaining]
         if method.source is SAMPLE:
             sample = stratified_sample(labels, count(settings.rate, len(labels)), rng)
             images, labels = images[sample], labels[sample]
     if method.augment:
-        copies = affine_copies(images, settings.copies, settings.rotation, settings.scale, settings.shift, rng)
+        copies = affine_copies(images, settings.copies, settings.rotation, settings.scale, settings.shift,
+                               rng)
         if settings.mirror:
             copies[::2] = copies[::2, :, ::-1]
         images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + settings.copies)
@@ -37,10 +36,15 @@ def transfer_set(settings, inputs, rng):
 def held_out(settings, inputs):
     """The last training images, which ``transfer_set`` leaves out, and their labels."""
     images, labels = inputs.dataset.part('train', inputs.pair.image_shape)
-    if settings.holdout >= len(images):
-        raise RunError('%s holds %d training images, too few for --holdout %d'
-                       % (inputs.dataset.name, len(images), settings.holdout))
+    check_holdout(inputs.dataset, images, settings.holdout)
     return images[-settings.holdout:], labels[-settings.holdout:]
+
+
+def check_holdout(dataset, images, holdout):
+    """Raises RunError where ``holdout`` leaves none of the training images of a data set."""
+    if holdout >= len(images):
+        raise RunError('%s holds %d training images, too few for --holdout %d'
+                       % (dataset.name, len(images), holdout))
 
 
 def stratified_sample(labels, size, rng):
@@ -60,8 +64,9 @@ def stratified_sample(labels, size, rng):
 def affine_copies(images, copies, rotation, scale, shift, rng):
     """``copies`` randomly rotated, scaled and shifted versions of every image, empty space black.
 
-    images uint8 [N, H, W, C]; rotation in degrees, scale as a fraction, shift in pixels, each the largest deviation
-    either way; rng a numpy RandomState. Returns uint8 [copies * N, H, W, C], one whole set after the other.
+    images uint8 [N, H, W, C]; rotation in degrees, scale as a fraction, shift in pixels, each the largest
+    deviation either way; rng a numpy RandomState. Returns uint8 [copies * N, H, W, C], one whole set after
+    the other.
     """
     _, height, width, channels = images.shape
     result = np.empty((copies,) + images.shape, np.uint8)
@@ -75,8 +80,9 @@ def affine_copies(images, copies, rotation, scale, shift, rng):
         sources = np.array([[c, -s, dx + middle_x * (1 - c) + middle_y * s],
                             [s, c, dy + middle_y * (1 - c) - middle_x * s]]).transpose(2, 0, 1)
         for image, copy, source in zip(images, version, sources):
-            copy[...] = cv2.warpAffine(image, source, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-                                       ).reshape(height, width, channels)
+            moved = cv2.warpAffine(image, source, (width, height),
+                                   flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+            copy[...] = moved.reshape(height, width, channels)
     return result.reshape(-1, height, width, channels)
 
 

@@ -1,0 +1,101 @@
+"""The formats that a network is exported to. What needs plain TensorFlow 2 is left to export/tf2.py."""
+import io
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from export.folder import new_folder
+from export.graph import serving_graph
+from nets.build import network_variables
+from utils.files import RunError, atomic_write, save_json
+from utils.graph_mode import tf
+from utils.layout import REPOSITORY
+from utils.session import session, values_of
+
+SAVED_MODEL = 'saved_model'     # the one format that is a folder
+CLASS_NAMES = 'class_names'     # the .npz array and the .pb constant with the names of the classes
+TF2_SUFFIXES = '.tflite', '.keras', '.h5'
+SUFFIXES = ('.pb', '.npz') + TF2_SUFFIXES
+
+
+def check_available(form):
+    """Raises RunError where this TensorFlow cannot write the format: a suffix of SUFFIXES, or SAVED_MODEL."""
+    if form in TF2_SUFFIXES and tf.__version__.startswith('1.'):
+        raise RunError('TensorFlow %s cannot write %s; run this with TensorFlow 2, which reads the same '
+                       'weights, or choose saved_model, .pb or .npz' % (tf.__version__, form))
+
+
+def export(network, image_shape, class_names, form, path):
+    """Writes a TrainedNetwork to ``path``. What was there before stays until the new is whole.
+
+    image_shape: (H, W, C) of the images that the export takes; class_names: a sequence of str, empty where
+    they are not known; form: one of SUFFIXES, or SAVED_MODEL. Raises RunError where the network cannot be
+    written in that format, or the path cannot be written.
+    """
+    check_available(form)
+    graph = serving_graph(network, image_shape)
+    with session(threads=1) as sess:
+        network.restore(sess)
+        if form == SAVED_MODEL:
+            with new_folder(path) as folder:
+                save_saved_model(sess, graph, class_names, folder)
+            return
+        if form == '.npz':
+            content = npz(values_of(sess, network_variables(network.role)), class_names)
+        elif form == '.pb':
+            content = frozen(sess, graph, class_names)
+        else:
+            content = from_tf2(sess, graph, class_names, form)
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def save_saved_model(sess, graph, class_names, folder):
+    """Makes the SavedModel ``folder``; its signature serving_default is that of the ServingGraph.
+
+    The names of the classes are lines of assets.extra/class_names.txt.
+    """
+    tf.saved_model.simple_save(sess, folder, {'images': graph.images}, graph.outputs)
+    if class_names:
+        os.mkdir(os.path.join(folder, 'assets.extra'))
+        with open(os.path.join(folder, 'assets.extra', CLASS_NAMES + '.txt'), 'wb') as file:
+            file.write(''.join(name + '\n' for name in class_names).encode())
+
+
+def npz(weights, class_names):
+    """The bytes of an .npz file: {variable name: array} and, where they are known, class_names."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **weights, **({CLASS_NAMES: np.array(class_names)} if class_names else {}))
+    return buffer.getvalue()
+
+
+def frozen(sess, graph, class_names=()):
+    """The bytes of a GraphDef: the ServingGraph with constants for variables, and a constant class_names."""
+    outputs = list(graph.outputs)
+    if class_names:
+        outputs.append(tf.constant(list(class_names), name=CLASS_NAMES).op.name)
+    return tf.graph_util.convert_variables_to_constants(sess, sess.graph_def, outputs).SerializeToString()
+
+
+def from_tf2(sess, graph, class_names, form):
+    """The bytes of a file of one of TF2_SUFFIXES. A child writes it: here TensorFlow 2's own ways are off."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target, names = [os.path.join(folder, name)
+                                 for name in ('source', 'network' + form, 'names.json')]
+        if form == '.tflite':
+            save_saved_model(sess, graph, (), source)
+        else:
+            with open(source, 'wb') as file:
+                file.write(frozen(sess, graph))
+        save_json(names, list(class_names))
+        child = subprocess.run([sys.executable, '-m', 'export.tf2', source, target, names], cwd=REPOSITORY,
+                               env=dict(os.environ, KERAS_BACKEND='tensorflow', CUDA_VISIBLE_DEVICES=''),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if child.returncode:
+            said = child.stderr.decode(errors='replace').strip().split('\n')[-1]
+            raise RunError('this network cannot be written as %s: %s' % (form, said or child.returncode))
+        with open(target, 'rb') as file:
+            return file.read()

@@ -1,0 +1,54 @@
+"""What plain TensorFlow 2 writes: TFLite and Keras files. export/formats.py starts this as a child process.
+
+    python -m export.tf2 SAVED_MODEL FILE.tflite NAMES.json
+    python -m export.tf2 FROZEN_GRAPH FILE.keras NAMES.json
+
+NAMES.json holds the list of the classes' names, [] where none are known. Whatever fails ends it with status 1
+and a last line on stderr that says why.
+"""
+import json
+import os
+import sys
+import zipfile
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+import tensorflow as tf  # noqa: E402
+
+
+def main(source, target, names_file):
+    with open(names_file, encoding='utf-8') as file:
+        names = json.load(file)
+    if target.endswith('.tflite'):
+        converter = tf.lite.TFLiteConverter.from_saved_model(source, signature_keys=['serving_default'])
+        with open(target, 'wb') as file:
+            file.write(converter.convert())
+    else:
+        save_keras(source, target, names)
+    if names and not target.endswith('.h5'):
+        # TFLite's associated files are a ZIP archive behind the model; a .keras file is an archive itself.
+        with zipfile.ZipFile(target, 'a') as archive:
+            archive.writestr('class_names.txt', ''.join(name + '\n' for name in names))
+
+
+def save_keras(source, target, names):
+    from export.keras_model import keras_model  # only where it is needed: importing Keras takes seconds
+    import h5py
+    import keras
+    with open(source, 'rb') as file:
+        model = keras_model(tf.compat.v1.GraphDef.FromString(file.read()))
+    model.save(target)
+    if target.endswith('.h5'):
+        with h5py.File(target, 'a') as file:
+            # What model.save writes here does not say where operations come from: load_model finds none.
+            config = keras.saving.serialize_keras_object(model)['config']
+            file.attrs['model_config'] = json.dumps({'class_name': 'Functional', 'config': config})
+            if names:
+                file.attrs['class_names'] = names
+
+
+if __name__ == '__main__':
+    try:
+        main(*sys.argv[1:])
+    except Exception as error:  # of converters, which fail in too many ways to list
+        sys.exit('%s: %s' % (type(error).__name__, str(error).strip().split('\n')[0]))

@@ -1,0 +1,42 @@
+"""The documents as the tests read them: their text, their commands, their snippets."""
+import os
+import re
+from glob import glob
+
+from conftest import ROOT
+
+README = os.path.join(ROOT, 'README.md')
+PAGES = sorted(glob(os.path.join(ROOT, 'docs', '*.md')))
+RECORDS = [os.path.join(ROOT, 'results', name) for name in ('README.md', 'bench_jobs.md')]
+OTHERS = [os.path.join(ROOT, name) for name in ('CONTRIBUTING.md', 'CHANGELOG.md')]
+DOCUMENTS = [README, *PAGES, *RECORDS, *OTHERS]
+# What is still to come: its links and commands are not checked. Take a name off once it is there.
+PENDING = ['convert.py', 'docs/teachers.md', 'docs/serving.md', 'tests/test_checkpoint.py']
+
+
+def read(*parts):
+    """The text of a file of the repository."""
+    with open(os.path.join(ROOT, *parts), encoding='utf-8') as file:
+        return file.read()
+
+
+def unwrapped(*parts):
+    """The same with every line break and run of spaces as one space."""
+    return ' '.join(read(*parts).split())
+
+
+def short(path):
+    """A document's path as it is named in a test."""
+    return os.path.relpath(path, ROOT)
+
+
+def commands(text):
+    """The command lines of a document in code blocks and between backticks: 'python ...' and 'make ...'."""
+    text = text.replace('\\\n', ' ')
+    blocks = re.findall(r'^ {4,}(?:\.venv/bin/)?((?:python3? |make ).*)$', text, re.MULTILINE)
+    return blocks + re.findall(r'`((?:python3? |make )[^`]+)`', text)
+
+
+def snippets(text):
+    """The Python snippets of a document."""
+    return re.findall(r'```python\n(.*?)```', text, re.DOTALL)

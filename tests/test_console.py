@@ -1,0 +1,191 @@
+"""What every script does on the console: stopped at any moment, with any stream, whatever the user's
+environment."""
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT, command, wait_until
+
+# A table that goes on where an earlier one was stopped: its first job was done before.
+PROGRESS = """
+from utils import console
+def main():
+    with console.TableProgress(10.0, 2) as progress:
+        progress.ended('first', 4.0, ran=False)
+        progress.note('a note')
+        progress.ended('second', 6.0, ran=True)
+    with console.Progress(2, 'steps') as progress:
+        progress.update(2)
+        progress.show(loss=0.5)
+    open(%r, 'w').close()
+console.run(main)
+"""
+# A script that has begun: it says so, and goes on until it is stopped.
+ENDLESS = """
+import sys, time
+from utils import console
+def main():
+    try:
+        print('begun')
+        while True:
+            time.sleep(0.01)
+    except BaseException:
+        print('cleaned up', file=%s)
+        raise
+console.run(main)
+"""
+
+
+def python(code, **options):
+    """A finished process that has run the code, in the repository."""
+    return subprocess.run([sys.executable, '-c', code], cwd=ROOT, timeout=60, **dict(
+        dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True), **options))
+
+
+@pytest.mark.parametrize('variables', [{'TQDM_DISABLE': '1'}, {'TQDM_INITIAL': '5', 'TQDM_GUI': '1'}],
+                         ids=lambda variables: ' '.join(variables))
+def test_no_variable_of_the_user_changes_the_progress(variables):
+    code = PROGRESS % os.devnull
+    plain, changed = python(code), python(code, env=dict(os.environ, **variables))
+    assert plain.returncode == changed.returncode == 0, plain.stderr + changed.stderr
+    assert plain.stdout == changed.stdout and len(plain.stdout.split('\n')) == 5
+    assert plain.stdout.startswith('table: 1 of 2 jobs  40 %, first, ')
+    assert 'steps 100 %, loss 0.5, ' in plain.stdout
+
+
+# Streams.
+
+@pytest.mark.parametrize('closed', [[1], [2], [0, 1, 2]], ids=str)
+def test_a_stream_that_is_closed_takes_what_is_printed(closed, tmp_path):
+    """Nor does a file that is opened later get it."""
+    path = tmp_path / 'opened later'
+
+    def close():
+        for number in closed:
+            os.close(number)
+
+    done = python(PROGRESS % str(path), preexec_fn=close)
+    assert done.returncode == 0 and 'Traceback' not in done.stderr, done.stderr
+    assert path.read_text() == ''
+
+
+def test_a_stream_that_cannot_be_reconfigured_is_taken_as_it_is():
+    """As a notebook's are."""
+    done = python('import io, sys\nfrom utils import console\n'
+                  'class Stream(io.StringIO):\n    reconfigure = property()\n'
+                  'sys.stdout = Stream()\nconsole.run(lambda: print("hello"))')
+    assert (done.returncode, done.stderr) == (0, '')
+
+
+def test_a_full_disk_under_the_output_is_one_line():
+    with open('/dev/full', 'w') as full:
+        done = python('from utils import console\nconsole.run(lambda: print("hello"))', stdout=full)
+    assert done.returncode == 1 and done.stderr == 'error: No space left on device\n'
+
+
+def test_what_is_printed_is_in_the_pipe_at_once_and_its_end_is_one_line():
+    code = ENDLESS.replace('time.sleep(0.01)', 'print("more")') % 'sys.stderr'
+    child = subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, universal_newlines=True)
+    assert child.stdout.readline() == 'begun\n'
+    child.stdout.close()
+    errors = child.stderr.read()
+    assert child.wait() == 1
+    cleaned_up, error, nothing = errors.split('\n')
+    assert (cleaned_up, nothing) == ('cleaned up', '')
+    assert error == 'error: what the output was piped into has ended; give the same command again'
+
+
+# Ctrl-C.
+
+@pytest.mark.parametrize('errors', ['', '2>&1'], ids=['stdout', 'both'])
+@pytest.mark.parametrize('reported_to', ['sys.stdout', 'sys.stderr'])
+def test_ctrl_c_that_ends_tee_as_well(errors, reported_to, tmp_path):
+    """A terminal sends it to both; what was printed is kept."""
+    script, status, log = tmp_path / 'script.py', tmp_path / 'status', tmp_path / 'log'
+    script.write_text('import sys; sys.path.insert(0, %r)\n' % ROOT + ENDLESS % reported_to)
+    # The trap lets the shell go on after Ctrl-C and write the status.
+    shell = subprocess.Popen(['sh', '-c', '{ trap : INT; "$0" "$1" %s; echo $? > "$2"; } | tee "$3"' % errors,
+                              sys.executable, str(script), str(status), str(log)],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                             universal_newlines=True)
+    wait_until(lambda: log.exists() and log.read_text() == 'begun\n')
+    os.killpg(shell.pid, signal.SIGINT)
+    output, said = shell.communicate(timeout=60)
+    assert status.read_text() == '130\n' and log.read_text().startswith('begun\n')
+    assert 'Traceback' not in output + said
+    if not errors:
+        assert said.endswith('interrupted\n')
+
+
+STOPPED_THEN_BROKEN = """
+import os, signal
+from utils import console
+def main():
+    try:
+        os.kill(os.getpid(), signal.%s)
+    finally:
+        raise BrokenPipeError
+console.run(main)
+"""
+
+
+@pytest.mark.parametrize('how, status, said', [('SIGINT', 130, 'interrupted\n'), ('SIGTERM', 143, '')])
+def test_a_pipe_that_breaks_while_a_stopped_script_cleans_up_does_not_change_its_status(how, status, said):
+    done = python(STOPPED_THEN_BROKEN % how)
+    assert (done.returncode, done.stderr) == (status, said)
+
+
+IMPORTING = """
+import os, signal, sys
+sys.path.insert(0, %r)
+class Import:
+    def find_spec(self, name, path, target=None):
+        if name == 'tensorflow':
+            os.kill(os.getpid(), signal.SIGINT)
+            raise ImportError('taken for an error of the library')
+sys.meta_path.insert(0, Import())
+sys.argv = [%r]
+import runpy
+runpy.run_path(%r, run_name='__main__')
+"""
+SCRIPTS = ['visualization.py']
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_ctrl_c_while_a_script_imports_is_one_line(script):
+    path = os.path.join(ROOT, script)
+    done = python(IMPORTING % (ROOT, path, path))
+    assert (done.returncode, done.stdout, done.stderr) == (130, '', 'interrupted\n')
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_what_ignores_ctrl_c_goes_on_ignoring_it(script, tmp_path):
+    """As what a shell runs in the background."""
+    child = subprocess.Popen(command([script, '--help']), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    wait_until(lambda: ignores_ctrl_c(child))
+    while child.poll() is None:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+    output, errors = child.communicate()
+    assert child.returncode == 0 and output.startswith(b'usage: ') and b'interrupted' not in errors
+
+
+def ignores_ctrl_c(process):
+    with open('/proc/%d/status' % process.pid) as file:
+        ignored = next(line for line in file if line.startswith('SigIgn:'))
+    return bool(int(ignored.split()[1], 16) & 1 << signal.SIGINT - 1)
+
+
+def test_the_scripts_can_be_imported_without_a_change_of_signals():
+    done = python('import signal, visualization\n'
+                  'assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n'
+                  'assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL')
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,410 @@
+"""Exports: each format, loaded by its own tools in a process of its own, answers as the scripts do."""
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from typing import NamedTuple
+from unittest import mock
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+import convert
+import train_w_distill
+from conftest import run_script
+from export.enlarge import enlarged
+from nets import find_pair
+from nets.build import build, network_variables
+from utils.datasets import open_dataset
+from utils.files import RunError
+from utils.matfile import save_mat
+from utils.session import in_batches, new_graph, session, values_of
+from utils.trained import TrainedNetwork
+
+TF1 = tf.__version__.startswith('1.')
+needs_tf2 = pytest.mark.skipif(TF1, reason='TensorFlow 1.13 writes no TFLite nor Keras file')
+needs_tf1 = pytest.mark.skipif(not TF1, reason='TensorFlow 2 writes every format')
+
+# Programs of somebody who has exports and images, but not this project. answers() gives {name: array}.
+LOADERS = {
+    'saved_model, TensorFlow 1': '''
+import tensorflow.compat.v1 as tf
+tf.disable_v2_behavior()
+
+def answers(place, images):
+    with tf.Graph().as_default(), tf.Session() as sess:
+        signature = tf.saved_model.load(sess, ['serve'], place).signature_def['serving_default']
+        outputs = {name: tensor.name for name, tensor in signature.outputs.items()}
+        return sess.run(outputs, {signature.inputs['images'].name: images})
+''',
+    'saved_model, TensorFlow 2': '''
+import tensorflow as tf
+
+def answers(place, images):
+    outputs = tf.saved_model.load(place).signatures['serving_default'](images=tf.constant(images))
+    return {name: tensor.numpy() for name, tensor in outputs.items()}
+''',
+    '.pb': '''
+import tensorflow.compat.v1 as tf
+
+def answers(place, images):
+    with open(place, 'rb') as file, tf.Graph().as_default(), tf.Session() as sess:
+        tf.import_graph_def(tf.GraphDef.FromString(file.read()), name='')
+        names = 'logits', 'probabilities', 'classes', 'class_names'
+        found = sess.run({name: name + ':0' for name in names}, {'images:0': images})
+        return dict(found, class_names=found['class_names'].astype(str))
+''',
+    '.tflite': '''
+import tensorflow as tf
+
+def answers(place, images):
+    return tf.lite.Interpreter(place).get_signature_runner('serving_default')(images=images)
+''',
+    'Keras': '''
+import keras
+
+def answers(place, images):
+    return keras.models.load_model(place).predict(images, verbose=0)
+''',
+    '.npz': '''
+def answers(place, images):
+    weights = np.load(place)
+
+    def layer(x, name):
+        kernel = weights['Student/%s/weights' % name]
+        return x @ kernel.reshape(x.shape[-1], -1) + weights['Student/%s/biases' % name]
+
+    def conv_relu_pool(x, name):
+        side = x.shape[1] - 4
+        patches = np.stack([x[:, i:i + side, j:j + side] for i in range(5) for j in range(5)], axis=3)
+        x = np.maximum(layer(patches.reshape(len(x), side, side, -1), name), 0)
+        return x.reshape(len(x), side // 2, 2, side // 2, 2, -1).max(axis=(2, 4))
+
+    x = conv_relu_pool(conv_relu_pool(images / np.float32(255), 'conv0'), 'conv1').reshape(len(images), -1)
+    logits = layer(np.maximum(layer(np.maximum(layer(x, 'fc0'), 0), 'fc1'), 0), 'fc2')
+    return dict(logits=logits, classes=logits.argmax(axis=1))
+''',
+}
+ANSWER = '''
+import sys
+import numpy as np
+for place in sys.argv[1:]:
+    np.savez(place + '.answers.npz', **answers(place, np.load(place + '.images.npy')))
+'''
+DIGITS = tuple('0123456789')
+
+
+class Case(NamedTuple):
+    """A network to export."""
+    flags: list             # of convert.py: the file of weights, and what no record says
+    images: np.ndarray      # uint8, as the export takes them
+    logits: np.ndarray      # the scripts' logits of these
+
+
+@pytest.fixture(scope='module')
+def student(tmp_path_factory, data):
+    """The weights of a student of MNIST that was trained for a moment, with its record beside it."""
+    folder = str(tmp_path_factory.mktemp('student'))
+    with mock.patch.object(train_w_distill, 'EVALUATIONS', 1):
+        train_w_distill.main(['--train_dir=' + folder, '--data=' + data, '--steps=150'])
+    return os.path.join(folder, 'train_params.mat')
+
+
+@pytest.fixture(scope='module')
+def digits(student, data, mnist):
+    """That student on 1,000 test images, which it gets as MNIST has them."""
+    logits = TrainedNetwork(student, find_pair('lenet'), 'Student').answers(mnist.test_images[:1000])
+    assert np.mean(logits.argmax(axis=1) == mnist.test_labels[:1000]) > 0.8
+    return Case([student], open_dataset('mnist', data).part('test', (28, 28, 1))[0][:1000], logits)
+
+
+@pytest.fixture(scope='module')
+def colour(tmp_path_factory):
+    """A colour student of 5 classes as it starts, with moving averages that matter, and without a record."""
+    new_graph(3)
+    build(find_pair('alexnet'), 'Student', tf.placeholder(tf.float32, [None, 32, 32, 3]), 5)
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        weights = values_of(sess, network_variables('Student'))
+    rng = np.random.RandomState(0)
+    for name, array in weights.items():
+        if name.endswith('moving_variance'):
+            array[...] = rng.uniform(0.01, 0.03, array.shape)
+        elif not name.endswith('weights'):
+            array += rng.uniform(-0.1, 0.1, array.shape)
+    path = str(tmp_path_factory.mktemp('colour') / 'weights.mat')
+    save_mat(path, weights)
+    images = rng.randint(0, 256, (20, 32, 32, 3)).astype(np.uint8)
+    logits = TrainedNetwork(path, find_pair('alexnet'), 'Student').answers(images)
+    assert logits.std(axis=0).min() > 0.01
+    return Case([path], images, logits)
+
+
+OWN_PAIR = '''
+from utils.graph_mode import tf
+IMAGE_SHAPE = 16, 16, 1
+LAST_LAYER = 'out/weights'
+def teacher(images, classes, training):
+    with tf.variable_scope('out'):
+        weights = tf.get_variable('weights', [256, classes])
+    return tf.matmul(tf.reshape(tf.sin(images), [-1, 256]), weights)
+def student(images, classes, training):
+    return teacher(images, classes, training)
+'''
+
+
+@pytest.fixture(scope='module')
+def own(tmp_path_factory):
+    """A teacher of a pair of somebody's own."""
+    folder = tmp_path_factory.mktemp('own_pair')
+    weights, pair, rng = str(folder / 'own.mat'), str(folder / 'pair.py'), np.random.RandomState(0)
+    (folder / 'pair.py').write_text(OWN_PAIR)
+    save_mat(weights, {'Teacher/out/weights': rng.standard_normal((256, 3))})
+    images = rng.randint(0, 256, (20, 16, 16, 1)).astype(np.uint8)
+    return Case([weights, '--nets', pair], images,
+                TrainedNetwork(weights, find_pair(pair), 'Teacher').answers(images))
+
+
+@pytest.fixture(scope='module')
+def saved_model(digits, tmp_path_factory):
+    """The student as a SavedModel."""
+    folder = str(tmp_path_factory.mktemp('export') / 'served')
+    convert.main(digits.flags + ['--to', 'saved_model', folder])
+    return folder
+
+
+def check_answers(loader, cases):
+    """A program of LOADERS answers as the scripts do; cases: {path of an export: Case}. {path: answers}."""
+    for place, case in cases.items():
+        np.save(place + '.images.npy', case.images)
+    done = subprocess.run([sys.executable, '-c', ANSWER.replace('for', LOADERS[loader] + 'for', 1), *cases],
+                          cwd=os.path.dirname(min(cases)), stderr=subprocess.PIPE, universal_newlines=True,
+                          timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for place, case in cases.items():
+        with np.load(place + '.answers.npz') as answers:
+            found[place] = dict(answers)
+        check(found[place], case.logits)
+    return found
+
+
+def check(answers, logits):
+    """The script's classes, its logits to 1e-4, and the softmax of these."""
+    np.testing.assert_allclose(answers['logits'], logits, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(answers['classes'], logits.argmax(axis=1))
+    if 'probabilities' in answers:
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        np.testing.assert_allclose(answers['probabilities'], powers / powers.sum(axis=1, keepdims=True),
+                                   atol=1e-5)
+
+
+def test_saved_model(saved_model, digits, colour, own, tmp_path):
+    places = [str(tmp_path / name) for name in ('colour', 'own')]
+    for case, place in zip((colour, own), places):
+        convert.main(case.flags + ['--to', 'saved_model', place])
+    found = check_answers('saved_model, TensorFlow %d' % (1 if TF1 else 2),
+                          dict(zip([saved_model] + places, (digits, colour, own))))
+    assert all(sorted(answers) == ['classes', 'logits', 'probabilities'] for answers in found.values())
+
+
+def test_saved_model_by_its_command(saved_model, digits, tmp_path):
+    np.save(str(tmp_path / 'images.npy'), digits.images)
+    command = [sys.executable, '-m', 'tensorflow.python.tools.saved_model_cli', 'run', '--dir', saved_model]
+    done = subprocess.run(command + ['--tag_set', 'serve', '--signature_def', 'serving_default', '--inputs',
+                                     'images=images.npy', '--outdir', '.'], cwd=str(tmp_path),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    assert done.returncode == 0, done.stdout
+    check({name: np.load(str(tmp_path / (name + '.npy'))) for name in ('logits', 'probabilities', 'classes')},
+          digits.logits)
+    with open(os.path.join(saved_model, 'assets.extra', 'class_names.txt')) as file:
+        assert tuple(file.read().split()) == DIGITS
+
+
+def test_frozen_graph(digits, tmp_path):
+    place = str(tmp_path / 'digits.pb')
+    convert.main(digits.flags + ['--to', place])
+    answers = check_answers('.pb', {place: digits})[place]
+    assert tuple(answers['class_names']) == DIGITS and 'probabilities' in answers
+
+
+def test_arrays(digits, mnist, tmp_path):
+    """They are the network's weights alone, so they get the images as the network takes them."""
+    place = str(tmp_path / 'digits.npz')
+    convert.main(digits.flags + ['--to', place])
+    check_answers('.npz', {place: digits._replace(images=mnist.test_images[:1000])})
+    with np.load(place) as arrays:
+        assert tuple(arrays['class_names']) == DIGITS and arrays['Student/fc2/weights'].shape == (84, 10)
+
+
+@needs_tf2
+def test_tflite(digits, tmp_path):
+    place = str(tmp_path / 'digits.tflite')
+    convert.main(digits.flags + ['--to', place])
+    assert 'probabilities' in check_answers('.tflite', {place: digits})[place]
+    with zipfile.ZipFile(place) as archive:
+        assert tuple(archive.read('class_names.txt').decode().split()) == DIGITS
+
+
+@needs_tf2
+def test_keras(digits, colour, tmp_path):
+    """The second has batch norm and local response normalisation; a data set names its classes."""
+    import h5py
+    first, second = str(tmp_path / 'digits.keras'), str(tmp_path / 'colour.h5')
+    names = np.array(list('abcde'))
+    np.savez(str(tmp_path / 'names.npz'), class_names=names, **colour_images(labels=5, side=32))
+    convert.main(digits.flags + ['--to', first])
+    convert.main(colour.flags + ['--to', second, '--dataset', str(tmp_path / 'names.npz')])
+    found = check_answers('Keras', {first: digits, second: colour})
+    assert all('probabilities' in answers for answers in found.values())
+    with zipfile.ZipFile(first) as archive:
+        assert tuple(archive.read('class_names.txt').decode().split()) == DIGITS
+    with h5py.File(second, 'r') as file:
+        assert list(file.attrs['class_names']) == list(names)
+
+
+@needs_tf2
+def test_an_operation_that_keras_does_not_have_is_named(own, tmp_path):
+    (tmp_path / 'out.keras').write_text('older')
+    with pytest.raises(RunError, match=r'cannot be written as .keras: .* operation Sin .*choose saved_model'):
+        convert.main(own.flags + ['--to', str(tmp_path / 'out.keras')])
+    assert (tmp_path / 'out.keras').read_text() == 'older'
+
+
+@needs_tf1
+def test_what_needs_tensorflow_2_says_so(student, tmp_path):
+    for suffix in '.tflite', '.keras', '.h5':
+        with pytest.raises(RunError, match='cannot write %s; run this with TensorFlow 2' % suffix):
+            convert.main([student, '--to', str(tmp_path / ('digits' + suffix))])
+    assert os.listdir(str(tmp_path)) == []
+
+
+def colour_images(labels, side):
+    """The arrays of a data set of 9 + 9 colour images of one's own."""
+    images = np.full((9, side, side, 3), 200, np.uint8)
+    return {'x_train': images, 'y_train': np.arange(9) % labels,
+            'x_test': images, 'y_test': np.full(9, labels - 1)}
+
+
+@pytest.mark.parametrize('old', [(28, 28), (64, 64), (20, 30), (8, 512), (100, 37), (32, 20), (33, 31)])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_images_are_enlarged_as_opencv_does(old, channels):
+    images = np.random.RandomState(0).randint(0, 256, (9, *old, channels)).astype(np.uint8)
+    expected = [cv2.resize(image, (32, 24), interpolation=cv2.INTER_LINEAR) for image in images]
+    np.testing.assert_array_equal(enlargement(images, 24, 32), np.reshape(expected, (9, 24, 32, channels)))
+
+
+def test_all_test_images_are_enlarged_as_the_scripts_do(data, mnist):
+    original = open_dataset('mnist', data).part('test', (28, 28, 1))[0]
+    np.testing.assert_array_equal(enlargement(original, 32, 32), mnist.test_images)
+
+
+def enlargement(images, height, width):
+    new_graph(0)
+    pixels = tf.placeholder(tf.uint8, [None, *images.shape[1:]])
+    with session(1) as sess:
+        return in_batches(sess, enlarged(pixels, height, width), pixels, images)
+
+
+def test_what_is_written_is_said(student, teacher, tmp_path, capsys):
+    convert.main([student, '--to', str(tmp_path / 'a.npz')])
+    convert.main([student, '--to', str(tmp_path / 'b.npz'), '--dataset', 'fashion_mnist'])
+    convert.main([student, '--to', str(tmp_path / 'c.npz'), '--dataset', 'none'])
+    convert.main([teacher, '--to', str(tmp_path / 'd.npz')])
+    lines = capsys.readouterr().out.split('\n')
+    assert 'student of lenet, images uint8 [N, 28, 28, 1], 10 classes (0, 1, 2, 3, 4' in lines[0]
+    assert 'images uint8 [N, 28, 28, 1], 10 classes (T-shirt, trouser' in lines[1]
+    size = (tmp_path / 'c.npz').stat().st_size
+    assert 'images uint8 [N, 32, 32, 1], 10 classes, %d bytes' % size in lines[2]
+    assert 'teacher of lenet' in lines[3]
+
+
+def copied(student, folder, **arguments):
+    """The weights and their record, in which other arguments stand, in a folder; their path."""
+    with open(os.path.join(os.path.dirname(student), 'result.json')) as file:
+        record = json.load(file)
+    record['arguments'].update(arguments)
+    (folder / 'result.json').write_text(json.dumps(record))
+    with open(student, 'rb') as file:
+        (folder / 'train_params.mat').write_bytes(file.read())
+    return str(folder / 'train_params.mat')
+
+
+def test_a_record_that_does_not_help(student, small, tmp_path):
+    for arguments, message in (
+            ({'dataset': 'gone.npz'}, 'gone.npz.*give its path with --dataset, or --dataset none'),
+            ({'dataset': small}, 'is not as it was.*give its path with --dataset, or --dataset none'),
+            ({'nets': 'mine.py'}, "is of the networks 'mine.py', .*; give their file with --nets"),
+            ({'nets': 'alexnet'}, 'holds no network of alexnet; give another file, or its own --nets')):
+        with pytest.raises(RunError, match=message):
+            convert.main([copied(student, tmp_path, **arguments), '--to', str(tmp_path / 'out.npz')])
+        assert not (tmp_path / 'out.npz').exists()
+
+
+def test_a_data_set_of_other_classes_or_colours_is_refused(student, colour, tmp_path):
+    for labels, message in (5, 'knows 10 classes and .* has 5'), (10, 'takes images of 1 channels'):
+        np.savez(str(tmp_path / 'own.npz'), **colour_images(labels, side=16))
+        with pytest.raises(RunError, match=message):
+            convert.main([student, '--to', str(tmp_path / 'out.npz'), '--dataset', str(tmp_path / 'own.npz')])
+    assert os.listdir(str(tmp_path)) == ['own.npz']
+
+
+def test_what_is_no_file_of_weights_is_said_in_a_line(tmp_path):
+    done = run_script(['convert.py', 'gone.mat', '--to', tmp_path / 'digits.pb'])
+    assert done.returncode == 1
+    assert done.stderr.endswith("error: no file 'gone.mat'; check the path, or make it first\n")
+    assert os.listdir(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize('to', [[], ['saved_model'], ['a.onnx'], ['saved_model', 'a', 'b'], ['a.pb', 'b']])
+def test_a_format_that_is_none(student, to):
+    with pytest.raises(SystemExit) as ended:
+        convert.main([student, '--to'] + to)
+    assert ended.value.code == 2
+
+
+def test_a_saved_model_replaces_a_saved_model_alone(own, tmp_path):
+    def export():
+        convert.main([*own.flags, '--to', 'saved_model', str(tmp_path / 'out')])
+
+    (tmp_path / 'out').mkdir()
+    export()
+    (tmp_path / 'out' / 'saved_model.pb').write_bytes(b'old')
+    export()
+    assert (tmp_path / 'out' / 'saved_model.pb').stat().st_size > 1000
+    (tmp_path / 'out' / 'thesis.tex').write_text('mine')
+    before = sorted(os.listdir(str(tmp_path / 'out')))
+    with pytest.raises(RunError, match="holds 'thesis.tex', which no SavedModel has"):
+        export()
+    assert sorted(os.listdir(str(tmp_path / 'out'))) == before
+    assert not [name for name in os.listdir(str(tmp_path)) if name.endswith('.tmp')]
+
+
+@pytest.mark.parametrize('to', [['saved_model', '{}/file/new'], ['saved_model', '{}/file'], ['{}/file/x.pb']])
+def test_a_place_that_cannot_be_written(own, tmp_path, to):
+    (tmp_path / 'file').write_text('mine')
+    before = sorted(os.listdir(str(tmp_path)))
+    with pytest.raises(RunError, match=r"/file' is a file|cannot (make|write) .*/file\b"):
+        convert.main([*own.flags, '--to'] + [word.format(tmp_path) for word in to])
+    assert sorted(os.listdir(str(tmp_path))) == before and (tmp_path / 'file').read_text() == 'mine'
+
+
+def test_an_interrupted_export_leaves_the_older_one(own, tmp_path, monkeypatch):
+    out = str(tmp_path / 'out')
+    flags = own.flags + ['--to', 'saved_model', out]
+    convert.main(flags)
+    rename = os.rename
+
+    def stopped(old, new):
+        if new == out and os.path.basename(old) == 'new':
+            raise KeyboardInterrupt
+        rename(old, new)
+
+    monkeypatch.setattr(os, 'rename', stopped)
+    with pytest.raises(KeyboardInterrupt):
+        convert.main(flags)
+    assert os.path.exists(os.path.join(out, 'saved_model.pb'))
+    assert not [name for name in os.listdir(str(tmp_path)) if name.endswith('.tmp')]

@@ -1,0 +1,243 @@
+"""Flags: from values to a command line and back, their ranges, paths, rates, and flags inside flags."""
+import math
+import os
+import re
+import shlex
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nets.priors import PRIORS
+from utils import flags, recipes
+from utils.hyper_parameters import AUGMENTATION, SYNTHESIS, TRAINING
+
+EXAMPLES = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def table(*words):
+    """The settings of autotrain.py."""
+    return flags.table_flags(list(words))[1]
+
+
+def training(*words):
+    return flags.training_flags(['--train_dir=x', *words])
+
+
+def synthesis(*words):
+    return flags.synthesis_flags(['--Rate=1', *words])
+
+
+# From values to a command line and back
+
+PATHS = st.text(st.characters(blacklist_characters='\0', blacklist_categories=['Cs']), min_size=1).filter(
+    lambda text: not text.startswith('~'))
+RATES = st.floats(100 / 60000, 100)
+
+
+def values_of(row):
+    """A strategy for the values of a hyper-parameter."""
+    if row.choices:
+        return st.sampled_from(row.choices)
+    if row.kind is int:
+        return st.integers(row.low, int(min(row.high, 10 ** 9)))
+    value = st.floats(row.low, min(row.high, 1e300)).filter(lambda number: not row.above or number > row.low)
+    return st.lists(value, min_size=1) if row.several else value
+
+
+COMMON = dict(recipe=st.sampled_from(list(recipes.RECIPES)), data=PATHS, teacher=PATHS,
+              seed=st.integers(0, 2 ** 31 - 1), threads=st.integers(1, 1024),
+              nets=st.sampled_from(['lenet', 'alexnet']) | PATHS.map(lambda text: text + '.py'))
+KNOWN = st.sampled_from(['mnist', 'fashion_mnist', 'none'])
+OWN = PATHS.map(lambda text: text + '.npz')
+TRAININGS = st.fixed_dictionaries({}, optional=dict(
+    COMMON, dataset=KNOWN, main_scope=st.sampled_from(['Teacher', 'Student']), augment=st.booleans(),
+    impressions=PATHS, any_teacher=st.booleans(), holdout=st.integers(0, 10 ** 9),
+    Distillation=st.just('None') | st.builds('{}-{:g}'.format, st.sampled_from(['Soft_logits', 'ZSKD']),
+                                             RATES),
+    **{name: values_of(row) for name, row in TRAINING.items()}))
+SYNTHESES = st.fixed_dictionaries({}, optional=dict(
+    COMMON, dataset=KNOWN | OWN, save_path=PATHS,
+    **{name: values_of(row) for name, row in SYNTHESIS.items()}))
+
+
+@EXAMPLES
+@given(TRAININGS, PATHS)
+def test_training_flags_there_and_back(values, train_dir):
+    words = flags.command_line(dict(values, train_dir=train_dir))
+    parser = flags.training_parser()
+    typed = {name: value for name, value in values.items() if value is not False}
+    assert parser.typed(flags.command_line(values)) == typed
+    given_values = flags.with_nets(dict(parser.given([]), train_dir=train_dir, **values))
+    try:
+        expected = recipes.training_settings(given_values, 60000)
+    except ValueError:
+        with pytest.raises(SystemExit, match='2'):
+            flags.training_flags(words)
+    else:
+        assert flags.training_flags(words) == expected
+
+
+@EXAMPLES
+@given(SYNTHESES, RATES)
+def test_synthesis_flags_there_and_back(values, rate):
+    parser = flags.synthesis_parser()
+    assert parser.typed(flags.command_line(values)) == values
+    shown = float('%g' % rate)
+    given_values = flags.with_nets(dict(parser.given([]), Rate=shown, **values))
+    expected = recipes.synthesis_settings(given_values)
+    assert flags.synthesis_flags(flags.command_line(dict(values, Rate=rate))) == expected
+
+
+# Hyper-parameters
+
+def test_every_hyper_parameter_has_a_flag_and_no_default_but_its_recipes():
+    for parser, table_of, values in (
+            (flags.training_parser(), TRAINING, recipes.training('default', 'ZSKD_augment', 600)),
+            (flags.synthesis_parser(), SYNTHESIS, recipes.synthesis('default', 600))):
+        assert set(values) == set(table_of)
+        for name in table_of:
+            assert '--' + name in parser.format_usage()
+            assert name not in parser.given([])
+    assert set(AUGMENTATION) < set(TRAINING) and set(PRIORS) < set(SYNTHESIS)
+
+
+def right_and_wrong(row):
+    """Values at the limits of a hyper-parameter's range, and values beyond them or of another type."""
+    if row.choices:
+        return row.choices, ['another']
+    step = 1 if row.kind is int else 1e-6
+    right, wrong = [row.low + step if row.above else row.low], ['nan', 'many', '']
+    wrong.append(row.low if row.above else row.low - step)
+    if row.high < math.inf:
+        return right + [row.high], wrong + [row.high + step]
+    return right + [row.kind(1e9)], wrong + ['inf' if row.kind is float else '1.5']
+
+
+@pytest.mark.parametrize('make, table_of', [
+    (flags.training_parser, TRAINING), (flags.synthesis_parser, SYNTHESIS)])
+def test_every_hyper_parameter_has_a_range(make, table_of, capsys):
+    parser = make()
+    for name, row in table_of.items():
+        right, wrong = right_and_wrong(row)
+        for value in right:
+            assert parser.typed(['--%s=%s' % (name, value)]) == {name: [value] if row.several else value}
+        for value in wrong:
+            with pytest.raises(SystemExit, match='2'):
+                parser.typed(['--%s=%s' % (name, value)])
+            assert re.search(r'error: argument --%s: ' % name, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize('parser, recipe, line', [
+    (flags.training_parser(), 'default --nets lenet',
+     r'ZSKD 40 +8000 +258 +0.01 +warmup +0.001591 +0 +1 +20 '),
+    (flags.training_parser(), 'default --nets lenet',
+     r'ZSKD \+ augmentation 1 +8125 +128 +0.01 +cosine +0.001 +0 +1 +20 +100 +15 +0.15 +3 +0$'),
+    (flags.training_parser(), 'published --nets lenet',
+     r'Teacher 100 +23438 +512 +0.001 +constant +0.0001 +1 +0 +-$'),
+    (flags.synthesis_parser(), 'published --nets lenet',
+     r'impressions 10 +1500 +1 +constant +0.999 +1e-06 +20 +0 +0.001 +0 +0 +\[0.1, 1.0\] +100$')])
+def test_help_shows_the_values_of_every_recipe(parser, recipe, line):
+    table = parser.format_help().split('--recipe %s:' % recipe)[1].split('--recipe')[0]
+    assert re.search('^' + line, table, re.MULTILINE)
+
+
+# Rates
+
+def test_two_rates_that_look_alike_are_one(capsys):
+    assert table('--rates', '33.33333', '33.333333').rates == [33.3333]
+    assert table('--rates', '10', '1', '1.0', '1e1').rates == [1, 10]
+    assert flags.synthesis_flags(['--Rate=33.33333']).Rate == 33.3333
+    settings = training('--Distillation=ZSKD-33.333333')
+    assert (settings.Distillation, settings.rate) == ('ZSKD-33.3333', 33.3333)
+
+
+# Paths
+
+SCRIPTS = {'train_w_distill.py': flags.training_flags, 'Data_Impressions.py': flags.synthesis_flags,
+           'autotrain.py': lambda words: flags.table_flags(words)[1], 'visualization.py': flags.picture_flags}
+
+
+@pytest.mark.parametrize('line, name', [
+    ('train_w_distill.py --train_dir=~/x', 'train_dir'), ('train_w_distill.py --train_dir ~/x', 'train_dir'),
+    ('train_w_distill.py --train_dir=t --data=~/x', 'data'),
+    ('train_w_distill.py --train_dir=t --dataset=~/x.npz', 'dataset'),
+    ('train_w_distill.py --train_dir=t --nets=~/x.py', 'nets'),
+    ('train_w_distill.py --train_dir=t --Distillation=ZSKD-1 --teacher=~/x.mat', 'teacher'),
+    ('train_w_distill.py --train_dir=t --Distillation=ZSKD-1 --impressions=~/x', 'impressions'),
+    ('Data_Impressions.py --Rate=1 --save_path=~/x', 'save_path'),
+    ('Data_Impressions.py --Rate=1 --teacher=~/x.mat', 'teacher'),
+    ('autotrain.py --root=~/x', 'root'), ('autotrain.py --data=~/x', 'data'),
+    ('autotrain.py --dataset=~/x.npz', 'dataset'), ('autotrain.py --nets=~/x.py', 'nets'),
+    ('autotrain.py --scheduler=~/x.json', 'scheduler'),
+    ('visualization.py --impressions=~/x.mat', 'impressions'),
+    ('visualization.py --results=~/x.csv', 'results'),
+    ('visualization.py --student=~/x.mat', 'student'), ('visualization.py --teacher=~/x.mat', 'teacher'),
+    ('visualization.py --save_path=~/x', 'save_path')])
+def test_the_home_folder_is_put_into_every_path(line, name, small, tmp_path, monkeypatch):
+    """A shell puts it into '--flag ~/x', but not into '--flag=~/x'."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    os.symlink(small, str(tmp_path / 'x.npz'))
+    script, *words = line.split()
+    assert getattr(SCRIPTS[script](words), name) == str(tmp_path / line.split('~/')[1])
+
+
+@pytest.mark.parametrize('make', [flags.training_parser, flags.synthesis_parser])
+def test_every_flag_of_a_place_is_of_type_path(make):
+    """So that none is forgotten in the test above."""
+    for action in make()._actions:
+        if action.metavar in ('DIR', 'FILE', 'ADDRESS') or action.dest == 'teacher':
+            assert action.type is flags.path, action.dest
+
+
+@pytest.mark.parametrize('dataset', ['results.npz', 'nets.npz', '/elsewhere/MNIST.npz', 'FashionMNIST.npz',
+                                     'data.npz', 'utils/tests.npz', 'CIFAR10.npz'])
+def test_the_folder_of_a_table_of_ones_own_data_is_no_other_folder(dataset):
+    from conftest import ROOT
+    root = table('--dataset', dataset).root
+    known = {table('--dataset', name).root for name in flags.DATASETS}
+    assert os.path.dirname(root) == '' and os.path.splitext(os.path.basename(dataset))[0] in root
+    assert root not in known and not os.path.exists(os.path.join(ROOT, root))
+    assert table('--dataset', dataset, '--root=mine').root == 'mine'
+
+
+def test_the_folders_of_known_data_sets():
+    assert [table('--dataset', name).root for name in ('mnist', 'fashion_mnist')] == ['MNIST', 'FashionMNIST']
+
+
+# Flags inside flags
+
+@pytest.mark.parametrize('text', ['--holdout=10000', '--holdout 10000', '--steps=5 --schedule cosine'])
+@pytest.mark.parametrize('form', ['--training={}', '--training {}'])
+def test_flags_for_jobs_are_understood_as_they_are_typed(text, form):
+    """argparse alone takes the second word of --training "--holdout=10000" for a flag of its own."""
+    words = ['--training=' + text] if '=' in form else ['--training', text]
+    expected = dict(holdout=10000) if 'holdout' in text else dict(steps=5, schedule='cosine')
+    assert table(*words, '--runs', '2').training == expected
+    assert table('--runs', '2', *words).training == expected
+
+
+def test_flags_for_both_kinds_of_jobs(monkeypatch):
+    line = '--synthesis "--l2 1 --betas 2 3" --training "--steps=5" --rates 1 5'
+    settings = table(*shlex.split(line))
+    assert (settings.synthesis, settings.training) == (dict(l2=1, betas=[2, 3]), dict(steps=5))
+    assert settings.rates == [1, 5]
+    monkeypatch.setattr('sys.argv', ['autotrain.py', *shlex.split(line)])
+    assert flags.table_flags()[1] == settings
+
+
+@pytest.mark.parametrize('words, said', [
+    ('--training=--seed=0', '--training takes .*, not --seed'),
+    ('--training=--threads=1', '--training takes .*, not --threads'),
+    ('--training=--recipe=default', '--training takes .*, not --recipe'),
+    ('--training=--main_scope=Student', '--training takes .*, not --main_scope'),
+    ('--training=--augment', '--training takes .*, not --augment'),
+    ('--training=--any_teacher', '--training takes .*, not --any_teacher'),
+    ('--synthesis=--seed=0', '--synthesis takes .*, not --seed'),
+    ('--synthesis=--save_path=DI', '--synthesis takes .*, not --save_path'),
+    ('--synthesis=--teacher=Lenet5', '--synthesis takes .*, not --teacher')])
+def test_a_flag_for_jobs_that_would_do_nothing_is_a_usage_error(words, said, capsys):
+    """Also where it is typed with its default: --seed=0 inside --training does nothing beside --seed=5."""
+    with pytest.raises(SystemExit, match='2'):
+        table(words)
+    assert re.search(said, capsys.readouterr().err)

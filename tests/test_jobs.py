@@ -1,0 +1,191 @@
+"""Jobs as processes: how they are stopped, what their end says, and how many this machine may run at a
+time."""
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import Future
+
+import pytest
+
+from conftest import ROOT, wait_until
+from utils import processes
+from utils.jobs import Job, LocalPool, available_cores, run_jobs
+from utils.processes import describe_status
+
+STUBBORN = ('import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print("ready", flush=True); '
+            'time.sleep(600)')
+PATIENT = 'import time; print("ready", flush=True); time.sleep(600)'
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize('codes', [[PATIENT] * 3 + [STUBBORN], [STUBBORN] * 4], ids=['one stays', 'all stay'])
+def test_a_pool_ends_all_its_children(codes, tmp_path, monkeypatch):
+    """Also where some end while others are asked."""
+    monkeypatch.setattr(processes, 'GRACE', 0.5)
+    logs = [tmp_path / ('log%d' % number) for number in range(len(codes))]
+    with LocalPool(len(codes), {}) as pool:
+        futures = [pool.submit([sys.executable, '-c', code], str(log)) for code, log in zip(codes, logs)]
+        wait_until(lambda: all(log.exists() and 'ready\n' in log.read_text() for log in logs))
+        children = [child.pid for child in pool._children]
+    ends = [future.result() for future in futures]
+    assert ends == [-signal.SIGKILL if code == STUBBORN else -signal.SIGTERM for code in codes]
+    assert len(children) == len(codes) and not any(map(alive, children))
+
+
+def test_children_share_one_grace_period(monkeypatch):
+    class Clock:
+        now = 100.0
+
+        def monotonic(self):
+            return self.now
+
+    class Child:
+        signals = ()
+
+        def terminate(self):
+            self.signals += (clock.now, 'SIGTERM')
+
+        def wait(self, timeout):
+            clock.now += timeout
+            raise subprocess.TimeoutExpired('a child', timeout)
+
+        def kill(self):
+            self.signals += (clock.now, 'SIGKILL')
+
+    clock = Clock()
+    monkeypatch.setattr(processes, 'time', clock)
+    children = [Child() for _ in range(3)]
+    processes.stop(children)
+    expected = 100.0, 'SIGTERM', 100.0 + processes.GRACE, 'SIGKILL'
+    assert [child.signals for child in children] == 3 * [expected]
+
+
+def test_a_second_ctrl_c_kills_at_once(monkeypatch):
+    child = subprocess.Popen([sys.executable, '-c', STUBBORN], stdout=subprocess.PIPE)
+    child.stdout.readline()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(child, 'wait', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        processes.stop([child])
+    monkeypatch.undo()
+    assert child.wait() == -signal.SIGKILL
+
+
+def test_the_end_of_a_job_is_said_in_words():
+    assert describe_status(3) == 'exit status 3'
+    for number, words in ((9, ['SIGKILL', 'memory', '--batch_size']), (4, ['SIGILL', 'AVX', 'machine']),
+                          (11, ['SIGSEGV']), (63, ['signal 63'])):
+        said = describe_status(-number)
+        assert all(word in said for word in words) and 'exit status' not in said and '\n' not in said
+
+
+@pytest.mark.parametrize('number, word', [(9, 'memory'), (4, 'AVX'), (6, 'SIGABRT')])
+def test_a_job_that_a_signal_ended_says_so(number, word, tmp_path):
+    code = 'import os; print("the last line", flush=True); os.kill(os.getpid(), %d)' % number
+    job = Job('job', [sys.executable, '-c', code], str(tmp_path / 'log.txt'), [], 1.0, lambda: (None, ''))
+    with LocalPool(1, {}) as pool:
+        ended, = run_jobs([job], pool, None, None)
+    assert word in ended.reason.split('\n')[0] and ended.reason.endswith('    the last line\n') and ended.ran
+
+
+class SlowFolder:
+    """A pool whose jobs end at once, and whose files are seen ``delay`` seconds later, if at all."""
+    slots, delay = 4, 0.5
+
+    def submit(self, command, log):
+        future = Future()
+        future.set_result(0)
+        return future
+
+
+def test_a_job_whose_record_is_not_seen_yet_keeps_no_other_waiting(tmp_path, monkeypatch):
+    """Two of a chain are seen late, one never; five that need nothing go on meanwhile."""
+    monkeypatch.setattr('utils.jobs.POLL', 0.05)
+    looks = {}
+
+    def finished(name, seen_at_look):
+        def look():
+            looks[name] = looks.get(name, 0) + 1
+            return ({'name': name}, '') if looks[name] >= seen_at_look else (None, '')
+        return look
+
+    def job(name, seen_at_look, needs=()):
+        return Job(name, ['true'], str(tmp_path / name), list(needs), 1.0, finished(name, seen_at_look))
+
+    jobs = [job('never', 1000), job('late', 3), job('later', 3, ['late']), job('not run', 2, ['never'])]
+    jobs += [job('quick%d' % number, 2) for number in range(5)]
+    ends = {end.job.name: end for end in run_jobs(jobs, SlowFolder(), lambda running: None, None)}
+    assert list(ends)[:6] == ['quick%d' % number for number in range(5)] + ['late']
+    assert {name for name, end in ends.items() if end.row is None} == {'never', 'not run'}
+    assert ends['never'].reason.startswith('it left no record; the end of ') and looks['never'] > 2
+    assert ends['not run'].reason == 'not run: never failed' and not ends['not run'].ran
+
+
+# How many at a time.
+
+def files(folder, contents):
+    """Writes {path: text} below ``folder``; (the file of groups, the folder they are mounted at)."""
+    for name, text in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return dict(cgroups=str(folder / 'groups'), mounted=str(folder / 'mounted'))
+
+
+@pytest.fixture
+def eight_cores(monkeypatch):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: set(range(8)), raising=False)
+
+
+@pytest.mark.parametrize('environment, cores', [
+    ({}, 8), ({'SLURM_CPUS_PER_TASK': '3'}, 3), ({'SLURM_CPUS_ON_NODE': '5'}, 5),
+    ({'SLURM_CPUS_PER_TASK': '3', 'SLURM_CPUS_ON_NODE': '5'}, 3), ({'SLURM_CPUS_ON_NODE': '64'}, 8),
+    ({'SLURM_CPUS_PER_TASK': '0'}, 1), ({'SLURM_CPUS_PER_TASK': '', 'SLURM_CPUS_ON_NODE': '4(x2)'}, 8)])
+def test_cores_that_slurm_grants(environment, cores, eight_cores, tmp_path):
+    assert available_cores(environment, **files(tmp_path, {})) == cores
+
+
+@pytest.mark.parametrize('contents, cores', [
+    ({'groups': '0::/\n', 'mounted/cpu.max': '200000 100000\n'}, 2),
+    ({'groups': '0::/\n', 'mounted/cpu.max': 'max 100000\n'}, 8),
+    ({'groups': '0::/\n', 'mounted/cpu.max': '150000 100000\n'}, 2),
+    ({'groups': '0::/\n', 'mounted/cpu.max': '10000 100000\n'}, 1),
+    ({'groups': '0::/a/b\n', 'mounted/a/cpu.max': '300000 100000\n', 'mounted/a/b/cpu.max': 'max 1000\n'}, 3),
+    ({'groups': '0::/of/the/host\n', 'mounted/cpu.max': '400000 100000\n'}, 4),
+    ({'groups': '4:memory:/\n3:cpu,cpuacct:/a\n', 'mounted/cpu/a/cpu.cfs_quota_us': '600000\n',
+      'mounted/cpu/a/cpu.cfs_period_us': '100000\n'}, 6),
+    ({'groups': '3:cpu:/of/the/host\n0::/\n', 'mounted/cpu/cpu.cfs_quota_us': '200000\n',
+      'mounted/cpu/cpu.cfs_period_us': '100000\n'}, 2),
+    ({'groups': '3:cpu:/\n', 'mounted/cpu/cpu.cfs_quota_us': '-1\n',
+      'mounted/cpu/cpu.cfs_period_us': '100000\n'}, 8),
+    ({'groups': '0::/\n', 'mounted/cpu.max': 'nonsense\n'}, 8),
+], ids=str)
+def test_cores_that_a_container_grants(contents, cores, eight_cores, tmp_path):
+    assert available_cores({}, **files(tmp_path, contents)) == cores
+
+
+def test_cores_that_affinity_grants(tmp_path):
+    assert available_cores({}, **files(tmp_path, {})) == len(os.sched_getaffinity(0))
+    said = subprocess.check_output(
+        [sys.executable, '-c', 'import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n'
+         'from utils.jobs import available_cores; print(available_cores({}))'],
+        cwd=ROOT)
+    assert said.split() == [b'1']
+
+
+def test_cores_where_there_is_no_affinity(monkeypatch, tmp_path):
+    monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
+    for count, cores in ((6, 6), (None, 1)):
+        monkeypatch.setattr(os, 'cpu_count', lambda: count)
+        assert available_cores({}, **files(tmp_path, {})) == cores

@@ -1,0 +1,276 @@
+"""A user's own pair: a short file takes it through the whole method, and a wrong one is one line."""
+import json
+import os
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+import autotrain
+import Data_Impressions
+import train_w_distill
+from conftest import run_script, two_at_a_time
+from nets import find_pair
+from nets.build import variable_shapes
+from utils import flags
+from utils.files import RunError, sha256
+from utils.impressions import save_impressions
+from utils.layout import synthesis_files, training_files
+from utils.matfile import mat_arrays
+from utils.records import finished_row
+
+TRAINING = ['--batch_size=16', '--learning_rate=0.005', '--weight_decay=0.001']
+
+
+class Chain:
+    """The flags of the scripts, from a teacher to two students, in a folder."""
+
+    def __init__(self, folder, pair, data_set):
+        common = ['--nets=%s' % pair, '--dataset=%s' % data_set]
+        teacher = ['--teacher=%s/Teacher/train_params.mat' % folder]
+        learning = ['--Distillation=ZSKD-0.1', '--impressions=%s/DI' % folder, '--steps=300'] + teacher
+        self.teacher = ['--train_dir=%s/Teacher' % folder, '--main_scope=Teacher', '--steps=200']
+        self.teacher += TRAINING + common
+        self.impressions = ['--Rate=0.1', '--save_path=%s/DI' % folder, '--iterations=40'] + teacher + common
+        self.student = ['--train_dir=%s/ZSKD' % folder] + learning + TRAINING + common
+        self.augmented = ['--train_dir=%s/ZSKD_augment' % folder, '--augment', '--copies=3']
+        self.augmented += learning + TRAINING + common
+
+
+def record(path):
+    with open(str(path)) as file:
+        return json.load(file)
+
+
+@pytest.fixture(scope='module')
+def chain(tmp_path_factory, own_pair, colours):
+    """(folder, Chain) of all that the scripts make of the pair. Not to be changed."""
+    folder = tmp_path_factory.mktemp('chain')
+    flags_of = Chain(folder, own_pair, colours)
+
+    def run(words):
+        done = run_script(words)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run(['train_w_distill.py'] + flags_of.teacher)
+    run(['Data_Impressions.py'] + flags_of.impressions)
+    two_at_a_time(run, [('train_w_distill.py', *flags_of.student),
+                        ('train_w_distill.py', *flags_of.augmented)])
+    return folder, flags_of
+
+
+def test_the_file_is_short(own_pair):
+    with open(own_pair) as file:
+        assert len(file.readlines()) <= 25
+
+
+def test_teacher_impressions_and_students(chain):
+    folder, _ = chain
+    teacher = mat_arrays(str(folder / 'Teacher' / 'train_params.mat'))[0]
+    assert teacher['Teacher/conv0/weights'].shape == (5, 5, 3, 8)
+    assert teacher['Teacher/last/weights'].shape == (32, 5)
+    assert teacher['Teacher/norm0/moving_mean'].any() and teacher['Teacher/norm1/moving_mean'].any()
+    assert record(folder / 'Teacher' / 'result.json')['accuracy'] > 90
+    impressions = mat_arrays(str(folder / 'DI' / 'DI-0.1.mat'))[0]
+    assert impressions['train_images'].shape == (60, 24, 24, 3)
+    assert impressions['train_labels'].shape == (60, 5)
+    assert np.mean(impressions['train_labels'].argmax(axis=1) == np.arange(60) % 5) > 0.6
+    assert record(folder / 'DI' / 'DI-0.1.json')['targets_met'] > 60
+    for method in ('ZSKD', 'ZSKD_augment'):
+        student = mat_arrays(str(folder / method / 'train_params.mat'))[0]
+        assert student['Student/conv0/weights'].shape == (5, 5, 3, 4)
+        assert record(folder / method / 'result.json')['accuracy'] > 60, 'by chance: 20'
+
+
+def test_its_content_is_among_the_inputs_so_a_changed_file_is_another_job(chain, own_pair, colours, tmp_path):
+    folder, _ = chain
+    records = [folder / name / 'result.json' for name in ('Teacher', 'ZSKD', 'ZSKD_augment')]
+    for path in records + [folder / 'DI' / 'DI-0.1.json']:
+        assert record(path)['inputs']['nets'] == sha256(own_pair)
+    moved = str(tmp_path / 'moved.py')
+    shutil.copy(own_pair, moved)
+    again = Chain(folder, moved, colours)
+    trained, made = flags.training_flags(again.student), flags.synthesis_flags(again.impressions)
+    jobs = [(trained, training_files(trained)), (made, synthesis_files(made))]
+    assert all(finished_row(*job, 0)[0] for job in jobs), 'where it lies does not matter'
+    with open(moved, 'a') as file:
+        file.write('\n')
+    assert [finished_row(*job, 0) for job in jobs] == [(None, 'made from another nets')] * 2
+
+
+def test_nothing_is_written_beside_it(own_pair, tmp_path, monkeypatch):
+    """No compiled form either, which might be taken for the file when that has changed."""
+    monkeypatch.setattr(sys, 'dont_write_bytecode', False)
+    shutil.copy(own_pair, str(tmp_path / 'pair.py'))
+    shapes = variable_shapes(find_pair(str(tmp_path / 'pair.py')), 'Student', 5)
+    assert shapes['Student/last/weights'] == [16, 5]
+    assert os.listdir(str(tmp_path)) == ['pair.py']
+
+
+# What can be wrong with the file.
+
+def replaced(old, new):
+    def change(text):
+        assert old in text
+        return text.replace(old, new)
+    return change
+
+
+def appended(end):
+    return lambda text: text + end
+
+
+SHAPE = 'IMAGE_SHAPE must be three whole numbers'
+LAST = "return dense(batch_norm(x, 'norm1', training), 'last', classes, deviation=0.1)"
+WRONG = {
+    'no Python': (appended('IMAGE_SHAPE = (\n'), 'is not a Python file: '),
+    'too deep': (appended('(' * 2000), 'is not a Python file'),
+    'a zero byte': (appended('\0'), 'is not a Python file'),
+    'another encoding': (lambda text: text.encode() + b"NAME = 'caf\xe9'\n", 'is not a Python file'),
+    'a picture': (lambda text: b'\x89PNG\r\n\x1a\n', 'is not a Python file'),
+    'raises on import': (appended('1 / 0\n'), 'cannot be used: ZeroDivisionError: division by zero'),
+    'raises many lines': (appended("raise OSError('a\\nb')\n"), 'cannot be used: OSError: a b'),
+    'imports what is not there': (replaced('import tf', 'import tg'), 'cannot be used: ImportError: '),
+    'no IMAGE_SHAPE': (replaced('IMAGE_SHAPE', 'SHAPE'), SHAPE),
+    'no channels': (replaced('24, 24, 3', '24, 24'), SHAPE),
+    'two channels': (replaced('24, 24, 3', '24, 24, 2'), SHAPE),
+    'IMAGE_SHAPE is computed': (replaced('24, 24, 3', '24, 24, N'), SHAPE),
+    'IMAGE_SHAPE is no literal': (replaced('24, 24, 3', '{[]: 3}'), SHAPE),
+    'no LAST_LAYER': (replaced('LAST_LAYER', 'LAST'), "LAST_LAYER must name the last layer's weights"),
+    'LAST_LAYER is no variable': (
+        replaced("'last/weights'", "'fc2/weights'"),
+        "has no trainable variable 'fc2/weights' [features, 5], which is its LAST_LAYER"),
+    'LAST_LAYER is a bias': (replaced("'last/weights'", "'last/biases'"),
+                             "has no trainable variable 'last/biases' [features, 5]"),
+    'LAST_LAYER is not the last': (replaced("'last/weights'", "'fc0/weights'"),
+                                   "has no trainable variable 'fc0/weights' [features, 5]"),
+    'no teacher': (replaced('def teacher', 'def master'),
+                   'has no function teacher(images, classes, training)'),
+    'no student': (replaced('def student', 'def pupil'),
+                   'has no function student(images, classes, training)'),
+    'other arguments': (replaced('def teacher(images, classes, training)', 'def teacher(images, classes)'),
+                        'cannot be used: TypeError: too many positional arguments'),
+    'raises when it is built': (replaced('x = pool', 'x = pol'),
+                                "its teacher cannot be built: NameError: name 'pol'"),
+    'layers that do not fit': (replaced(LAST, 'return tf.matmul(x, tf.ones([3, classes]))'),
+                               'its teacher cannot be built: ValueError: Dimensions must be equal'),
+    'one logit too many': (replaced("'last', classes", "'last', classes + 1"),
+                           'its teacher gives float32 (?, 6), not logits float32 [batch, 5]'),
+    'no logits': (replaced('return dense', 'dense'), 'its teacher cannot be built: ValueError: '),
+    'images for logits': (replaced(LAST, 'return images'), 'not logits float32 [batch, 5]'),
+    'a number for logits': (replaced(LAST, 'return 5.0'), 'not logits float32 [batch, 5]'),
+    'double precision': (replaced(LAST, LAST.replace('return ', 'return tf.cast(') + ', tf.float64)'),
+                         'its teacher gives float64'),
+    'variables that are not shared': (
+        replaced('return network(images, classes, training, kernels=8, units=32)',
+                 'return tf.Variable(1.0) * network(images, classes, training, kernels=8, units=32)'),
+        'its teacher makes the variable Teacher_1/Variable anew wherever it is built; make it by tf.get_var'),
+}
+
+
+def one_line(error, *names):
+    said = str(error.value)
+    assert '\n' not in said and all(name in said for name in names), said
+    return said
+
+
+@pytest.mark.parametrize('fault', list(WRONG))
+def test_a_wrong_file_is_one_line(fault, tmp_path, own_pair, colours):
+    change, said = WRONG[fault]
+    path = tmp_path / 'wrong.py'
+    with open(own_pair) as file:
+        content = change(file.read())
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(RunError) as error:
+        train_w_distill.main(Chain(tmp_path, path, colours).teacher)
+    assert said in one_line(error, repr(str(path))).replace('(None, 6)', '(?, 6)')
+    assert not (tmp_path / 'Teacher' / 'result.json').exists()
+
+
+def test_the_line_is_what_a_user_sees(tmp_path, own_pair, colours):
+    """And each script says it: a missing file to train, a wrong one to search impressions with."""
+    missing, wrong = str(tmp_path / 'missing.py'), tmp_path / 'wrong.py'
+    wrong.write_text('IMAGE_SHAPE = 24, 24, 3')
+    done = two_at_a_time(run_script, [('train_w_distill.py', *Chain(tmp_path, missing, colours).teacher),
+                                      ('Data_Impressions.py', *Chain(tmp_path, wrong, colours).impressions)])
+    lines = ['no file %r' % missing, '%r: LAST_LAYER must name' % str(wrong)]
+    for process, said in zip(done.values(), lines):
+        *_, last = process.stderr.splitlines()  # TensorFlow 2 has its say before
+        assert process.returncode == 1 and 'Traceback' not in process.stderr
+        assert last.startswith('error: ' + said)
+    assert os.listdir(str(tmp_path)) == ['wrong.py']
+
+
+def test_a_table_looks_at_the_file_before_any_job(tmp_path, colours):
+    with pytest.raises(RunError) as error:
+        autotrain.main(['--root=%s/table' % tmp_path, '--dataset=%s' % colours, '--nets=%s/no.py' % tmp_path])
+    one_line(error, 'no file', 'no.py')
+
+
+# What does not go together.
+
+def own_data(path, channels, classes):
+    shape = [40, 28, 28] + [3] * (channels == 3)
+    images, labels = np.random.RandomState(0).randint(0, 256, shape).astype(np.uint8), np.arange(40) % classes
+    np.savez(str(path), x_train=images, y_train=labels, x_test=images, y_test=labels)
+    return path
+
+
+def test_pair_and_data_of_other_channels(tmp_path, own_pair, colours):
+    grey = own_data(tmp_path / 'grey.npz', 1, 5)
+    with pytest.raises(RunError) as error:
+        train_w_distill.main(Chain(tmp_path, own_pair, grey).teacher)
+    one_line(error, 'grey', 'grey images (28x28x1)', 'colour images (24x24x3)')
+    with pytest.raises(RunError) as error:
+        train_w_distill.main(Chain(tmp_path, 'lenet', colours).teacher)
+    one_line(error, 'colours', 'colour images (24x24x3)', 'grey images (32x32x1)')
+    with pytest.raises(RunError) as error:
+        autotrain.main(['--root=%s' % (tmp_path / 'table'), '--dataset=%s' % grey, '--nets=%s' % own_pair])
+    one_line(error, 'grey', 'grey images (28x28x1)', 'colour images (24x24x3)')
+    assert not (tmp_path / 'Teacher' / 'train_params.mat').exists()
+
+
+def test_teacher_and_data_of_other_classes(chain, tmp_path, own_pair):
+    folder, flags_of = chain
+    other = own_data(tmp_path / 'other.npz', 3, 7)
+    with pytest.raises(RunError) as error:
+        train_w_distill.main(flags_of.student + ['--dataset=%s' % other, '--train_dir=%s' % tmp_path])
+    one_line(error, repr(str(folder / 'Teacher' / 'train_params.mat')), 'other', '5 classes', 'has 7')
+
+
+SWAPPED = """from nets import lenet
+IMAGE_SHAPE = 32, 32, 1
+LAST_LAYER = 'fc2/weights'
+def teacher(images, classes, training):
+    return lenet.student(images, classes, training)
+def student(images, classes, training):
+    return lenet.teacher(images, classes, training)
+"""
+
+
+def test_teacher_and_pair(chain, teacher, tmp_path, own_pair):
+    folder, flags_of = chain
+    own_teacher, swapped = str(folder / 'Teacher' / 'train_params.mat'), str(tmp_path / 'swapped.py')
+    with open(swapped, 'w') as file:
+        file.write(SWAPPED)
+    for file, pair, said in [
+            (teacher, own_pair, "has no array 'Teacher/last/weights'"),
+            (own_teacher, 'lenet', "has no array 'Teacher/fc2/weights'"),
+            (own_teacher, 'alexnet', "has no array 'Teacher/fc2/weights'"),
+            (teacher, 'alexnet', 'Teacher/'),
+            (teacher, swapped, "'Teacher/conv0/weights' has shape 5x5x1x6, expected 5x5x1x3")]:
+        for main, words in ((Data_Impressions.main, flags_of.impressions),
+                            (train_w_distill.main, flags_of.student)):
+            with pytest.raises(RunError) as error:
+                main(words + ['--teacher=%s' % file, '--nets=%s' % pair, '--dataset=none'])
+            one_line(error, repr(file), repr(pair), said)
+
+
+def test_impressions_and_pair(chain, tmp_path):
+    _, flags_of = chain
+    path = str(tmp_path / 'DI-0.1.mat')
+    save_impressions(path, np.zeros([6, 32, 32, 1], np.uint8), np.eye(10)[:6])
+    with pytest.raises(RunError) as error:
+        train_w_distill.main(flags_of.student + ['--impressions=%s' % tmp_path])
+    one_line(error, repr(path), '6x32x32x1', 'Nx24x24x3')

@@ -1,0 +1,47 @@
+"""A script's job as the published implementation runs it: the textbook's graph, the teacher in every step.
+
+    python tests/textbook_jobs.py train_w_distill.py FLAGS
+    python tests/textbook_jobs.py Data_Impressions.py FLAGS
+"""
+import functools
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import Data_Impressions
+import train_w_distill
+from nets.build import build
+from utils import trained
+from utils.console import run
+from utils.graph_mode import tf
+from utils.session import image_bytes, session
+
+
+class TeacherInEveryStep:
+    """Stands for a teacher's answers to all images: computes those of a batch whenever they are asked for."""
+
+    def __init__(self, teacher, images, threads):
+        self._images = images
+        with tf.Graph().as_default():
+            self._pixels, seen = image_bytes(teacher.pair.image_shape)
+            self._logits = teacher.logits(seen)
+            self._sess = session(threads)
+            teacher.restore(self._sess)
+
+    def __getitem__(self, batch):
+        return self._sess.run(self._logits, {self._pixels: self._images[batch]})
+
+
+def main():
+    name, *flags = sys.argv[1:]
+    trained.build = functools.partial(build, textbook=True)
+    if name == 'Data_Impressions.py':
+        run(lambda: Data_Impressions.main(flags))
+    trained.TrainedNetwork.answers = lambda *arguments: TeacherInEveryStep(*arguments)
+    train_w_distill.build_training = functools.partial(train_w_distill.build_training, textbook=True)
+    run(lambda: train_w_distill.main(flags))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,95 @@
+"""Measures an exported student beside its teacher: file sizes, and milliseconds per image on one thread.
+
+    python tools/serving_speed.py --teacher MNIST/tch/train_params.mat --student MNIST/zskd/train_params.mat
+
+Each is exported as a SavedModel, a frozen graph and, on TensorFlow 2, a TFLite file. Both networks of a format are
+timed in turn, ROUNDS times; what is shown is the median of the rounds. The images are random bytes.
+"""
+import os
+import statistics
+import sys
+import tempfile
+import time
+
+import numpy as np
+from tabulate import tabulate
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from convert import size  # noqa: E402
+from export.formats import SAVED_MODEL, export  # noqa: E402
+from export.source import images_of, network_of  # noqa: E402
+from utils.console import run  # noqa: E402
+from utils.flags import Parser, path  # noqa: E402
+from utils.graph_mode import tf  # noqa: E402
+from utils.session import session  # noqa: E402
+
+ROUNDS = 15
+SECONDS = 0.2   # of a round
+BATCHES = 1, 100
+
+
+def main(argv=None):
+    parser = Parser(prog='serving_speed.py', description=__doc__)
+    for role in 'teacher', 'student':
+        parser.add_argument('--' + role, required=True, type=path, metavar='FILE', help='its weights')
+    args = parser.parse_args(argv)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for form in [SAVED_MODEL, '.pb'] + ['.tflite'] * (not tf.__version__.startswith('1.')):
+            answers = {}
+            for role, weights in ('teacher', args.teacher), ('student', args.student):
+                network, record = network_of(weights)
+                image_shape, class_names = images_of(network, record)
+                place = os.path.join(folder, role + form)
+                export(network, image_shape, class_names, form, place)
+                answers[role] = size(place), LOADERS[form](place)
+            times = measured({role: answer for role, (_, answer) in answers.items()}, image_shape)
+            rows += [[form, role, answers[role][0]] + ['%.3f' % times[role, batch] for batch in BATCHES]
+                     for role in answers]
+    print('TensorFlow %s' % tf.__version__)
+    print(tabulate(rows, ['format', 'network', 'bytes'] + ['ms per image, batch %d' % batch for batch in BATCHES],
+                   tablefmt='github', disable_numparse=True))
+
+
+def measured(answers, image_shape):
+    """{(role, batch size): milliseconds per image}; answers: {role: function of images uint8 [N, H, W, C]}."""
+    rounds = {}
+    for _ in range(ROUNDS):
+        for batch in BATCHES:
+            images = np.random.RandomState(0).randint(0, 256, (batch, *image_shape)).astype(np.uint8)
+            for role, answer in answers.items():
+                answer(images)
+                calls, start = 0, time.perf_counter()
+                while time.perf_counter() < start + SECONDS:
+                    answer(images)
+                    calls += 1
+                took = time.perf_counter() - start
+                rounds.setdefault((role, batch), []).append(1000 * took / calls / batch)
+    return {key: statistics.median(values) for key, values in rounds.items()}
+
+
+def from_saved_model(place):
+    with tf.Graph().as_default():
+        sess = session(threads=1)
+        signature = tf.saved_model.load(sess, ['serve'], place).signature_def['serving_default']
+    return sess.make_callable(signature.outputs['logits'].name, [signature.inputs['images'].name])
+
+
+def from_frozen_graph(place):
+    with open(place, 'rb') as file, tf.Graph().as_default():
+        tf.import_graph_def(tf.GraphDef.FromString(file.read()), name='')
+        sess = session(threads=1)
+    return sess.make_callable('logits:0', ['images:0'])
+
+
+def from_tflite(place):
+    runner = tf.lite.Interpreter(place, num_threads=1).get_signature_runner('serving_default')
+    return lambda images: runner(images=images)
+
+
+LOADERS = {SAVED_MODEL: from_saved_model, '.pb': from_frozen_graph, '.tflite': from_tflite}
+
+
+if __name__ == '__main__':
+    run(main)
