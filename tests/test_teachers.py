@@ -15,8 +15,8 @@ from conftest import ROOT, run_script
 import autotrain
 import Data_Impressions
 import train_w_distill
-from nets import find_pair
-from nets.build import build, variable_shapes
+from nets import find_pair, lenet, plain_conv
+from nets.build import variable_shapes
 from utils import flags, layout
 from utils.files import RunError
 from utils.foreign import ForeignNetwork
@@ -142,13 +142,13 @@ def write_graph(folder, arrays):
     new_graph(0)
     images = tf.placeholder(tf.float32, [None, 32, 32, 1])
     with tf.variable_scope('net'):
-        logits = build(LENET, 'Teacher', images, 10, textbook=True)
+        logits = lenet.teacher(images, 10, False, layers=plain_conv)
     variables = tf.global_variables()
     tf.train.AdamOptimizer().minimize(tf.reduce_sum(logits ** 2))
     with session(1) as sess:
         sess.run(tf.global_variables_initializer())
         for variable in variables:
-            variable.load(arrays[variable.op.name[len('net/'):]], sess)
+            variable.load(arrays[variable.op.name.replace('net/', 'Teacher/')], sess)
         for word in ('Saver', 'simple_save', 'frozen'):
             run_snippet(word, folder, tf=tf, sess=sess, images=images, logits=logits)
 
