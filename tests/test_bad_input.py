@@ -107,9 +107,9 @@ PICTURES = ('visualization.py --save_path={out} --dataset={small} --teacher={goo
             '--impressions={good}/DI-1.mat ')
 
 TEACHERS = {'missing': 'no file', 'empty': 'not a whole MAT-file', 'truncated': 'not a whole MAT-file',
-            'text': 'not a whole MAT-file', 'layers': "no array 'Teacher/", 'shapes': 'expected', 'nan': 'NaN',
-            'complex': 'real numbers', 'strings': 'real numbers', 'folder': 'saved_model.pb', 'zeros': 'class 3 ',
-            'one_class': 'one class', 'alike': 'alike'}
+            'text': 'not a whole MAT-file', 'layers': "no array 'Teacher/", 'shapes': 'expected',
+            'nan': 'NaN', 'complex': 'real numbers', 'strings': 'real numbers', 'folder': 'saved_model.pb',
+            'zeros': 'class 3 ', 'one_class': 'one class', 'alike': 'alike'}
 BAD_IMPRESSIONS = {'none': 'no file', '28x28': '28x28', 'five_classes': '600x5', 'bright': '0..255',
                    'unequal': '600 images and 599', 'unnormalised': 'sum to 1', 'nan': 'NaN',
                    'cut': 'not a whole MAT-file', 'no_images': 'images'}
