@@ -1,10 +1,12 @@
-"""Synthesises data impressions from a trained teacher: images of noise, changed until the teacher sees in them what a
-Dirichlet draw over its own class similarities asks for (Nayak et al., ICML 2019, section 3).
+"""Synthesises data impressions from a trained teacher, without any image.
+
+An impression starts as noise. It is changed until the teacher sees in it what a Dirichlet draw over the
+teacher's own class similarities asks for (Nayak et al., ICML 2019, section 3).
 
     python Data_Impressions.py --Rate 40 --teacher Lenet5 --save_path DI
 
-Writes DI-<Rate>.mat (train_images float32 [N, H, W, C] in 0..255, train_labels float32 [N, classes], rows sum to 1)
-and DI-<Rate>.json, which says how it was made and how well the teacher agrees.
+Writes DI-<Rate>.mat (train_images float32 [N, H, W, C] in 0..255, train_labels float32 [N, classes], whose
+rows sum to 1) and DI-<Rate>.json, which says how it was made and how well the teacher agrees.
 """
 if __name__ == '__main__':
     from utils.interrupt import end_on_ctrl_c
@@ -43,9 +45,11 @@ def main(argv=None):
     warn_of_pixel_scale(inputs.teacher, settings.threads)
     made_from = fingerprint(settings, inputs.digests)
     checkpoint = Checkpoint(files.checkpoint, made_from)
-    images, targets = data_impressions(inputs.teacher, settings.size, settings, np.random.RandomState(settings.seed),
-                                       'DI-%g' % settings.Rate, checkpoint)
-    kl, targets_met = agreement_with(targets, inputs.teacher.answers(images, settings.threads), settings.temperature)
+    images, targets = data_impressions(inputs.teacher, settings.size, settings,
+                                       np.random.RandomState(settings.seed), 'DI-%g' % settings.Rate,
+                                       checkpoint)
+    kl, targets_met = agreement_with(targets, inputs.teacher.answers(images, settings.threads),
+                                     settings.temperature)
 
     print('%d impressions, mean KL to the targets at T = %g: %.4f, same class as the target: %.2f %%'
           % (len(targets), settings.temperature, kl, targets_met))
@@ -55,11 +59,13 @@ def main(argv=None):
 
 
 def data_impressions(teacher, size, settings, rng, label, checkpoint=None):
-    """``size`` data impressions of a teacher: images uint8 [size, H, W, C] in 0..255, and targets [size, classes].
+    """``size`` data impressions of a teacher, and their targets.
 
-    teacher: of open_teacher; settings: a Namespace with the hyper-parameters of a synthesis, seed and threads;
-    rng a numpy RandomState; label: names them in the progress; checkpoint: where finished batches are kept.
-    Raises RunError where an impression becomes NaN.
+    The images are uint8 [size, H, W, C] in 0..255, the targets [size, classes].
+
+    teacher: of open_teacher; settings: a Namespace with the hyper-parameters of a synthesis, seed and
+    threads; rng a numpy RandomState; label: names them in the progress; checkpoint: where finished batches
+    are kept. Raises RunError where an impression becomes NaN.
     """
     targets = dirichlet_targets(class_similarity(teacher.templates), size, settings.betas, rng)
     return to_bytes(synthesise(teacher, targets, settings, rng, label, checkpoint)), targets
@@ -68,9 +74,9 @@ def data_impressions(teacher, size, settings, rng, label, checkpoint=None):
 def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
     """One impression for each soft target, from smooth noise by Adam: float32 [N, H, W, C] in [0, 1].
 
-    targets [N, classes], rows sum to 1; the rest as above. Every impression is independent of the others, and Adam
-    starts anew for every batch. In each iteration the teacher sees all of them shifted by the same random number of
-    pixels ("jitter": Mordvintsev et al., Inceptionism, 2015).
+    targets [N, classes], rows sum to 1; the rest as above. Every impression is independent of the others, and
+    Adam starts anew for every batch. In each iteration the teacher sees all of them shifted by the same
+    random number of pixels ("jitter": Mordvintsev et al., Inceptionism, 2015).
     """
     offsets = rng.randint(-settings.jitter, settings.jitter + 1, [settings.iterations, 2])
     batches = np.array_split(targets, -(-len(targets) // settings.batch_size))
@@ -78,7 +84,7 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
     graph = build_search(teacher, len(batches[0]), settings)
     kept = checkpoint.load() if checkpoint else {}
     impressions, finished = ([kept['impressions']], int(kept['batches'])) if kept else ([], 0)
-    with session(settings.threads) as sess, \
+    with session(settings.threads, settings.device) as sess, \
             Progress(len(batches) * settings.iterations, label, finished * settings.iterations) as progress:
         teacher.restore(sess)
         for number, batch in enumerate(batches):
@@ -103,10 +109,11 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
 
 
 def smooth_noise(shape, blur, rng):
-    """Where impressions start: noise float64 of that shape [N, H, W, C], every pixel N(0, 1), near ones alike.
+    """The noise where impressions start: float64 of ``shape`` [N, H, W, C].
 
-    blur: standard deviation in pixels of the Gaussian that makes it smooth, over the plane with its opposite sides
-    joined; 0 leaves it white, as in the paper. rng a numpy RandomState.
+    Every pixel is N(0, 1), and near ones are alike. blur: standard deviation in pixels of the Gaussian that
+    makes it smooth, over the plane with its opposite sides joined; 0 leaves it white, as in the paper. rng a
+    numpy RandomState.
     """
     noise = rng.standard_normal(shape)
     if not blur:
@@ -147,11 +154,15 @@ def build_search(teacher, batch_size, settings):
     adam = tf.train.AdamOptimizer(step_size, beta2=settings.beta2, epsilon=settings.epsilon)
     train_op = adam.minimize(loss, var_list=[x])
     start = [x.assign(tf.transpose(noise, [1, 2, 3, 0])), tf.variables_initializer(adam.variables())]
-    return Search(noise, targets, offset, step_size, start, loss, train_op, tf.clip_by_value(batch_first(x), 0.0, 1.0))
+    return Search(noise, targets, offset, step_size, start, loss, train_op,
+                  tf.clip_by_value(batch_first(x), 0.0, 1.0))
 
 
 def shifted(x, offset, largest):
-    """x [H, W, C, B] by ``offset`` [2] rows and columns, each from -largest to largest; 0 comes in at the border."""
+    """x [H, W, C, B] by ``offset`` [2] rows and columns, each from -largest to largest.
+
+    What comes in at the border is 0.
+    """
     if not largest:
         return x
     frame = tf.pad(x, [[largest, largest], [largest, largest], [0, 0], [0, 0]])

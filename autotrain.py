@@ -1,5 +1,8 @@
-"""The whole table: for every run its own teacher, student alone, impressions, and students distilled
-from impressions (plain and augmented) and from real images, at every rate. With --teacher the students of that one.
+"""Fills the whole table: every method at every rate, several runs.
+
+A run has its own teacher, a student alone, and at every rate impressions, students distilled from them
+(plain and augmented), and students distilled from real images. A table with --teacher holds the students of
+that one.
 
     python autotrain.py                                       five runs, five rates
     python autotrain.py --runs 1 --rates 1 10 --budget 0.1    a quick look
@@ -30,7 +33,7 @@ from utils import datasets, layout, recipes
 from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.flags import available_images, command_line, table_flags
-from utils.jobs import Job, LocalPool, run_jobs
+from utils.jobs import Job, LocalPool, run_jobs, visible_gpus
 from utils.methods import METHODS
 from utils.processes import local_command, share_done, shell_line
 from utils.records import finished_row
@@ -38,7 +41,8 @@ from utils.results import results_csv, results_markdown
 from utils.teacher_files import FLAGS
 from utils.transfer_set import check_holdout
 
-LOCK_TIMEOUT = 2  # seconds; a killed process may leave a child that holds the lock between its fork and its exec
+# In seconds: a killed process may leave a child that holds the lock between its fork and its exec.
+LOCK_TIMEOUT = 2
 SAVE_EVERY = 10  # seconds between two writes of results.csv while jobs end
 
 
@@ -92,11 +96,16 @@ def plan(args):
 
 
 def training_job(args, method, rate, run_number, available, needed=None):
-    """The Job of one training; needed: the Job whose output it learns from, None where it was there before."""
-    flags = dict(main_scope=method.role, Distillation=method.source.distillation, augment=method.augment, holdout=0,
-                 train_dir=layout.run_folder(args.root, method.name, rate, run_number), any_teacher=args.any_teacher)
+    """The Job of one training.
+
+    needed: the Job whose output it learns from, None where it was there before.
+    """
+    flags = dict(main_scope=method.role, Distillation=method.source.distillation, augment=method.augment,
+                 holdout=0, train_dir=layout.run_folder(args.root, method.name, rate, run_number),
+                 any_teacher=args.any_teacher)
     if method.has_teacher:
-        flags.update(teacher_flags(args, run_number), Distillation='%s-%g' % (method.source.distillation, rate))
+        flags.update(teacher_flags(args, run_number),
+                     Distillation='%s-%g' % (method.source.distillation, rate))
     if method.from_impressions:
         flags['impressions'] = layout.run_impressions(args.root, method.source, run_number)
     flags.update((flag, value) for flag, value in args.training.items()
@@ -111,13 +120,17 @@ def training_job(args, method, rate, run_number, available, needed=None):
 
 
 def synthesis_job(args, source, rate, run_number, teacher):
-    """The Job that makes one run's impressions; teacher: the Job that trains theirs, None for the user's own."""
+    """The Job that makes one run's impressions.
+
+    teacher: the Job that trains theirs, None for the user's own.
+    """
     flags = dict(Rate=rate, save_path=layout.run_impressions(args.root, source, run_number),
                  **dict(source.synthesis, **teacher_flags(args, run_number), **args.synthesis))
     flags, settings = scaled(recipes.synthesis_settings, dict(common_flags(args, run_number), **flags),
                              'iterations', args.budget)
     cost = 1.5 * settings.iterations * settings.size
-    return Job('%s-%g run %d' % (source.folder, rate, run_number), ['Data_Impressions.py'] + command_line(flags),
+    return Job('%s-%g run %d' % (source.folder, rate, run_number),
+               ['Data_Impressions.py'] + command_line(flags),
                os.path.join(settings.save_path, 'DI-%g.log' % rate), names_of(teacher), cost,
                functools.partial(finished_row, settings, layout.synthesis_files(settings), run_number))
 
@@ -135,8 +148,8 @@ def teacher_flags(args, run_number):
 
 
 def common_flags(args, run_number):
-    return dict(recipe=args.recipe, nets=args.nets, dataset=args.dataset, data=args.data, threads=args.threads,
-                seed=args.seed + run_number)
+    return dict(recipe=args.recipe, nets=args.nets, dataset=args.dataset, data=args.data,
+                threads=args.threads, seed=args.seed + run_number)
 
 
 def scaled(settings_for, flags, name, budget):
@@ -149,10 +162,11 @@ def scaled(settings_for, flags, name, budget):
 
 
 def check_inputs(args):
-    """Looks once at what every job needs; returns the path of the data set's file, or that of --root where it has none.
+    """Looks once at what every job needs.
 
-    Raises RunError for a data set or a teacher that cannot be used or does not fit the networks, for a data set
-    that is too small for --holdout, and for a disk that is too full.
+    Returns the path of the data set's file, or that of --root where it has none. Raises RunError for a data
+    set or a teacher that cannot be used or does not fit the networks, for a data set that is too small for
+    --holdout, and for a disk that is too full.
     """
     pair, dataset = find_pair(args.nets), None
     if args.dataset != 'none':
@@ -165,13 +179,15 @@ def check_inputs(args):
         look_at_teacher(args, pair, dataset)
     bytes_each = np.dtype(np.float32).itemsize * int(np.prod(pair.image_shape))
     sources = {METHODS[name].source.folder: METHODS[name].source for name in args.methods}
-    missing = [rate for folder, source in sources.items() if folder for run in range(args.runs) for rate in args.rates
-               if not os.path.exists(layout.impressions_file(layout.run_impressions(args.root, source, run), rate))]
+    missing = [rate for folder, source in sources.items() if folder
+               for run in range(args.runs) for rate in args.rates
+               if not os.path.exists(layout.impressions_file(
+                   layout.run_impressions(args.root, source, run), rate))]
     needed = bytes_each * sum(recipes.count(rate, recipes.nominal(args.dataset)) for rate in missing)
     free = shutil.disk_usage(args.root).free
     if free < needed:
-        raise RunError('%r has room for %.1f GB and the impressions need %.1f GB; make room, or choose another --root'
-                       % (args.root, free / 1e9, needed / 1e9))
+        raise RunError('%r has room for %.1f GB and the impressions need %.1f GB; make room, or choose '
+                       'another --root' % (args.root, free / 1e9, needed / 1e9))
     return datasets.fetch(args.dataset, args.data) if dataset else args.root
 
 
@@ -179,11 +195,13 @@ def pool_for(args, data):
     """Where jobs run: on this machine, or on the workers of a cluster; data: path of the data set's file."""
     variables = dict(OMP_NUM_THREADS=str(args.threads), OPENBLAS_NUM_THREADS=str(args.threads))
     if not args.scheduler:
-        return LocalPool(args.jobs, variables)
+        gpus = visible_gpus() if args.device == 'gpu' else []
+        return LocalPool(args.jobs, variables, gpus)
     try:
         from utils.cluster import ClusterPool
     except ImportError as error:
-        raise RunError('--scheduler needs Dask (%s); pip install -r requirements-cluster.txt' % error) from error
+        raise RunError('--scheduler needs Dask (%s); pip install -r requirements-cluster.txt'
+                       % error) from error
     return ClusterPool(args.scheduler, args.root, data, variables)
 
 
@@ -220,7 +238,10 @@ def work(args, jobs, pool):
 
 
 def save_table(args, jobs, rows):
-    """Writes results.csv and results.md; returns the table as text. rows: {job name: row} of the jobs that are done."""
+    """Writes results.csv and results.md; returns the table as text.
+
+    rows: {job name: row} of the jobs that are done.
+    """
     in_order = [rows[job.name] for job in jobs if job.name in rows]
     markdown = results_markdown(in_order)
     save_text(os.path.join(args.root, 'results.csv'), results_csv(in_order))
@@ -241,19 +262,20 @@ def outcome(row):
 def locked(root):
     """Keeps ``root`` for this process; raises RunError that names the process that has it already.
 
-    The lock is the operating system's (flock): it ends with its process, however that dies. Between machines it holds where
-    the shared folder's file system passes it on: NFS 4, NFS 3 with its lock daemon (not mounted ``nolock`` or
-    ``local_lock``), Lustre mounted with ``flock``, CephFS, GPFS.
+    The lock is the operating system's (flock): it ends with its process, however that dies. Between machines
+    it holds where the shared folder's file system passes it on: NFS 4, NFS 3 with its lock daemon (not
+    mounted ``nolock`` or ``local_lock``), Lustre mounted with ``flock``, CephFS, GPFS.
     """
     owner = os.path.join(root, '.autotrain.pid')
     lock = filelock.FileLock(os.path.join(root, '.autotrain.lock'))
     try:
         lock.acquire(timeout=LOCK_TIMEOUT)
-    except filelock.Timeout:
-        raise RunError('%r is in use by another autotrain.py, process %s; wait for it, or choose another --root'
-                       % (root, load_json(owner)))
+    except filelock.Timeout as error:
+        raise RunError('%r is in use by another autotrain.py, process %s; wait for it, or choose another '
+                       '--root' % (root, load_json(owner))) from error
     except (OSError, NotImplementedError) as error:
-        raise RunError('cannot write into %r: %s' % (root, getattr(error, 'strerror', None) or error)) from error
+        raise RunError('cannot write into %r: %s'
+                       % (root, getattr(error, 'strerror', None) or error)) from error
     with lock:
         save_json(owner, '%d on %s' % (os.getpid(), socket.gethostname()))
         yield

@@ -18,7 +18,8 @@ from export.formats import SAVED_MODEL, SUFFIXES, check_available, export
 from export.source import images_of, network_of
 from nets import PAIRS
 from utils.console import run
-from utils.flags import Parser, dataset, nets, path
+from utils.flag_types import dataset, nets, path
+from utils.flags import Parser
 
 
 def main(argv=None):
@@ -43,7 +44,7 @@ def flags(argv):
                              "known one, a file, or none for images of the networks' own size "
                              "(default: the record's)")
     parser.add_argument('--nets', type=nets, metavar='{%s,FILE.py}' % ','.join(PAIRS),
-                        help="the pair of networks, or a file with one's own (default: that of the record, else "
+                        help="the pair of networks, or a file with one's own (default: the record's, else "
                              "the known pair whose variables the weights are)")
     args = parser.parse_args(argv)
     form = os.path.splitext(args.to[0])[1].lower()

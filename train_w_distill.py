@@ -63,8 +63,8 @@ def main(argv=None):
         save_record(files, made_from, evaluated_on=evaluation.name, seconds=time.time() - started,
                     **{evaluation.measure: round(result.score, 4)})
     checkpoint.remove()
-    print('%s: %s %.2f %% on %d %s' % (settings.method, evaluation.measure, result.score, len(evaluation.labels),
-                                       evaluation.name))
+    print('%s: %s %.2f %% on %d %s' % (settings.method, evaluation.measure, result.score,
+                                       len(evaluation.labels), evaluation.name))
 
 
 class Evaluation(NamedTuple):
@@ -79,18 +79,19 @@ class Evaluation(NamedTuple):
 def evaluation_set(settings, inputs):
     """The Evaluation of a training.
 
-    The test images; with --holdout the training images that are held out; without a data set impressions that nobody
-    is trained on, made from the teacher for this alone, whose label is the teacher's own answer.
+    The test images; with --holdout the training images that are held out; without a data set impressions that
+    nobody is trained on, made from the teacher for this alone, whose label is the teacher's own answer.
     """
     if inputs.dataset is None:
         rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
-        hyper_parameters = Namespace(seed=settings.seed, threads=settings.threads,
+        hyper_parameters = Namespace(seed=settings.seed, threads=settings.threads, device=settings.device,
                                      **synthesis(settings.recipe, UNSEEN, settings.nets))
         images, _ = data_impressions(inputs.teacher, UNSEEN, hyper_parameters, rng, 'unseen impressions')
         answers = inputs.teacher.answers(images, settings.threads).argmax(axis=1)
         return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement')
     if settings.holdout:
-        return Evaluation(*held_out(settings, inputs), 'held-out training images', 'accuracy', 'validation_accuracy')
+        return Evaluation(*held_out(settings, inputs), 'held-out training images', 'accuracy',
+                          'validation_accuracy')
     return Evaluation(*inputs.dataset.part('test', inputs.pair.image_shape), 'test images', 'accuracy',
                       'test_accuracy')
 
@@ -105,13 +106,13 @@ class Result(NamedTuple):
 def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint, curves):
     """The Result of training a network on ``images`` with their ``labels`` or the teacher's ``answers``.
 
-    images uint8 [N, H, W, C], labels [N], answers float32 [N, classes] or None; rng draws the batches. Raises RunError
-    where the loss or a weight becomes NaN.
+    images uint8 [N, H, W, C], labels [N], answers float32 [N, classes] or None; rng draws the batches. Raises
+    RunError where the loss or a weight becomes NaN.
     """
     new_graph(settings.seed)
     graph = build_training(settings, inputs.pair, inputs.classes)
     evaluate_every = max(1, settings.steps // EVALUATIONS)
-    with session(settings.threads) as sess:
+    with session(settings.threads, settings.device) as sess:
         sess.run(tf.global_variables_initializer())
         state = resume(sess, checkpoint)
         for point in state.points:
@@ -120,7 +121,8 @@ def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint
             order = batches(len(images), settings.batch_size, settings.steps, rng)
             for step, batch in enumerate(islice(order, state.step, None), state.step):
                 current = learning_rate(settings.learning_rate, step, settings.steps, settings.schedule)
-                feed = {graph.pixels: images[batch], graph.labels: labels[batch], graph.learning_rate: current}
+                feed = {graph.pixels: images[batch], graph.labels: labels[batch],
+                        graph.learning_rate: current}
                 if answers is not None:
                     feed[graph.teacher_logits] = answers[batch]
                 loss, predicted, _ = sess.run([graph.loss, graph.predictions, graph.train_op], feed)
@@ -129,14 +131,16 @@ def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint
                 if state.step % evaluate_every == 0 or state.step == settings.steps:
                     weights = values_of(sess, graph.variables)
                     if not all(np.isfinite(array).all() for array in [loss, *weights.values()]):
-                        raise RunError('the loss became NaN or infinite by step %d; use a smaller --learning_rate'
-                                       % state.step)
-                    right = in_batches(sess, graph.evaluated, graph.pixels, evaluation.images) == evaluation.labels
+                        raise RunError('the loss became NaN or infinite by step %d; use a smaller '
+                                       '--learning_rate' % state.step)
+                    right = (in_batches(sess, graph.evaluated, graph.pixels, evaluation.images)
+                             == evaluation.labels)
                     score = 100 * np.mean(right)
                     progress.show(loss=loss, lr=current, **{evaluation.measure: score})
                     state.points.append({
                         'step': state.step, 'loss': float(loss), 'learning_rate': current,
-                        'train_accuracy': 100 * float(np.mean(predicted == labels[batch])), evaluation.curve: score})
+                        'train_accuracy': 100 * float(np.mean(predicted == labels[batch])),
+                        evaluation.curve: score})
                     curves.add(**state.points[-1])
                     if score > state.best_score:
                         state.best_score, state.best_weights = score, weights
@@ -150,14 +154,19 @@ class State(Namespace):
 
 
 def resume(sess, checkpoint):
-    """The State that a checkpoint holds, with its variables given to ``sess``; that of the start where there is none."""
+    """The State that a checkpoint holds, with its variables given to ``sess``.
+
+    It is the State of the start where there is no checkpoint.
+    """
     kept = checkpoint.load()
     if not kept:
         return State(step=0, points=[], best_score=-1.0, best_weights={})
     for variable in tf.global_variables():
         variable.load(kept['now/' + variable.op.name], sess)
-    return State(step=int(kept['step']), points=json.loads(str(kept['points'])), best_score=float(kept['best_score']),
-                 best_weights={name[len('best/'):]: array for name, array in kept.items() if name.startswith('best/')})
+    return State(step=int(kept['step']), points=json.loads(str(kept['points'])),
+                 best_score=float(kept['best_score']),
+                 best_weights={name[len('best/'):]: array for name, array in kept.items()
+                               if name.startswith('best/')})
 
 
 def save_state(sess, state, checkpoint):
@@ -182,7 +191,10 @@ class Training(NamedTuple):
 
 
 def build_training(settings, pair, classes, textbook=False):
-    """The Training of one network in the default graph: cross entropy, distillation and weight decay as asked for."""
+    """The Training of one network in the default graph.
+
+    Its loss is cross entropy, distillation and weight decay as asked for.
+    """
     pixels, images = image_bytes(pair.image_shape)
     labels = tf.placeholder(tf.int32, [None])
     teacher_logits = tf.placeholder(tf.float32, [None, classes])

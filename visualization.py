@@ -197,7 +197,8 @@ def draw_accuracy(accuracies):
         means = [statistics.mean(values) for values in runs]
         if method.has_teacher:
             spread = [statistics.stdev(values) if len(values) > 1 else 0.0 for values in runs]
-            axes.errorbar(rates, means, spread, color=method.colour, marker='o', capsize=3, label=method.label)
+            axes.errorbar(rates, means, spread, color=method.colour, marker='o', capsize=3,
+                          label=method.label)
         else:
             axes.axhline(means[0], color=method.colour, linestyle='--', label=method.label)
     axes.set_xscale('log')

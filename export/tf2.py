@@ -32,9 +32,10 @@ def main(source, target, names_file):
 
 
 def save_keras(source, target, names):
-    from export.keras_model import keras_model  # only where it is needed: importing Keras takes seconds
     import h5py
     import keras
+
+    from export.keras_model import keras_model  # only where it is needed: importing Keras takes seconds
     with open(source, 'rb') as file:
         model = keras_model(tf.compat.v1.GraphDef.FromString(file.read()))
     model.save(target)

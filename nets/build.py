@@ -4,24 +4,25 @@ import importlib
 import inspect
 import types
 
+import nets
 from utils.files import RunError, read_bytes
 from utils.graph_mode import tf
-
-import nets
 
 SAME_NUMBERS = 'Reshape', 'Identity'  # operations that leave the numbers and their order as they are
 
 
 def build(pair, role, images, classes, training=False, textbook=False):
-    """Logits of the ``role`` ('Teacher' or 'Student') of a pair; a second call shares the first one's variables.
+    """Logits of the ``role`` ('Teacher' or 'Student') of a pair.
+
+    A second call shares the first one's variables.
 
     | tensor | shape | content |
     | --- | --- | --- |
     | images | [B, *pair.image_shape] | float32, pixels in [0, 1] |
     | returned | [B, classes] | float32 logits |
 
-    textbook: build from TensorFlow's own operations alone, for export and comparison. The variables are the same.
-    Raises RunError where a user's own pair fails or gives something else.
+    textbook: build from TensorFlow's own operations alone, for export and comparison. The variables are the
+    same. Raises RunError where a user's own pair fails or gives something else.
     """
     module = _module(pair)
     builder = getattr(module, role.lower())
@@ -70,7 +71,10 @@ def variable_shapes(pair, role, classes):
 
 
 def flattened_shape(pair, role, classes):
-    """{name: (height, width, channels)} of each dense layer's weights whose input is a flattened stack of planes."""
+    """{name: (height, width, channels)} of the weights behind a flattened stack of planes.
+
+    They are the weights of every dense layer whose input is such a stack.
+    """
     with tf.Graph().as_default() as graph:
         build(pair, role, tf.placeholder(tf.float32, [None, *pair.image_shape]), classes, textbook=True)
         found = {}

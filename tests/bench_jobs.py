@@ -12,9 +12,9 @@ import sys
 import tempfile
 import time
 
+from conftest import ROOT
 from tabulate import tabulate
 
-from conftest import ROOT
 from utils import files
 from utils.cluster import ClusterPool
 from utils.flags import table_flags

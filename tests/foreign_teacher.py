@@ -2,8 +2,9 @@
 
     python foreign_teacher.py DATA.npz CODE...
 
-trains ``model``, executes each CODE, such as model.save('teacher.keras'), and prints the model's accuracy. A small network with batch norm for colour images 16x16 in five classes, whose images are made up: a bright bar or spot of
-a colour and place that go with the class, on a noisy ground.
+trains ``model``, executes each CODE, such as model.save('teacher.keras'), and prints the model's accuracy. It
+is a small network with batch norm for colour images 16x16 in five classes. They are made up: a bright bar or
+spot of a colour that goes with the class, on a noisy ground.
 """
 import sys
 
@@ -38,7 +39,8 @@ def main():
     model = tf.keras.Sequential([
         layers.Conv2D(12, 3, input_shape=(SIDE, SIDE, 3)), layers.BatchNormalization(), layers.ReLU(),
         layers.MaxPool2D(), layers.Conv2D(24, 3, activation='relu'), layers.MaxPool2D(), layers.Flatten(),
-        layers.Dropout(0.2), layers.Dense(32, activation='relu'), layers.Dense(CLASSES, activation='softmax')])
+        layers.Dropout(0.2), layers.Dense(32, activation='relu'),
+        layers.Dense(CLASSES, activation='softmax')])
     model.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])
     model.fit(images / 127.5 - 1, labels, batch_size=32, epochs=8, verbose=0)
     for code in codes:

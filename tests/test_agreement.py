@@ -1,23 +1,27 @@
-"""results/agreement.py tells a student that answers as its teacher does from one that does not, without any data."""
+"""tools/agreement.py tells a student that answers as its teacher does from one that does not; no data."""
 import numpy as np
-
 from conftest import run_script
+
+import Data_Impressions
+import train_w_distill
+from nets import find_pair
 from utils import recipes
 from utils.impressions import load_impressions
-from utils.session import logits_of
+from utils.trained import TrainedNetwork
 
 
-def test_students_are_compared_by_their_answers(tmp_path, teacher):
+def test_students_are_compared_by_their_answers(tmp_path, teacher, monkeypatch):
+    monkeypatch.setattr(train_w_distill, 'UNSEEN', 60)  # which a training makes to evaluate on
     folder = str(tmp_path)
     common = ['--dataset=none', '--seed=3']
-    run_script(['Data_Impressions.py', '--Rate=0.5', '--save_path', folder] + common, check=True)
+    Data_Impressions.main(['--Rate=0.5', '--save_path', folder] + common)
     students = []
     for steps in (1, 400):
         students.append('%s/%d/train_params.mat' % (folder, steps))
-        run_script(['train_w_distill.py', '--Distillation=ZSKD-0.5', '--impressions', folder, '--train_dir',
-                    '%s/%d' % (folder, steps), '--steps=%d' % steps] + common, check=True)
+        train_w_distill.main(['--Distillation=ZSKD-0.5', '--impressions', folder, '--train_dir',
+                              '%s/%d' % (folder, steps), '--steps=%d' % steps] + common)
     file = folder + '/DI-0.5.mat'
-    done = run_script(['results/agreement.py', '--impressions', file, '--students', *students])
+    done = run_script(['tools/agreement.py', '--impressions', file, '--students', *students])
     assert done.returncode == 0, done.stderr
     table = [[cell.strip() for cell in line.strip('|').split('|')] for line in done.stdout.splitlines()]
     assert table[0] == ['student', 'impressions', 'copies'] and [row[0] for row in table[2:]] == students
@@ -25,13 +29,15 @@ def test_students_are_compared_by_their_answers(tmp_path, teacher):
     assert (shares[0] < 40).all() and (shares[1] > 60).all()
     # All 300 of the file are looked at, so the order in which they were drawn does not matter.
     assert recipes.count(0.5) == 300
-    images, _ = load_impressions(file)
-    seen = [logits_of(weights, scope, images, 1).argmax(axis=1) for weights, scope in ((teacher, 'Teacher'), (students[1], 'Student'))]
+    lenet = find_pair('lenet')
+    images = load_impressions(file, lenet.image_shape, 10).images
+    seen = [TrainedNetwork(weights, lenet, role).answers(images).argmax(axis=1)
+            for weights, role in ((teacher, 'Teacher'), (students[1], 'Student'))]
     assert abs(shares[1, 0] - 100 * np.mean(seen[0] == seen[1])) < 0.01
 
 
 def test_a_missing_file_is_one_line(tmp_path, teacher):
-    done = run_script(['results/agreement.py', '--impressions', tmp_path / 'DI-1.mat', '--students', teacher])
+    done = run_script(['tools/agreement.py', '--impressions', tmp_path / 'DI-1.mat', '--students', teacher])
     assert done.returncode == 1 and done.stdout == ''
     *_, last = done.stderr.splitlines()  # TensorFlow 2 has its say before
     assert last.startswith('error: ') and 'DI-1.mat' in last and 'Traceback' not in done.stderr

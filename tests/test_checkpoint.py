@@ -7,10 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import Data_Impressions
 import train_w_distill
-from conftest import ROOT
 from utils import checkpoint
 from utils.checkpoint import Checkpoint
 from utils.files import RunError

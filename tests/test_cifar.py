@@ -10,8 +10,8 @@ import tarfile
 import cv2
 import numpy as np
 import pytest
-
 from conftest import ROOT
+
 from utils import cifar, datasets
 from utils.cifar import ARCHIVE, BATCH_MD5, read_binary, read_pictures
 from utils.files import RunError

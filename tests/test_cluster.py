@@ -12,8 +12,8 @@ import sys
 import time
 
 import pytest
-
 from conftest import ROOT, command, wait_until
+
 import utils.cluster
 from utils.cluster import LEASE, last_sign, lease_in
 from utils.files import remove_leftovers
@@ -47,7 +47,7 @@ class Cluster:
         started = [self.worker() for _ in range(count)]
         for number in range(first, first + count):
             output = self.folder / ('worker%d' % number) / 'out'
-            wait_until(lambda: 'Starting established connection' in output.read_text())
+            wait_until(lambda output=output: 'Starting established connection' in output.read_text())
         return started
 
     def _start(self, kind, *flags, change=lambda checkout: None):
@@ -150,7 +150,7 @@ def test_the_same_bytes_whatever_dies(cluster, tmp_path, small):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         workers.pop(victim).kill()
-        wait_until(lambda: not set(children) & set(jobs_of(root)), 10)
+        wait_until(lambda children=children: not set(children) & set(jobs_of(root)), 10)
     status, output, errors = table.end()
     assert status == 0, output + errors
     assert 'workers: 3, jobs at a time: 3' in output

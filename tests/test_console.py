@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
 from conftest import ROOT, command, wait_until
 
 # A table that goes on where an earlier one was stopped: its first job was done before.

@@ -1,6 +1,7 @@
 """Exports: each format, loaded by its own tools in a process of its own, answers as the scripts do."""
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,11 +12,13 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from conftest import run_script
+from documents import read, snippets
 
 import convert
 import train_w_distill
-from conftest import run_script
 from export.enlarge import enlarged
+from export.formats import SAVED_MODEL, SUFFIXES, TF2_SUFFIXES
 from nets import find_pair
 from nets.build import build, network_variables
 from utils.datasets import open_dataset
@@ -240,12 +243,18 @@ def test_arrays(digits, mnist, tmp_path):
         assert tuple(arrays['class_names']) == DIGITS and arrays['Student/fc2/weights'].shape == (84, 10)
 
 
-@needs_tf2
-def test_tflite(digits, tmp_path):
-    place = str(tmp_path / 'digits.tflite')
+@pytest.fixture(scope='module')
+def tflite(digits, tmp_path_factory):
+    """The student as a TFLite file."""
+    place = str(tmp_path_factory.mktemp('export') / 'digits.tflite')
     convert.main(digits.flags + ['--to', place])
-    assert 'probabilities' in check_answers('.tflite', {place: digits})[place]
-    with zipfile.ZipFile(place) as archive:
+    return place
+
+
+@needs_tf2
+def test_tflite(tflite, digits):
+    assert 'probabilities' in check_answers('.tflite', {tflite: digits})[tflite]
+    with zipfile.ZipFile(tflite) as archive:
         assert tuple(archive.read('class_names.txt').decode().split()) == DIGITS
 
 
@@ -408,3 +417,25 @@ def test_an_interrupted_export_leaves_the_older_one(own, tmp_path, monkeypatch):
         convert.main(flags)
     assert os.path.exists(os.path.join(out, 'saved_model.pb'))
     assert not [name for name in os.listdir(str(tmp_path)) if name.endswith('.tmp')]
+
+
+@needs_tf2
+def test_the_snippets_of_the_page_print_classes(saved_model, tflite, digits, data, tmp_path):
+    page = read('docs', 'serving.md')
+    os.symlink(saved_model, str(tmp_path / 'digits'))
+    os.symlink(tflite, str(tmp_path / 'digits.tflite'))
+    os.symlink(data, str(tmp_path / 'data'))
+    expected = str(digits.logits[:10].argmax(axis=1))
+    assert len(snippets(page)) == 2
+    done = subprocess.run([sys.executable, '-c', '\n'.join(snippets(page))], cwd=str(tmp_path),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.stdout.split('\n') == [expected, expected, ''], done.stderr
+
+
+def test_the_formats_of_the_page_are_those_of_the_script():
+    page = read('docs', 'serving.md')
+    written = re.findall(r'^    python convert.py \S+ --to (.*)$', page, re.MULTILINE)
+    formats = [words.split()[0] if ' ' in words else os.path.splitext(words)[1] for words in written]
+    assert sorted(formats) == sorted((SAVED_MODEL, *SUFFIXES))
+    table = dict(re.findall(r'^\| `(\.\w+)`.*\| (yes|no) \| yes \|', page, re.MULTILINE))
+    assert {suffix for suffix, first in table.items() if first == 'no'} < set(TF2_SUFFIXES)

@@ -15,8 +15,8 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-
 from conftest import forbidden
+
 from utils import datasets, sources
 from utils.datasets import DATASETS, open_dataset, training_images
 from utils.files import RunError

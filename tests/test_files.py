@@ -3,9 +3,9 @@ import subprocess
 import sys
 
 import pytest
+from conftest import ROOT
 
 import autotrain
-from conftest import ROOT
 from utils.files import atomic_write, remove_leftovers
 
 KILLED_WRITER = """

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nets.priors import PRIORS
-from utils import flags, recipes
+from utils import flag_types, flags, recipes
 from utils.hyper_parameters import AUGMENTATION, SYNTHESIS, TRAINING
 
 EXAMPLES = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -187,7 +187,7 @@ def test_every_flag_of_a_place_is_of_type_path(make):
     """So that none is forgotten in the test above."""
     for action in make()._actions:
         if action.metavar in ('DIR', 'FILE', 'ADDRESS') or action.dest == 'teacher':
-            assert action.type is flags.path, action.dest
+            assert action.type is flag_types.path, action.dest
 
 
 @pytest.mark.parametrize('dataset', ['results.npz', 'nets.npz', '/elsewhere/MNIST.npz', 'FashionMNIST.npz',

@@ -1,4 +1,4 @@
-"""Teachers that are a graph of their own: what is found in it, what is refused, and a student of one from end to end."""
+"""Teachers that are a graph of their own: what is found in it, what is refused, and a student of one."""
 import json
 import os
 import subprocess
@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import HERE
+from test_teachers import python_blocks
 
 import Data_Impressions
 import train_w_distill
-from conftest import HERE
-from test_teachers import python_blocks
 from nets import find_pair
 from utils.datasets import open_dataset
 from utils.files import RunError
@@ -19,7 +19,7 @@ from utils.graph_mode import tf
 from utils.impressions import load_impressions
 from utils.session import new_graph, session
 from utils.teacher_files import Reading
-from utils.trained import TrainedNetwork, open_teacher
+from utils.trained import AS_READ, TrainedNetwork, open_teacher
 
 SHAPE = 8, 8, 3
 IMAGES = np.random.RandomState(1).randint(0, 256, (3,) + SHAPE).astype(np.uint8)
@@ -58,7 +58,7 @@ def images_of(shape=SHAPE, dtype=tf.float32):
 @pytest.fixture
 def saved(tmp_path):
     """A function that saves the graph that ``build()`` makes as a frozen graph, and opens it as a teacher."""
-    def save_and_open(build, reading=Reading()):
+    def save_and_open(build, reading=AS_READ):
         new_graph(0)
         build()
         path = str(tmp_path / 'teacher.pb')
@@ -109,8 +109,8 @@ def test_pixel_scale_per_channel(saved):
 
 def test_open_height_and_width_are_those_of_the_pair(saved):
     def build():
-        x = tf.reduce_mean(tf.nn.conv2d(images_of([None, None, 1]), tf.constant(KERNEL[:, :, :1]), [1] * 4, 'SAME'), [1, 2])
-        tf.matmul(x, tf.constant(MATRIX[:4]))
+        x = tf.nn.conv2d(images_of([None, None, 1]), tf.constant(KERNEL[:, :, :1]), [1] * 4, 'SAME')
+        tf.matmul(tf.reduce_mean(x, [1, 2]), tf.constant(MATRIX[:4]))
     assert saved(build).image_shape == (32, 32, 1)
 
 
@@ -173,7 +173,8 @@ def channels_first():
 @pytest.mark.parametrize('build, message', [
     (two_inputs, 'takes 2 inputs images keep'), (without_gradient, 'do not depend on its input'),
     (without_dense, 'mean is a Mean.*--teacher_logits'), (two_ends, 'found: logits:0, other:0'),
-    (not_a_number, 'NaN'), (nan_before_the_end, 'NaN'), (missing_class, 'class 3 of the teacher has no weights'),
+    (not_a_number, 'NaN'), (nan_before_the_end, 'NaN'),
+    (missing_class, 'class 3 of the teacher has no weights'),
     (in_training, 'network in training'), (one_image_at_a_time, 'two images|cannot be built'),
     (channels_first, 'save the network with channels last')])
 def test_what_cannot_teach_is_said_in_one_line(saved, build, message):
@@ -196,15 +197,17 @@ def test_an_operation_without_gradient_or_unknown(saved, tmp_path):
 
 @pytest.fixture(scope='module')
 def keras(tmp_path_factory):
-    """The folder with a network that plain Keras made in a process of its own, saved as docs/teachers.md says.
+    """The folder with a network that plain Keras made in a process of its own.
 
-    Beside it data.npz, like what it was trained on.
+    It is saved as docs/teachers.md says. Beside it lies data.npz, like what it was trained on.
     """
     folder = tmp_path_factory.mktemp('keras')
-    only_2 = tf.__version__.startswith('1.')
-    codes = [code for code in python_blocks() if code.startswith('model.') and not (only_2 and '.h5' not in code)]
-    done = subprocess.run([sys.executable, os.path.join(HERE, 'foreign_teacher.py'), 'data.npz', *codes], cwd=str(folder),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    only_h5 = tf.__version__.startswith('1.')
+    codes = [code for code in python_blocks() if code.startswith('model.')]
+    codes = [code for code in codes if '.h5' in code] if only_h5 else codes
+    script = [sys.executable, os.path.join(HERE, 'foreign_teacher.py')]
+    done = subprocess.run(script + ['data.npz', *codes], cwd=str(folder), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split()[-1]) > 0.95
     return folder
@@ -230,16 +233,16 @@ def test_keras_networks_are_read_as_they_were_saved(keras):
 
 
 def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monkeypatch):
-    """Batch norm, three channels and five classes into a user's own pair; real images are for the accuracy alone."""
+    """Batch norm, three channels and five classes into a user's own pair; images serve the accuracy alone."""
     path, data = keras_teacher
     (tmp_path / 'pair.py').write_text(PAIR)
     monkeypatch.setattr(train_w_distill, 'UNSEEN', 100)
     pair = find_pair(str(tmp_path / 'pair.py'))
-    common = ['--teacher=%s' % path, '--teacher_scale', '-1', '1', '--nets=%s' % pair.file]
-    Data_Impressions.main(['--Rate=1', '--save_path=%s' % tmp_path, '--dataset=none', '--batch_size=300'] + common)
+    common = ['--teacher=%s' % path, '--teacher_scale', '-1', '1', '--nets=%s' % pair.file, '--dataset=none']
+    Data_Impressions.main(['--Rate=1', '--save_path=%s' % tmp_path, '--batch_size=300'] + common)
     assert load_impressions(str(tmp_path / 'DI-1.mat'), (16, 16, 3), 5).images.shape == (600, 16, 16, 3)
-    train_w_distill.main(['--Distillation=ZSKD-1', '--impressions=%s' % tmp_path, '--train_dir=%s' % (tmp_path / 'zskd'),
-                          '--dataset=none', '--steps=500'] + common)
+    train_w_distill.main(['--Distillation=ZSKD-1', '--impressions=%s' % tmp_path, '--steps=500',
+                          '--train_dir=%s' % (tmp_path / 'zskd')] + common)
     with open(str(tmp_path / 'zskd' / 'result.json')) as file:
         assert json.load(file)['agreement'] > 60
     images, labels = open_dataset(data, '').part('test', (16, 16, 3))

@@ -7,8 +7,8 @@ import sys
 from concurrent.futures import Future
 
 import pytest
-
 from conftest import ROOT, wait_until
+
 from utils import processes
 from utils.jobs import Job, LocalPool, available_cores, run_jobs
 from utils.processes import describe_status
@@ -187,5 +187,5 @@ def test_cores_that_affinity_grants(tmp_path):
 def test_cores_where_there_is_no_affinity(monkeypatch, tmp_path):
     monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
     for count, cores in ((6, 6), (None, 1)):
-        monkeypatch.setattr(os, 'cpu_count', lambda: count)
+        monkeypatch.setattr(os, 'cpu_count', lambda count=count: count)
         assert available_cores({}, **files(tmp_path, {})) == cores

@@ -4,8 +4,8 @@ import struct
 import numpy as np
 import pytest
 import scipy.io
-
 from conftest import forbidden
+
 from utils.files import RunError
 from utils.matfile import load_mat, mat_arrays, read_arrays, save_mat
 
@@ -33,7 +33,7 @@ def test_a_file_that_may_not_be_read(tmp_path, what):
 
 def test_bytes_depend_on_the_arrays_alone(tmp_path, monkeypatch):
     for name, date in (('x.mat', 'Sat Jan  1 00:00:00 2000'), ('y.mat', 'Sun Jan  2 00:00:00 2000')):
-        monkeypatch.setattr('time.asctime', lambda *_: date)
+        monkeypatch.setattr('time.asctime', lambda *_, date=date: date)
         save_mat(str(tmp_path / name), {'a': np.arange(6)})
     assert (tmp_path / 'x.mat').read_bytes() == (tmp_path / 'y.mat').read_bytes()
 

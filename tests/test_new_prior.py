@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import Data_Impressions
-from conftest import ROOT
 from utils.matfile import mat_arrays
 
 NEW = '''"""factor of the distance from 50 % grey, for each impression

@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import run_script, two_at_a_time
 
 import autotrain
 import Data_Impressions
 import train_w_distill
-from conftest import run_script, two_at_a_time
 from nets import find_pair
 from nets.build import variable_shapes
 from utils import flags

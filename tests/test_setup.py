@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
 from conftest import ROOT
 
 # An interpreter of some version, on some machine. Its venv holds a pip that notes what it is asked.

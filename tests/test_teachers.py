@@ -1,4 +1,5 @@
-"""Teachers in every format that is read: the weights of a pair, whatever they are called and however they are laid out."""
+"""Teachers in every format: the weights of a pair, whatever they are called and however they are laid out."""
+import itertools
 import json
 import os
 import re
@@ -9,15 +10,16 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+from conftest import ROOT, run_script
 
 import autotrain
 import Data_Impressions
 import train_w_distill
-from conftest import ROOT, run_script
 from nets import find_pair
 from nets.build import build, variable_shapes
 from utils import flags, layout
 from utils.files import RunError
+from utils.foreign import ForeignNetwork
 from utils.graph_mode import tf
 from utils.look import say_accuracy, warn_of_pixel_scale
 from utils.matfile import mat_arrays, save_mat
@@ -26,6 +28,7 @@ from utils.results import results_markdown
 from utils.session import new_graph, session
 from utils.teacher_files import Reading, digest_of
 from utils.trained import TrainedNetwork, open_teacher
+from utils.weights_in import read_graph
 
 LENET = find_pair('lenet')
 IMAGES = np.random.RandomState(0).randint(0, 256, (3, 32, 32, 1)).astype(np.uint8)
@@ -101,7 +104,11 @@ def channel_first(arrays):
     result = dict(zip(names, arrays.values()))
     first = result['classifier.0.weight'].reshape(5, 5, 16, 120).transpose(2, 0, 1, 3).reshape(400, 120)
     result['classifier.0.weight'] = first
-    return {name: array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T for name, array in result.items()}
+    return {name: turned(array) for name, array in result.items()}
+
+
+def turned(array):
+    return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
 
 
 def write_keras_2(path, arrays):
@@ -131,7 +138,7 @@ def write_keras_archive(path, arrays):
 
 
 def write_graph(folder, arrays):
-    """A checkpoint, a frozen graph and a SavedModel of TensorFlow 1, with what Adam keeps beside the weights."""
+    """A checkpoint, a frozen graph and a SavedModel of TensorFlow 1, with what Adam keeps."""
     new_graph(0)
     images = tf.placeholder(tf.float32, [None, 32, 32, 1])
     with tf.variable_scope('net'):
@@ -175,12 +182,24 @@ def test_a_teacher_of_every_format_answers_alike(files, answers, name, capsys):
     assert said.count('\n') == 1 and 'recognised by order and shape: conv0 = ' in said and 'fc2 = ' in said
 
 
+def test_a_graph_that_computes_something_else_from_weights_of_a_pair(files, tmp_path, answers, capsys):
+    """Their shapes are those of LeNet-5, but its ReLUs are sigmoids here."""
+    graph = read_graph(os.path.join(files, 'teacher.pb'))
+    for node in graph.node:
+        if node.op == 'Relu':
+            node.op = 'Sigmoid'
+    (tmp_path / 'sigmoid.pb').write_bytes(graph.SerializeToString())
+    teacher = open_teacher(str(tmp_path / 'sigmoid.pb'), LENET)
+    assert isinstance(teacher, ForeignNetwork) and 'the graph is the teacher' in capsys.readouterr().out
+    assert np.abs(teacher.answers(IMAGES) - answers).max() > 0.1
+
+
 def test_a_state_dict_of_pytorch_answers_as_pytorch_does(tmp_path, arrays):
     torch = pytest.importorskip('torch')
     nn = torch.nn
-    model = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(),
-                          nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
-                          nn.Linear(84, 10))
+    model = nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
     path = str(tmp_path / 'teacher.pt')
     run_snippet('torch.save', str(tmp_path), torch=torch, model=model)
     run_snippet('state_dict().items()', str(tmp_path), numpy=np, model=model)
@@ -221,7 +240,7 @@ def keras_3_names(layers):
     kinds = {'kernel': [], 'norm': []}
     for layer in layers:
         kinds['norm' if layer.endswith('_bn') else 'kernel'].append(layer)
-    names = dict(zip(kinds['norm'], ['batch_normalization', 'batch_normalization_1', 'batch_normalization_10']))
+    names = dict(zip(kinds['norm'], ['batch_normalization' + number for number in ('', '_1', '_10')]))
     return dict(names, a='conv2d', b='conv2d_1', first='dense', last='dense_1')
 
 
@@ -242,12 +261,11 @@ def test_layers_of_one_shape_are_told_apart_by_their_order(small_pair, small_arr
         elif form == 'in a row':
             found['arr_%d' % number] = array
         else:
-            words = dict(scale='weight', offset='bias', weights='weight', biases='bias', moving_mean='running_mean',
-                         moving_variance='running_var')
+            words = dict(scale='weight', offset='bias', weights='weight', biases='bias',
+                         moving_mean='running_mean', moving_variance='running_var')
             if name.endswith('first/weights'):
                 array = array.reshape(2, 3, 3, 18).transpose(2, 0, 1, 3).reshape(18, 18)
-            array = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
-            found['%d.%s' % (layers.index(layer), words[kind])] = array
+            found['%d.%s' % (layers.index(layer), words[kind])] = turned(array)
             found['%d.num_batches_tracked' % layers.index(layer)] = np.array(3)
     if form == 'keras':
         found = {name: found[name] for name in sorted(found)}
@@ -269,7 +287,8 @@ def test_what_does_not_fit_whole_is_not_recognised(arrays, change):
     assert recognise(found, LENET, 'Teacher', channel_first=True) == (None, None)
 
 
-@pytest.mark.parametrize('name', ['teacher.npz', 'keras_2.h5', 'model.keras', 'teacher.pb', 'teacher.ckpt.index'])
+@pytest.mark.parametrize('name', [
+    'teacher.npz', 'keras_2.h5', 'model.keras', 'teacher.pb', 'teacher.ckpt.index'])
 def test_half_a_file_is_named_in_one_line(files, tmp_path, name):
     with open(os.path.join(files, name), 'rb') as file:
         content = file.read()
@@ -280,7 +299,8 @@ def test_half_a_file_is_named_in_one_line(files, tmp_path, name):
 
 
 @pytest.mark.parametrize('name, message', [
-    ('nothing.npz', 'no file'), ('folder', 'holds no saved_model.pb'), ('notes.txt', 'in no format that is read'),
+    ('nothing.npz', 'no file'), ('folder', 'holds no saved_model.pb'),
+    ('notes.txt', 'in no format that is read'),
     ('other.npz', 'do not fit by order and shape'), ('objects.npz', 'do not fit by order and shape')])
 def test_what_is_no_teacher(tmp_path, name, message):
     (tmp_path / 'folder').mkdir()
@@ -308,7 +328,8 @@ def test_digest_of_folders_and_checkpoints_is_of_their_content(files, tmp_path):
         copies[name] = str(tmp_path / name)
         assert digest_of(copies[name]) == digest_of(os.path.join(files, name))
     assert digest_of(copies['teacher.ckpt']) == digest_of(copies['teacher.ckpt'] + '.index')
-    for name, part in (('teacher', 'teacher/saved_model.pb'), ('teacher.ckpt', 'teacher.ckpt.data-00000-of-00001')):
+    parts = 'teacher/saved_model.pb', 'teacher.ckpt.data-00000-of-00001'
+    for name, part in zip(copies, parts):
         with open(str(tmp_path / part), 'ab') as file:
             file.write(b'x')
         assert digest_of(copies[name]) != digest_of(os.path.join(files, name))
@@ -356,8 +377,8 @@ def test_impressions_of_another_pixel_scale_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(train_w_distill, 'UNSEEN', 4)
     common = ['--dataset=none', '--teacher_scale', '0', '0.9']
     Data_Impressions.main(['--Rate=0.1', '--save_path=%s' % tmp_path, '--iterations=1'] + common)
-    student = ['--Distillation=ZSKD-0.1', '--impressions=%s' % tmp_path, '--train_dir=%s' % (tmp_path / 'zskd'),
-               '--steps=1']
+    student = ['--Distillation=ZSKD-0.1', '--impressions=%s' % tmp_path, '--steps=1',
+               '--train_dir=%s' % (tmp_path / 'zskd')]
     train_w_distill.main(student + common)
     with open(str(tmp_path / 'zskd' / 'result.json')) as file:
         assert json.load(file)['arguments']['teacher_scale'] == [0.0, 0.9]
@@ -375,7 +396,7 @@ def table_plan(*words):
                                                ('none', ['ZSKD', 'ZSKD_augment'])])
 def test_a_table_of_ones_own_teacher_trains_none(data_set, methods):
     jobs = table_plan('--dataset=' + data_set, '--teacher_scale', '0', '0.9')
-    assert sorted(jobs) == sorted('%s-1 run %d' % (name, run) for name in methods + ['DI'] for run in range(2))
+    assert sorted(jobs) == sorted('%s-1 run %d' % job for job in itertools.product(methods + ['DI'], [0, 1]))
     for name, (command, needs) in jobs.items():
         assert needs == (['DI-1 run ' + name[-1]] if name.startswith('ZSKD') else [])
         assert '--teacher=Lenet5' in command and '--seed=' + name[-1] in command
@@ -385,7 +406,8 @@ def test_a_table_of_ones_own_teacher_trains_none(data_set, methods):
 @pytest.mark.parametrize('words, message', [
     (['--dataset=none'], 'needs a --teacher'), (['--teacher_std', '2'], '--teacher_std goes with --teacher'),
     (['--teacher=Lenet5', '--methods', 'Teacher'], '--methods Teacher does not go with --teacher'),
-    (['--teacher=Lenet5', '--dataset=none', '--methods', 'Soft_logits'], 'Soft_logits does not go with --teacher --data')])
+    (['--teacher=Lenet5', '--dataset=none', '--methods', 'Soft_logits'],
+     'Soft_logits does not go with --teacher --dataset none')])
 def test_tables_that_cannot_be(capsys, words, message):
     with pytest.raises(SystemExit) as caught:
         flags.table_flags(words)
@@ -393,9 +415,8 @@ def test_tables_that_cannot_be(capsys, words, message):
 
 
 def test_a_table_of_ones_own_teacher(tmp_path, small, files):
-    teacher, words = os.path.join(files, 'teacher.npz'), ['--runs=1', '--rates', '0.2', '--budget=0.002', '--methods',
-                                                            'ZSKD', '--root=%s' % tmp_path, '--dataset=%s' % small]
-    words.append('--teacher=%s' % teacher)
+    words = ['--runs=1', '--rates', '0.2', '--budget=0.002', '--methods', 'ZSKD', '--root=%s' % tmp_path,
+             '--dataset=%s' % small, '--teacher=%s' % os.path.join(files, 'teacher.npz')]
     done = run_script(['autotrain.py', *words])
     assert done.returncode == 0, done.stderr
     assert re.search(r'teacher.npz. is right about 9\d\.\d % of 500 test images\n', done.stdout)

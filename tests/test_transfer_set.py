@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
+from nets import find_pair
 from utils.datasets import to_bytes
 from utils.files import RunError
 from utils.flags import training_flags
 from utils.impressions import load_impressions, save_impressions
-from utils.matfile import load_any, save_mat
-from utils.transfer_set import affine_copies, batches, stratified_sample, transfer_set
-
+from utils.inputs import TrainingInputs, training_inputs
+from utils.matfile import mat_arrays, save_mat
+from utils.transfer_set import affine_copies, batches, held_out, stratified_sample, transfer_set
 
 # Real images
 
@@ -37,12 +38,13 @@ def small(tmp_path_factory):
     """(path of a data set of one's own, its 500 training images as they are learnt from, their labels)."""
     path, rng = str(tmp_path_factory.mktemp('data') / 'small.npz'), np.random.RandomState(0)
     images, labels = rng.randint(0, 256, (500, 32, 32)).astype(np.uint8), np.arange(500) % 10
-    np.savez(path, x_train=images, y_train=labels)
+    np.savez(path, x_train=images, y_train=labels, x_test=images[:10], y_test=labels[:10])
     return path, images[..., None], labels
 
 
-def learnt_from(*flags, impressions=None):
-    return transfer_set(training_flags(['--train_dir=unused', *flags]), impressions, np.random.RandomState(0))
+def learnt_from(*flags):
+    settings = training_flags(['--train_dir=unused', *flags])
+    return transfer_set(settings, training_inputs(settings), np.random.RandomState(0))
 
 
 @pytest.mark.parametrize('scope', ['Teacher', 'Student'])
@@ -61,15 +63,23 @@ def test_soft_logits_learn_from_a_sample(mnist, data):
 
 
 def test_held_out_images_are_not_trained_on(small):
-    path, all_images, _ = small
+    path, all_images, all_labels = small
     images, _ = learnt_from('--dataset', path, '--holdout=100')
     np.testing.assert_array_equal(images, all_images[:400])
     sample, labels = learnt_from('--dataset', path, '--holdout=100', '--Distillation=Soft_logits-10')
     assert len(sample) == 40 and np.bincount(labels).tolist() == [4] * 10, '10 % of what is left'
     trained_on = {image.tobytes() for image in images}
     assert all(image.tobytes() in trained_on for image in sample)
-    with pytest.raises(RunError, match='small.npz. holds 500 training images, too few for --holdout 500'):
+    too_few = 'small.npz. holds 500 training images, too few for --holdout 500'
+    with pytest.raises(RunError, match=too_few):
         learnt_from('--dataset', path, '--holdout=500')
+    settings = training_flags(['--train_dir=unused', '--dataset', path, '--holdout=500'])
+    with pytest.raises(RunError, match=too_few):
+        held_out(settings, training_inputs(settings))
+    evaluated, labels = held_out(training_flags(['--train_dir=unused', '--dataset', path, '--holdout=100']),
+                                 training_inputs(settings))
+    np.testing.assert_array_equal(evaluated, all_images[400:])
+    np.testing.assert_array_equal(labels, all_labels[400:])
 
 
 # Impressions
@@ -87,18 +97,22 @@ def test_pixels_from_fractions_to_bytes():
 def test_impressions_are_kept_as_they_are(tmp_path):
     path = str(tmp_path / 'DI-1.mat')
     save_impressions(path, IMAGES, TARGETS)
-    images, targets = load_impressions(path)
+    read = load_impressions(path, (32, 32, 1), 10)
+    images, targets = read.images, read.targets
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(targets, TARGETS)
     assert images.dtype == np.uint8 and targets.dtype == np.float32
-    kept = load_any(path)
-    assert set(kept) == {'train_images', 'train_labels'} and {array.dtype for array in kept.values()} == {targets.dtype}
+    kept, digest = mat_arrays(path)
+    assert (read.path, read.digest) == (path, digest)
+    assert set(kept) == {'train_images', 'train_labels'}
+    assert {array.dtype for array in kept.values()} == {targets.dtype}
     assert kept['train_images'].max() > 250, 'the scale on disk is 0..255'
 
 
 def test_impressions_made_elsewhere_are_read(reference):
-    images, targets = load_impressions(os.path.join(reference, 'DI-1.mat'))
-    exact = load_any(os.path.join(reference, 'DI-1.mat'))['train_images']
+    read = load_impressions(os.path.join(reference, 'DI-1.mat'), (32, 32, 1), 10)
+    images, targets = read.images, read.targets
+    exact = mat_arrays(os.path.join(reference, 'DI-1.mat'))[0]['train_images']
     assert images.shape == (600, 32, 32, 1) and targets.shape == (600, 10)
     assert np.abs(images - exact.reshape(images.shape)).max() <= 0.5 and 30 < images.mean() < 35
 
@@ -111,24 +125,39 @@ def test_impressions_made_elsewhere_are_read(reference):
     (dict(train_images=IMAGES + 1.0), 'train_images are not within 0..255; make it again'),
     (dict(train_images=IMAGES - 1.0), 'train_images are not within 0..255; make it again'),
     (dict(train_images=IMAGES * np.nan), "'train_images' contains NaN or infinity"),
-    (dict(train_labels=TARGETS / 2), 'rows of train_labels are not probabilities that sum to 1; make it again'),
-    (dict(train_labels=np.eye(10)[:6] * 3 - 0.2), 'rows of train_labels are not probabilities that sum to 1')])
+    (dict(train_labels=TARGETS / 2),
+     'rows of train_labels are not probabilities that sum to 1; make it again'),
+    (dict(train_labels=np.eye(10)[:6] * 3 - 0.2),
+     'rows of train_labels are not probabilities that sum to 1')])
 def test_impressions_that_cannot_be_used_are_one_line(tmp_path, changes, said):
     path = str(tmp_path / 'DI-1.mat')
     save_mat(path, dict(dict(train_images=IMAGES, train_labels=TARGETS), **changes))
     with pytest.raises(RunError) as error:
-        load_impressions(path)
+        load_impressions(path, (32, 32, 1), 10)
     assert repr(path) in str(error.value) and said in str(error.value) and '\n' not in str(error.value)
 
 
-def test_zskd_learns_from_impressions_and_opens_no_data_set(tmp_path):
+class Untouched:
+    """A data set that nobody may read."""
+
+    def part(self, part, image_shape):
+        pytest.fail('it read the data set')
+
+
+def test_zskd_learns_from_impressions_and_reads_no_data_set(tmp_path):
     path = str(tmp_path / 'DI-1.mat')
     save_impressions(path, IMAGES, TARGETS)
-    flags = ['--data', str(tmp_path / 'none'), '--Distillation=ZSKD-1']
-    images, labels = learnt_from(*flags, impressions=path)
+    impressions = load_impressions(path, (32, 32, 1), 10)
+    read = TrainingInputs(find_pair('lenet'), Untouched(), None, impressions, 10, {})
+
+    def learnt_from(*more):
+        settings = training_flags(['--train_dir=unused', '--Distillation=ZSKD-1', *more])
+        return transfer_set(settings, read, np.random.RandomState(0))
+
+    images, labels = learnt_from()
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(labels, TARGETS.argmax(axis=1))
-    images, labels = learnt_from(*flags, '--augment', '--copies=3', impressions=path)
+    images, labels = learnt_from('--augment', '--copies=3')
     np.testing.assert_array_equal(images[:6], IMAGES)
     np.testing.assert_array_equal(images[6:], affine_copies(IMAGES, 3, 15, 0.15, 3, np.random.RandomState(0)))
     np.testing.assert_array_equal(labels, np.tile(TARGETS.argmax(axis=1), 4))
@@ -144,12 +173,13 @@ def test_copies_without_movement_are_the_images(mnist):
 
 
 def test_copies_are_what_the_definition_says(mnist):
-    """A pixel at p of a copy is the image, bilinear and black outside, at centre + R (p - centre) / zoom + shift.
+    """A copy's pixel at p is the image, bilinear, black outside, at centre + R (p - centre) / zoom + shift.
 
-    Drawn for each set of copies: angles, zooms, shifts down, shifts right. The images are smooth, because the place in
-    the image is rounded to 1/32 of a pixel.
+    Drawn for each set of copies: angles, zooms, shifts down, shifts right. The images are smooth, because the
+    place in the image is rounded to 1/32 of a pixel.
     """
-    images = np.rint(scipy.ndimage.gaussian_filter(mnist.test_images[:40].astype(float), [0, 2, 2, 0])).astype(np.uint8)
+    digits = mnist.test_images[:40].astype(float)
+    images = np.rint(scipy.ndimage.gaussian_filter(digits, [0, 2, 2, 0])).astype(np.uint8)
     copies = affine_copies(images, 2, 40, 0.3, 6, np.random.RandomState(3)).reshape(2, 40, 32, 32)
     rng = np.random.RandomState(3)
     down, right = np.mgrid[:32, :32] - 15.5
@@ -181,8 +211,31 @@ def test_copies_move_as_asked():
     assert zoomed.min() < 6 and zoomed.max() > 30  # of 16 pixels
 
 
+def test_copies_of_colour_images_move_every_channel_alike():
+    images = np.random.RandomState(0).randint(0, 256, (5, 24, 20, 3)).astype(np.uint8)
+    copies = affine_copies(images, 2, 40, 0.3, 6, np.random.RandomState(1))
+    assert copies.shape == (10, 24, 20, 3)
+    for channel in range(3):
+        alone = affine_copies(np.ascontiguousarray(images[..., channel:channel + 1]), 2, 40, 0.3, 6,
+                              np.random.RandomState(1))
+        np.testing.assert_array_equal(copies[..., channel:channel + 1], alone)
+
+
+@pytest.mark.parametrize('scope', ['Teacher', 'Student'])
+def test_copies_go_with_labels_and_every_other_one_is_mirrored(small, scope):
+    path, all_images, all_labels = small
+    images, labels = learnt_from('--dataset', path, '--main_scope', scope, '--augment', '--copies=3',
+                                 '--mirror=1', '--rotation=0', '--scale=0', '--shift=0')
+    copies = np.concatenate([all_images] * 3)
+    np.testing.assert_array_equal(images[:500], all_images)
+    np.testing.assert_array_equal(images[500::2], copies[::2, :, ::-1])
+    np.testing.assert_array_equal(images[501::2], copies[1::2])
+    np.testing.assert_array_equal(labels, np.tile(all_labels, 4))
+
+
 def test_copies_follow_from_the_seed():
-    first, second, other = [affine_copies(IMAGES, 3, 15, 0.15, 3, np.random.RandomState(seed)) for seed in (5, 5, 6)]
+    first, second, other = [affine_copies(IMAGES, 3, 15, 0.15, 3, np.random.RandomState(seed))
+                            for seed in (5, 5, 6)]
     assert np.array_equal(first, second) and not np.array_equal(first, other)
     assert not np.array_equal(first[:6], first[6:12])
 
@@ -193,7 +246,8 @@ def test_batches_show_every_item_before_any_twice():
     shown = list(batches(10, 4, 5, np.random.RandomState(0)))
     assert [len(batch) for batch in shown] == [4] * 5
     seen = np.concatenate(shown)
-    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10)) and seen[:10].tolist() != seen[10:].tolist()
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
+    assert seen[:10].tolist() != seen[10:].tolist()
 
 
 def test_batches_larger_than_the_set():

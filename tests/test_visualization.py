@@ -7,10 +7,10 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from conftest import ROOT, run_script
 
 import train_w_distill
 import visualization
-from conftest import ROOT, run_script
 from utils.datasets import class_names, load
 from utils.files import RunError
 from utils.flags import picture_flags

@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from nets import find_pair
 from utils.console import run
-from utils.flags import Parser, add_nets, add_teacher, path
+from utils.flag_types import path
+from utils.flags import Parser, add_nets, add_teacher
 from utils.impressions import load_impressions
 from utils.layout import teacher_file
 from utils.recipes import LENET

@@ -1,9 +1,11 @@
-"""Measures an exported student beside its teacher: file sizes, and milliseconds per image on one thread.
+"""Measures an exported student beside its teacher: size, and milliseconds per image on one thread.
 
-    python tools/serving_speed.py --teacher MNIST/tch/train_params.mat --student MNIST/zskd/train_params.mat
+    python tools/serving_speed.py --teacher MNIST/tch/train_params.mat \\
+        --student MNIST/zskd/train_params.mat
 
-Each is exported as a SavedModel, a frozen graph and, on TensorFlow 2, a TFLite file. Both networks of a format are
-timed in turn, ROUNDS times; what is shown is the median of the rounds. The images are random bytes.
+Each is exported as a SavedModel, a frozen graph and, on TensorFlow 2, a TFLite file. Both networks of a
+format are timed in turn, ROUNDS times, by the processor time that the process takes. The table shows the
+medians. The images are random bytes.
 """
 import os
 import statistics
@@ -16,13 +18,14 @@ from tabulate import tabulate
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from convert import size  # noqa: E402
-from export.formats import SAVED_MODEL, export  # noqa: E402
-from export.source import images_of, network_of  # noqa: E402
-from utils.console import run  # noqa: E402
-from utils.flags import Parser, path  # noqa: E402
-from utils.graph_mode import tf  # noqa: E402
-from utils.session import session  # noqa: E402
+from convert import size
+from export.formats import SAVED_MODEL, export
+from export.source import images_of, network_of
+from utils.console import run
+from utils.flag_types import path
+from utils.flags import Parser
+from utils.graph_mode import tf
+from utils.session import session
 
 ROUNDS = 15
 SECONDS = 0.2   # of a round
@@ -48,23 +51,23 @@ def main(argv=None):
             rows += [[form, role, answers[role][0]] + ['%.3f' % times[role, batch] for batch in BATCHES]
                      for role in answers]
     print('TensorFlow %s' % tf.__version__)
-    print(tabulate(rows, ['format', 'network', 'bytes'] + ['ms per image, batch %d' % batch for batch in BATCHES],
-                   tablefmt='github', disable_numparse=True))
+    headers = ['format', 'network', 'bytes'] + ['ms per image, batch %d' % batch for batch in BATCHES]
+    print(tabulate(rows, headers, tablefmt='github', disable_numparse=True))
 
 
 def measured(answers, image_shape):
-    """{(role, batch size): milliseconds per image}; answers: {role: function of images uint8 [N, H, W, C]}."""
+    """{(role, batch size): ms per image}; answers: {role: function of images uint8 [N, H, W, C]}."""
     rounds = {}
     for _ in range(ROUNDS):
         for batch in BATCHES:
             images = np.random.RandomState(0).randint(0, 256, (batch, *image_shape)).astype(np.uint8)
             for role, answer in answers.items():
                 answer(images)
-                calls, start = 0, time.perf_counter()
-                while time.perf_counter() < start + SECONDS:
+                calls, start = 0, time.process_time()
+                while time.process_time() < start + SECONDS:
                     answer(images)
                     calls += 1
-                took = time.perf_counter() - start
+                took = time.process_time() - start
                 rounds.setdefault((role, batch), []).append(1000 * took / calls / batch)
     return {key: statistics.median(values) for key, values in rounds.items()}
 

@@ -31,7 +31,7 @@ def run(main):
             time.sleep(NOTICE)  # ``| tee`` gets Ctrl-C as well, and may be gone before it is noticed here
             for kind in (KeyboardInterrupt, _Terminated):
                 if _came_from(error, kind):
-                    raise kind
+                    raise kind from error
             raise
     except RunError as error:
         _exit('error: %s' % error)
@@ -46,6 +46,10 @@ def run(main):
         _exit_in_silence(130)
     except _Terminated:
         _exit_in_silence(143)
+    except Exception as error:
+        if type(error).__name__ != 'ResourceExhaustedError':  # TensorFlow's, which is not imported here
+            raise
+        _exit('error: TensorFlow is out of memory; use a smaller --batch_size or fewer --jobs')
     _exit(status)
 
 

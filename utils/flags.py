@@ -1,6 +1,8 @@
-"""The scripts' flags. What hyper-parameters mean is in utils/hyper_parameters.py, their values in utils/recipes.py."""
+"""The scripts' flags.
+
+What hyper-parameters mean is in utils/hyper_parameters.py, their values are in utils/recipes.py.
+"""
 import argparse
-import math
 import os
 import shlex
 import sys
@@ -8,8 +10,9 @@ import sys
 from nets import PAIRS
 from utils import datasets, hyper_parameters, recipes
 from utils.datasets import DATASETS
-from utils.jobs import available_cores
-from utils.methods import DISTILLATIONS, METHODS, TABLE
+from utils.flag_types import Range, dataset, distillation, nets, number, path, rate
+from utils.jobs import available_cores, visible_gpus
+from utils.methods import METHODS, TABLE
 from utils.teacher_files import FLAGS, FORMATS
 
 LARGEST_PIXEL = 1e6
@@ -32,13 +35,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, '%s: error: %s; see --help\n' % (self.prog, message))
 
     def given(self, words=None):
-        """{flag: value} of the flags that ``words`` (default: the command line) hold or that have a default."""
+        """{flag: value} of the flags that ``words`` hold or that have a default.
+
+        words: by default the command line.
+        """
         return {name: value for name, value in vars(self.parse_args(words)).items() if value is not None}
 
     def typed(self, words):
         """{flag: value} of the flags that ``words`` hold, be it their default."""
         unset = argparse.Namespace(**{action.dest: None for action in self._actions})
-        return {name: value for name, value in vars(self.parse_args(words, unset)).items() if value is not None}
+        return {name: value for name, value in vars(self.parse_args(words, unset)).items()
+                if value is not None}
 
     def add_hyper_parameters(self, table):
         """A flag for every row of a table of utils/hyper_parameters.py."""
@@ -52,7 +59,8 @@ class Parser(argparse.ArgumentParser):
 def training_flags(argv=None):
     """All settings of train_w_distill.py as a Namespace.
 
-    A wrong flag ends the process with status 2. Raises RunError for a data set of the user's own that cannot be read.
+    A wrong flag ends the process with status 2. Raises RunError for a data set of the user's own that cannot
+    be read.
     """
     parser = training_parser()
     parser.add_argument('--train_dir', required=True, type=path, metavar='DIR',
@@ -71,8 +79,8 @@ def training_parser():
     add = parser.add_argument
     add('--main_scope', default='Student', choices=['Teacher', 'Student'], help='the network to train')
     add('--Distillation', default='None', type=distillation, metavar='{None,Soft_logits-R,ZSKD-R}',
-        help='what the network learns from: labels, the teacher\'s answers to R %% of the real images, or those to '
-             'impressions')
+        help='what the network learns from: labels, the teacher\'s answers to R %% of the real images, or '
+             'those to impressions')
     add('--augment', action='store_true', help='add affine copies of the images')
     add('--impressions', type=path, metavar='DIR', help='where DI-R.mat is (default: DI)')
     add('--holdout', default=0, type=number(int, 0), metavar='N',
@@ -88,7 +96,8 @@ def synthesis_flags(argv=None):
     """All settings of Data_Impressions.py as a Namespace. A wrong flag ends the process with status 2."""
     parser = synthesis_parser()
     parser.add_argument('--Rate', required=True, type=rate, metavar='R',
-                        help='impressions to make, in %% of 60,000 (of the training images of cifar10: 50,000)')
+                        help='impressions to make, in %% of 60,000 (of the training images of cifar10: '
+                             '50,000)')
     return recipes.synthesis_settings(with_nets(parser.given(argv)))
 
 
@@ -112,15 +121,19 @@ def table_flags(argv=None):
     add('--rates', default=recipes.RATES, type=rate, nargs='+', metavar='R', help='in %% of 60,000')
     add('--methods', choices=list(METHODS), nargs='+',
         help='columns of the table; without --teacher the teacher is one (default: %s)' % ' '.join(TABLE))
-    add('--jobs', default=available_cores(), type=number(int, 1, 1024),
-        help='processes at a time, on this machine')
+    add('--jobs', type=number(int, 1, 1024),
+        help='processes at a time, on this machine (default: as many as it has cores, or GPUs with '
+             '--device gpu)')
     add('--scheduler', type=path, metavar='ADDRESS',
-        help="run on the workers of a Dask cluster instead: its scheduler's address (tcp://host:8786) or file")
+        help="run on the workers of a Dask cluster instead: its scheduler's address (tcp://host:8786) or "
+             "file")
     add('--budget', default=1.0, type=number(float, 0, above=True), help='factor on all steps and iterations')
-    add('--training', default='', metavar='"FLAGS"', help='hyper-parameters, or --holdout, for train_w_distill.py')
+    add('--training', default='', metavar='"FLAGS"',
+        help='hyper-parameters, or --holdout, for train_w_distill.py')
     add('--synthesis', default='', metavar='"FLAGS"', help='hyper-parameters for Data_Impressions.py')
     add('--root', type=path, metavar='DIR',
-        help="everything is written here (default: MNIST, FashionMNIST, ..., or the file's name and '-table')")
+        help="everything is written here (default: MNIST, FashionMNIST, ..., or the file's name and "
+             "'-table')")
     add_teacher(parser, default=None, instead='every run trains its own')
     add_any_teacher(parser)
     add_common(parser)
@@ -133,6 +146,7 @@ def table_flags(argv=None):
                 parser.error('--%s goes with --teacher' % flag)
     args.nets = with_nets(vars(args))['nets']
     args.rates = sorted(set(args.rates))
+    args.jobs = args.jobs or (available_cores() if args.device == 'cpu' else max(1, len(visible_gpus())))
     args.root = args.root or default_root(args.dataset, args.teacher)
     args.methods = table_methods(parser, args)
     args.training = job_flags(parser, 'training', args.training, training_parser(),
@@ -173,7 +187,10 @@ def job_flags(parser, name, text, jobs_parser, allowed):
 
 
 def joined(argv, *names):
-    """The words of a command line, where '--training' '--steps=5' are one word: argparse takes the second for a flag."""
+    """The words of a command line, where '--training' '--steps=5' are one word.
+
+    As two, argparse takes the second for a flag.
+    """
     words, result = list(argv if argv is not None else sys.argv[1:]), []
     for word in words:
         if result and result[-1] in names and word.startswith('-'):
@@ -199,9 +216,11 @@ def picture_flags(argv=None):
     add('--impressions', type=path, metavar='FILE',
         help='impressions to show (default: DI/DI-1.mat, made from the teacher if it is not there)')
     add('--student', type=path, metavar='FILE',
-        help='weights of a student (or teacher): draw confusion.png alone, its predictions on the test images')
+        help='weights of a student (or teacher): draw confusion.png alone, its predictions on the test '
+             'images')
     add('--results', type=path, metavar='FILE',
-        help="results.csv of autotrain.py (default: that of the data set's folder, or the committed one in results/)")
+        help="results.csv of autotrain.py (default: that of the data set's folder, or the committed one in "
+             "results/)")
     add('--save_path', default='pictures', type=path, metavar='DIR', help='where the pictures go')
     add('--rows', default=5, type=number(int, 1, 50), help='impressions per class')
     add('--show', action='store_true', help='open windows as well')
@@ -226,15 +245,6 @@ def command_line(flags):
     return words
 
 
-class Range(argparse.Action):
-    """An argparse action for two numbers that rise."""
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        if not values[0] < values[1]:
-            parser.error('%s: %g is not below %g' % (option_string, *values))
-        setattr(namespace, self.dest, values)
-
-
 def add_teacher(parser, default='Lenet5', instead=''):
     """--teacher, and how it is read; the Reading of utils/teacher_files.py has a field for each flag.
 
@@ -247,11 +257,13 @@ def add_teacher(parser, default='Lenet5', instead=''):
     add('--teacher_scale', nargs=2, type=pixel, action=Range, metavar=('LOW', 'HIGH'),
         help='what black and white are to the teacher (default: 0 1)')
     add('--teacher_mean', nargs='+', type=pixel, metavar='X',
-        help='the teacher sees (pixels - mean) / std, in the units of --teacher_scale; one number, or one per channel')
+        help='the teacher sees (pixels - mean) / std, in the units of --teacher_scale; one number, or one '
+             'per channel')
     add('--teacher_std', nargs='+', type=number(float, 0, LARGEST_PIXEL, above=True), metavar='X',
         help='see --teacher_mean')
     add('--teacher_input', metavar='NAME', help="the tensor of the teacher's own graph that takes the images")
-    add('--teacher_logits', metavar='NAME', help="the tensor of the teacher's own graph that holds the logits")
+    add('--teacher_logits', metavar='NAME',
+        help="the tensor of the teacher's own graph that holds the logits")
 
 
 def add_any_teacher(parser):
@@ -266,12 +278,15 @@ def add_common(parser):
     add('--seed', default=0, type=number(int, 0, 2 ** 31 - 1), help='of every random draw')
     add('--threads', default=1, type=number(int, 1, 1024),
         help='CPU threads per process; with 1 the same bytes come out every time')
+    add('--device', default='cpu', choices=['cpu', 'gpu'],
+        help='where networks are trained and impressions are searched for; on a GPU bytes differ')
 
 
 def add_dataset(parser):
     add = parser.add_argument
     add('--dataset', default='mnist', type=dataset, metavar='{%s,FILE.npz,none}' % ','.join(DATASETS),
-        help="a known data set, or a file in the layout of Keras' mnist.npz; none: impressions alone, no image is read")
+        help="a known data set, or a file in the layout of Keras' mnist.npz; none: impressions alone, no "
+             "image is read")
     add('--data', default='data', type=path, metavar='DIR', help='where known data sets are kept')
     add_nets(parser)
 
@@ -290,55 +305,5 @@ def with_nets(given):
 
 def available_images(given):
     """The number of training images of the data set that the flags name."""
-    return recipes.NOMINAL if given['dataset'] == 'none' else datasets.training_images(given['dataset'], given['data'])
-
-
-def number(kind, low, high=math.inf, above=False):
-    """An argparse type: a finite ``kind`` (int or float) from ``low``, or above it, up to ``high``."""
-    def parse(text):
-        value = kind(text)
-        if not ((low < value if above else low <= value) and value <= high and value < math.inf):
-            raise argparse.ArgumentTypeError('%s is not %s %g%s' % (
-                text, 'above' if above else 'at least', low, '' if high == math.inf else ' and at most %g' % high))
-        return value
-    parse.__name__ = 'whole number' if kind is int else 'number'  # what argparse calls it where ``kind`` fails
-    return parse
-
-
-def rate(text):
-    """An argparse type: a rate in per cent that makes at least one image, up to 100.
-
-    It has the digits that file names show, so that two rates never share a name.
-    """
-    return float('%g' % number(float, 100 / recipes.NOMINAL, 100)(text))
-
-
-def distillation(text):
-    """An argparse type: None, Soft_logits-R or ZSKD-R."""
-    kind, _, percent = text.partition('-')
-    if text != 'None':
-        if kind not in DISTILLATIONS or not percent:
-            raise argparse.ArgumentTypeError('%r is none of None, Soft_logits-R, ZSKD-R' % text)
-        return '%s-%g' % (kind, rate(percent))
-    return text
-
-
-def dataset(text):
-    """An argparse type: a known data set, the path of a .npz file, or none."""
-    if text not in [*DATASETS, 'none'] and not text.lower().endswith('.npz'):
-        raise argparse.ArgumentTypeError('%r is none of %s, FILE.npz, none' % (text, ', '.join(DATASETS)))
-    return path(text)
-
-
-def nets(text):
-    """An argparse type: a known pair, or the path of a Python file."""
-    if text not in PAIRS and not text.endswith('.py'):
-        raise argparse.ArgumentTypeError('%r is none of %s, FILE.py' % (text, ', '.join(PAIRS)))
-    return path(text)
-
-
-def path(text):
-    """An argparse type: a path, with ~ for the home folder."""
-    if not text or '\0' in text:
-        raise argparse.ArgumentTypeError('a path cannot be empty or hold a zero byte')
-    return os.path.expanduser(text)
+    return (recipes.NOMINAL if given['dataset'] == 'none'
+            else datasets.training_images(given['dataset'], given['data']))

@@ -2,7 +2,7 @@
 import numpy as np
 
 from utils.files import RunError
-from utils.freeze import frozen_graph
+from utils.freeze import first_line, frozen_graph
 from utils.graph_mode import tf
 from utils.session import answers_of, session
 from utils.teacher_files import digest_of, format_of
@@ -14,7 +14,7 @@ AFTER_LOGITS = 'Softmax', 'LogSoftmax', 'ArgMax'
 
 
 class ForeignNetwork:
-    """The network of a SavedModel, a Keras model or a frozen graph, with the weights that are constants in it.
+    """The network of a SavedModel, a Keras model or a frozen graph, with weights that are its constants.
 
     Its attributes and methods are those of utils/trained.py's TrainedNetwork, without ``pair`` and ``role``.
     """
@@ -22,7 +22,8 @@ class ForeignNetwork:
     def __init__(self, path, image_shape, reading):
         """image_shape: (height, width, channels) where the graph leaves them open; reading: a Reading.
 
-        Raises RunError where the graph is not differentiable, takes more than images, or does not end in a dense layer.
+        Raises RunError where the graph is not differentiable, takes more than images, or does not end in a
+        dense layer.
         """
         self.path, self.digest, self.reading = path, digest_of(path), reading
         self._graph = frozen_graph(path, format_of(path))
@@ -36,7 +37,7 @@ class ForeignNetwork:
         self._try()
 
     def logits(self, images):
-        """The network's logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph."""
+        """Logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph."""
         scaled = tf.cast(self.reading.scaled(images), self._input_type)
         logits, = self._import(self._graph, {self._input: scaled}, [self._logits])
         return tf.cast(tf.reshape(logits, [-1, self.classes]), tf.float32)
@@ -51,15 +52,16 @@ class ForeignNetwork:
     def _import(self, graph, *arguments):
         try:
             return tf.import_graph_def(graph, *arguments, name=SCOPE)
-        except Exception as error:  # an operation that this TensorFlow does not know, shapes that do not go together
-            raise RunError('%r: its graph cannot be built: %s; save it for use (Keras: learning phase 0) with TensorFlow %s'
-                           % (self.path, str(error).split('\n')[0][:300], tf.__version__)) from error
+        except Exception as error:  # an unknown operation, or shapes that do not go together
+            raise RunError('%r: its graph cannot be built: %s; save it for use (Keras: learning phase 0) '
+                           'with TensorFlow %s' % (self.path, first_line(error), tf.__version__)) from error
 
     def _tensor(self, graph, name, flag):
         try:
             return graph.get_tensor_by_name('%s/%s' % (SCOPE, name if ':' in name else name + ':0'))
         except (KeyError, ValueError) as error:
-            raise RunError('%r has no tensor %r; give the name of one with --%s' % (self.path, name, flag)) from error
+            raise RunError('%r has no tensor %r; give the name of one with --%s'
+                           % (self.path, name, flag)) from error
 
     def _ending(self, graph):
         """(name of the logits, of the matrix product that gives them, the matrix [features, classes])."""
@@ -76,8 +78,9 @@ class ForeignNetwork:
             else:
                 found[logits.name] = logits, softmax
         if len(found) != 1:
+            several = 'found: ' + ', '.join(map(_bare, sorted(found))) if found else 'it has no end'
             raise RunError('%r does not end in one dense layer (%s); name its logits with --teacher_logits'
-                           % (self.path, refused or 'found: %s' % (', '.join(map(_bare, sorted(found))) or 'none')))
+                           % (self.path, refused or several))
         (logits, softmax), = found.values()
         if softmax:
             print('%r: a softmax in the graph: the logits before it are taken, %s'
@@ -97,56 +100,58 @@ class ForeignNetwork:
             images = self._tensor(graph, self.reading.input, 'teacher_input')
         else:
             needed = _needed(graph.get_tensor_by_name('%s/%s' % (SCOPE, self._logits)).op)
-            inputs = sorted((op for op in needed if op.type == 'Placeholder'), key=lambda operation: operation.name)
+            inputs = {op.name: op for op in needed if op.type == 'Placeholder'}
             if len(inputs) != 1:
-                raise RunError('%r takes %d inputs%s, not images alone; freeze it for use (training off), or name the '
-                               'tensor that takes the images with --teacher_input'
-                               % (self.path, len(inputs), ''.join(' ' + _bare(op.name) for op in inputs)))
-            images = inputs[0].outputs[0]
+                raise RunError('%r takes %d inputs%s, not images alone; freeze it for use (training off), or '
+                               'name the tensor that takes the images with --teacher_input'
+                               % (self.path, len(inputs), ' '.join(map(_bare, ['', *sorted(inputs)]))))
+            images = next(iter(inputs.values())).outputs[0]
         if not images.dtype.is_floating:
-            raise RunError('%r: its input %s takes %s, through which there is no gradient; name the tensor behind its '
-                           'cast with --teacher_input' % (self.path, _bare(images.name), images.dtype.base_dtype.name))
+            raise RunError('%r: its input %s takes %s, through which there is no gradient; name the tensor '
+                           'behind its cast with --teacher_input'
+                           % (self.path, _bare(images.name), images.dtype.base_dtype.name))
         shape = images.shape.as_list() if images.shape.ndims is not None else [None] + [None] * 3
         if len(shape) != 4:
-            raise RunError('%r: its input %s has the shape %s, not [batch, height, width, channels]; name another '
-                           'with --teacher_input' % (self.path, _bare(images.name), images.shape))
+            raise RunError('%r: its input %s has the shape %s, not [batch, height, width, channels]; name '
+                           'another with --teacher_input' % (self.path, _bare(images.name), images.shape))
         self._input_type = images.dtype.base_dtype
         shape = tuple(n or given for n, given in zip(shape[1:], image_shape))
         if shape[2] not in (1, 3):
-            raise RunError('%r takes images [batch, %d, %d, %d], and the last axis must be 1 or 3 channels; save the '
-                           'network with channels last' % ((self.path,) + shape))
+            raise RunError('%r takes images [batch, %d, %d, %d], and the last axis must be 1 or 3 channels; '
+                           'save the network with channels last' % ((self.path,) + shape))
         return _bare(images.name), shape
 
     def _try(self):
         """Runs the network on noise, forwards and backwards."""
         with tf.Graph().as_default(), session(1) as sess:
-            images = tf.constant(np.random.RandomState(0).uniform(size=(2,) + self.image_shape).astype(np.float32))
+            images = tf.constant(np.random.RandomState(0).uniform(size=(2,) + self.image_shape), tf.float32)
             logits = self.logits(images)
             try:
                 gradient, = tf.gradients(logits, images)
             except LookupError as error:
                 raise RunError('%r is not differentiable: %s; give a network without that operation'
-                               % (self.path, str(error).split('\n')[0])) from error
+                               % (self.path, first_line(error))) from error
             if gradient is None:
-                raise RunError('%r: its logits do not depend on its input in a differentiable way; name another with '
-                               '--teacher_input' % self.path)
+                raise RunError('%r: its logits do not depend on its input in a differentiable way; name '
+                               'another with --teacher_input' % self.path)
             try:
-                first, again, slope = (sess.run(logits), sess.run(logits), sess.run(gradient))
+                first, again, slope = sess.run(logits), sess.run(logits), sess.run(gradient)
             except tf.errors.OpError as error:
-                raise RunError('%r cannot be run on two images: %s; save it for batches of any size and without '
-                               'other inputs' % (self.path, error.message.split('\n')[0][:300])) from error
+                raise RunError('%r cannot be run on two images: %s; save it for batches of any size and '
+                               'without other inputs' % (self.path, first_line(error.message))) from error
         if not (np.isfinite(first).all() and np.isfinite(slope).all()):
-            raise RunError('%r answers noise with NaN or infinity; look at its weights and --teacher_scale' % self.path)
+            raise RunError('%r answers noise with NaN or infinity; look at its weights and --teacher_scale'
+                           % self.path)
         if len(first) != 2:
             raise RunError('%r gives %d rows of logits for two images; name others with --teacher_logits'
                            % (self.path, len(first)))
         if (first != again).any():
-            raise RunError('%r answers the same images differently each time, so it is a network in training; '
-                           'save it for use (dropout off)' % self.path)
+            raise RunError('%r answers the same images differently each time, so it is a network in '
+                           'training; save it for use (dropout off)' % self.path)
 
 
 def _last_dense(tensor):
-    """(logits, whether a softmax was stepped over, '') of what leads to ``tensor``; (None, False, why) without."""
+    """(logits, whether a softmax was stepped over, '') of what leads to ``tensor``, or (None, False, why)."""
     softmax = False
     while True:
         operation = tensor.op

@@ -1,4 +1,4 @@
-"""Makes one frozen graph of a SavedModel or a Keras model: its network for use, variables turned into constants.
+"""Makes a frozen graph of a SavedModel or a Keras model: the network for use, its variables now constants.
 
 Models of TensorFlow 2 need its eager mode, and the rest of this project runs without. So there
 
@@ -19,22 +19,25 @@ WAY_OUT = 'give a frozen graph (.pb), or the weights of a pair'
 
 
 def frozen_graph(path, file_format):
-    """The GraphDef of a model; file_format: 'saved_model', 'keras', 'h5' or 'pb'. Raises RunError where there is none."""
+    """The GraphDef of a model; file_format: 'saved_model', 'keras', 'h5' or 'pb'.
+
+    Raises RunError where there is none.
+    """
     from utils.graph_mode import tf
     if file_format == 'pb':
         return read_graph(path)
     if tf.__version__.startswith('1.'):
         if file_format == 'keras':
-            raise RunError('%r: TensorFlow 1 reads the weights of a .keras file, not its network; save it as .h5, or '
-                           'use TensorFlow 2' % path)
+            raise RunError('%r: TensorFlow 1 reads the weights of a .keras file, not its network; save it as '
+                           '.h5, or use TensorFlow 2' % path)
         try:
             return _by_tensorflow_1(path, file_format)
         except Exception as error:  # whatever a model of another version may bring about
             raise RunError(_cannot(path, error)) from error
     with tempfile.TemporaryDirectory() as folder:
         graph = os.path.join(folder, 'graph.pb')
-        done = subprocess.run([sys.executable, '-m', 'utils.freeze', os.path.abspath(path), graph], cwd=REPOSITORY,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        command = [sys.executable, '-m', 'utils.freeze', os.path.abspath(path), graph]
+        done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if done.returncode:
             lines = done.stderr.decode(errors='replace').strip().split('\n')
             raise RunError(_cannot(path, lines[-1]))
@@ -42,8 +45,13 @@ def frozen_graph(path, file_format):
 
 
 def _cannot(path, reason):
-    lines = [line for line in str(reason).split('\n') if line.strip()]
-    return '%r cannot be used as a network: %s; %s' % (path, (lines or ['no reason given'])[0][:300], WAY_OUT)
+    return '%r cannot be used as a network: %s; %s' % (path, first_line(reason), WAY_OUT)
+
+
+def first_line(reason):
+    """The first line of what another library says, at most 300 letters."""
+    lines = [line.strip() for line in str(reason).split('\n') if line.strip()]
+    return (lines or ['no reason given'])[0][:300]
 
 
 def _by_tensorflow_1(path, file_format):
@@ -78,7 +86,8 @@ def _by_tensorflow_2(path):
         if len(model.inputs) != 1:
             raise ValueError('it takes %d inputs, not images alone' % len(model.inputs))
         specification = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
-        function = tf.function(lambda images: model(images, training=False)).get_concrete_function(specification)
+        network = tf.function(lambda images: model(images, training=False))
+        function = network.get_concrete_function(specification)
     return convert_variables_to_constants_v2(function).graph.as_graph_def()
 
 
@@ -88,8 +97,7 @@ def main():
     try:
         content = _by_tensorflow_2(model).SerializeToString()
     except Exception as error:  # Keras and TensorFlow fail in many ways
-        lines = [line.strip() for line in str(error).split('\n') if line.strip()]
-        sys.exit(': '.join([type(error).__name__, *lines[:1]]))
+        sys.exit('%s: %s' % (type(error).__name__, first_line(error)))
     with open(graph, 'wb') as file:
         file.write(content)
 

@@ -66,3 +66,4 @@ SYNTHESIS = dict(_table(
 
 # {setting: the value that a record had which does not name it}
 OFF = {name: row.off for name, row in {**TRAINING, **SYNTHESIS}.items() if row.off is not None}
+OFF['device'] = 'cpu'

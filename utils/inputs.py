@@ -13,6 +13,7 @@ from utils.records import check_impressions, check_teacher
 from utils.teacher_files import Reading
 from utils.trained import TrainedNetwork, open_teacher
 
+
 class TrainingInputs(NamedTuple):
     """What a training reads."""
     pair: Pair
@@ -62,9 +63,10 @@ def synthesis_inputs(settings):
 
 
 def look_at_teacher(settings, pair, dataset):
-    """Opens a user's own teacher before a table is filled, and prints how often it is right about the test images.
+    """Opens a user's own teacher before a table is filled.
 
-    dataset: None where there is none. Raises RunError where it cannot be read, or does not go with the rest.
+    Prints how often it is right about the test images. dataset: None where there is none. Raises RunError
+    where the teacher cannot be read, or does not go with the rest.
     """
     teacher = open_teacher(teacher_file(settings.teacher), pair, Reading.of(settings))
     check_shapes(teacher, pair)
@@ -85,14 +87,14 @@ def read_pair(name, own_file, digests):
 
 def check_shapes(teacher, pair):
     if teacher.image_shape != pair.image_shape:
-        raise RunError('the teacher %r takes images of %s and the student of the networks %r images of %s; give --nets '
-                       'a pair whose IMAGE_SHAPE is %d, %d, %d'
+        raise RunError('the teacher %r takes images of %s and the student of the networks %r images of %s; '
+                       'give --nets a pair whose IMAGE_SHAPE is %d, %d, %d'
                        % ((teacher.path, by_x(teacher.image_shape), pair.name, by_x(pair.image_shape))
                           + teacher.image_shape))
 
 
 def check_classes(teacher, dataset):
     if teacher.classes != dataset.classes:
-        raise RunError('the teacher %r knows %d classes and the data set %s has %d; give a teacher of its classes, or '
-                       'put class_names for all of them into the data set'
+        raise RunError('the teacher %r knows %d classes and the data set %s has %d; give a teacher of its '
+                       'classes, or put class_names for all of them into the data set'
                        % (teacher.path, teacher.classes, dataset.name, dataset.classes))

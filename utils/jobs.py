@@ -5,6 +5,7 @@ import itertools
 import math
 import os
 import queue
+import subprocess
 import threading
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -122,9 +123,16 @@ class LocalPool:
 
     delay = 0
 
-    def __init__(self, workers, variables):
-        """variables: {environment variable: value} for the commands, beside those of this process."""
+    def __init__(self, workers, variables, gpus=()):
+        """variables: {environment variable: value} for the commands, beside those of this process.
+
+        gpus: names of those that commands share out among them. With none, a command sees what this process
+        sees.
+        """
         self.slots = workers
+        self._gpus = queue.Queue()
+        for gpu in itertools.islice(itertools.cycle(gpus), workers if gpus else 0):
+            self._gpus.put(gpu)
         self._threads = ThreadPoolExecutor(workers)
         self._variables = variables
         self._lock = threading.Lock()  # of the two below
@@ -148,10 +156,19 @@ class LocalPool:
         return self._threads.submit(self._call, command, log)
 
     def _call(self, command, log):
+        gpu = None if self._gpus.empty() else self._gpus.get()
+        try:
+            return self._status(command, log, dict(self._variables, CUDA_VISIBLE_DEVICES=gpu) if gpu else
+                                self._variables)
+        finally:
+            if gpu:
+                self._gpus.put(gpu)
+
+    def _status(self, command, log, variables):
         with self._lock:
             if self._stopping:
                 raise CancelledError
-            child = spawn(command, log, self._variables)
+            child = spawn(command, log, variables)
             self._children.add(child)
         status = child.wait()
         with self._lock:
@@ -173,6 +190,22 @@ def available_cores(environment=os.environ, cgroups='/proc/self/cgroup', mounted
             break
     grants += [math.ceil(quota) for quota in quotas(cgroups, mounted)]
     return max(1, min(grants))
+
+
+def visible_gpus(environment=os.environ):
+    """The names of the GPUs that this process may use.
+
+    They are those of CUDA_VISIBLE_DEVICES, or else those that nvidia-smi lists.
+    """
+    if 'CUDA_VISIBLE_DEVICES' in environment:
+        names = environment['CUDA_VISIBLE_DEVICES'].split(',')
+        return [name for name in names if name.strip() not in ('', '-1')]
+    try:
+        listed = subprocess.run(['nvidia-smi', '--list-gpus'], stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL)
+    except OSError:
+        return []
+    return [str(number) for number, _ in enumerate(listed.stdout.splitlines())]
 
 
 def quotas(cgroups, mounted):

@@ -10,7 +10,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def teacher_file(teacher):
-    """Path of ``--teacher``: a name in the repository's pre_trained/, or a path of any format that is read."""
+    """Path of ``--teacher``: a name in the repository's pre_trained/, or a path of any format."""
     if is_path(teacher):
         return teacher.rstrip('/') or teacher
     return os.path.join(REPOSITORY, 'pre_trained', teacher + '.mat')
@@ -39,7 +39,8 @@ class TrainingFiles(NamedTuple):
     @property
     def inputs(self):
         """{role: path, or name of a known data set}."""
-        return _without_none(dataset=self.dataset, teacher=self.teacher, impressions=self.impressions, nets=self.nets)
+        return _without_none(dataset=self.dataset, teacher=self.teacher, impressions=self.impressions,
+                             nets=self.nets)
 
     @property
     def outputs(self) -> List[str]:
@@ -72,7 +73,8 @@ def training_files(settings):
     return TrainingFiles(
         dataset=None if settings.dataset == 'none' else settings.dataset,
         teacher=teacher_file(settings.teacher) if method.has_teacher else None,
-        impressions=impressions_file(settings.impressions, settings.rate) if method.from_impressions else None,
+        impressions=(impressions_file(settings.impressions, settings.rate)
+                     if method.from_impressions else None),
         nets=own_pair(settings.nets),
         weights=weights_file(folder),
         best_weights=os.path.join(folder, 'best_params.mat'),

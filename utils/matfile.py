@@ -59,8 +59,9 @@ def mat_arrays(path):
 def fitting(path, content, shapes):
     """The float32 arrays {name: array} for every name in ``shapes``; content: what the file ``path`` holds.
 
-    shapes: {name: shape}. None in a shape matches any length. Axes of length 1 may be missing or extra (MATLAB
-    has no one-dimensional arrays, and drops such axes at the end); with None in the shape, at the end alone.
+    shapes: {name: shape}. None in a shape matches any length. Axes of length 1 may be missing or extra
+    (MATLAB has no one-dimensional arrays, and drops such axes at the end); with None in the shape, at the end
+    alone.
     Raises RunError for an array that is missing, of another shape, complex, not numeric, or not finite.
     """
     arrays = {}

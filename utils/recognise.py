@@ -1,24 +1,23 @@
 """Finds the weights of a network of a pair among arrays of any names, by their order and shapes.
 
-Arrays are taken together layer by layer: a layer is a kernel with its biases, or a batch norm. Layers of the same
-shapes are assigned in the order in which they come; so the order of different ones does not matter.
+Arrays are taken together layer by layer: a layer is a kernel with its biases, or a batch norm. Layers of the
+same shapes are assigned in the order in which they come; the order of different ones does not matter.
 """
 import re
 from collections import OrderedDict
 from typing import Dict, NamedTuple
 
-import numpy as np
-
 from nets.build import flattened_shape, variable_shapes
 
 BATCH_NORM = 'scale', 'offset', 'mean', 'variance'  # in the order in which every format has them
-WORDS = {'kernel': 'weights|weight|kernel|w', 'bias': 'biases|bias|b', 'scale': 'gamma|scale', 'offset': 'beta|offset',
-         'mean': 'moving_mean|running_mean|mean', 'variance': 'moving_variance|running_variance|running_var|variance|var'}
+WORDS = {'kernel': 'weights|weight|kernel|w', 'bias': 'biases|bias|b', 'scale': 'gamma|scale',
+         'offset': 'beta|offset', 'mean': 'moving_mean|running_mean|mean',
+         'variance': 'moving_variance|running_variance|running_var|variance|var'}
 LAST_WORD = re.compile(r'(?P<layer>.*?)(?:^|[/._:])(?:%s)(?:_?(?P<number>\d+))?$' % '|'.join(
     '(?P<%s>%s)' % words for words in WORDS.items()), re.IGNORECASE)
 # What training leaves beside the weights.
-NO_WEIGHTS = re.compile(r'optimizer|adam|momentum|rmsprop|global_step|num_batches_tracked|save_counter|beta\d_power',
-                        re.IGNORECASE)
+NO_WEIGHTS = re.compile(r'optimizer|adam|momentum|rmsprop|global_step|num_batches_tracked|save_counter|'
+                        r'beta\d_power', re.IGNORECASE)
 
 
 class Layer(NamedTuple):
@@ -29,12 +28,12 @@ class Layer(NamedTuple):
 def recognise(arrays, pair, role, channel_first):
     """({variable name: array} of a network of a pair, {its layer: the file's}), or (None, None).
 
-    arrays: {name: array} of a file, in its order; channel_first: whether arrays may be laid out as PyTorch has them,
-    which is tried when they do not fit otherwise: convolutions [out, in, height, width], dense layers [out, in] and
-    their input flattened as channel, height, width.
+    arrays: {name: array} of a file, in its order; channel_first: whether arrays may be laid out as PyTorch
+    has them, which is tried when they do not fit otherwise: convolutions [out, in, height, width], dense
+    layers [out, in] and their input flattened as channel, height, width.
     """
     arrays = OrderedDict((name, _without_axes_of_1(array)) for name, array in arrays.items()
-                         if array is not None and array.dtype.kind == 'f' and array.ndim and not NO_WEIGHTS.search(name))
+                         if _may_be_weights(name, array))
     for turn in [lambda array: array, _turned] if channel_first else [lambda array: array]:
         turned = OrderedDict((name, turn(array)) for name, array in arrays.items())
         found = {name: array.shape for name, array in turned.items()}
@@ -51,6 +50,10 @@ def recognise(arrays, pair, role, channel_first):
     return None, None
 
 
+def _may_be_weights(name, array):
+    return array is not None and array.dtype.kind == 'f' and array.ndim > 0 and not NO_WEIGHTS.search(name)
+
+
 def _without_axes_of_1(array):
     """An array of MATLAB [1, N] as [N]."""
     return array.reshape(-1) if array.ndim == 2 and 1 in array.shape else array
@@ -62,14 +65,14 @@ def _turned(array):
 
 
 def _flatten_channels_last(arrays, pair, role, classes):
-    """Gives the first dense layer its rows in the order height, width, channel in place of channel, height, width."""
+    """Gives dense layers that come first their rows in the order height, width, channel."""
     for name, (height, width, channels) in flattened_shape(pair, role, classes).items():
         rows = arrays[name].reshape(channels, height, width, -1)
         arrays[name] = rows.transpose(1, 2, 0, 3).reshape(height * width * channels, -1)
 
 
 def _assigned(found, wanted):
-    """({wanted name: found name}, {wanted layer: found layer}), both from {name: shape}; (None, None) if none fits."""
+    """({wanted name: found name}, {wanted layer: found layer}) from {name: shape}, or (None, None)."""
     wanted_layers = _layers(wanted)
     for layers in (_layers(found), _in_a_row('', list(found), found)):
         places = _by_signature(layers, found)
@@ -123,7 +126,7 @@ def _layer_and_kind(name):
 
 
 def _in_a_row(layer, names, shapes):
-    """[Layer] of arrays that follow each other: a kernel, its biases if it has any, then batch norm if there is one."""
+    """[Layer] of arrays that follow each other: a kernel, then biases if any, then batch norm if any."""
     layers, vectors = [], []
     for name in names + [None]:
         if name is not None and len(shapes[name]) == 1:

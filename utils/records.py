@@ -53,7 +53,8 @@ def fingerprint(settings, digests):
 
 def digests_of(files):
     """{role: SHA-256} of a job's input files as they are now, None where one cannot be read."""
-    return {role: digest_of(place) if role == 'teacher' else digest(place) for role, place in files.inputs.items()}
+    return {role: digest_of(place) if role == 'teacher' else digest(place)
+            for role, place in files.inputs.items()}
 
 
 def what_decides(record):
@@ -99,9 +100,9 @@ def finished_row(settings, files, run):
 
 
 def differences(found, wanted):
-    """What of {name.
+    """What of {name: value} is not as wanted, in words.
 
-    Value} is not as wanted, in words: 'steps 24, not 12000, tensorflow 1.13.2, not 2.21.0'.
+    For example 'steps 24, not 12000, tensorflow 1.13.2, not 2.21.0'.
     """
     return ', '.join('%s %s, not %s' % (name, _shown(found, name), _shown(wanted, name))
                      for name in _changed(found, wanted))
@@ -165,7 +166,8 @@ def check_impressions(impressions, teacher):
     if made_of != teacher.digest:
         raise RunError('%r was made from another teacher than %r; make it again, or give its own with '
                        '--teacher' % (path, teacher.path))
-    then, now = (reading.flags() for reading in (Reading.of(Namespace(**record['arguments'])), teacher.reading))
+    made_with = Reading.of(Namespace(**record['arguments']))
+    then, now = made_with.flags(), teacher.reading.flags()
     if then != now:
         raise RunError('%r was made with %s; make it again, or give the same flags'
                        % (path, differences(then, now)))

@@ -23,8 +23,8 @@ def results_csv(rows):
 def results_markdown(rows):
     """The rows of trainings as the published table.
 
-    A cell is the mean accuracy in per cent, with the sample standard deviation where there are several runs. Where
-    there is no data set it is the agreement with the teacher, and the column's header says so.
+    A cell is the mean accuracy in per cent, with the sample standard deviation where there are several runs.
+    Where there is no data set it is the agreement with the teacher, and the column's header says so.
     """
     cells, by_agreement = {}, set()
     for row in rows:

@@ -2,6 +2,7 @@
 import numpy as np
 
 from utils.datasets import PIXEL_MAX
+from utils.files import RunError
 from utils.graph_mode import tf
 
 
@@ -11,10 +12,19 @@ def new_graph(seed):
     tf.set_random_seed(seed)
 
 
-def session(threads):
-    """A session on ``threads`` CPU threads; with one, the order of every sum is fixed."""
-    return tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads,
-                                            inter_op_parallelism_threads=1))
+def session(threads, device='cpu'):
+    """A session on ``threads`` CPU threads; with one, the order of every sum is fixed.
+
+    device: 'cpu', which uses no GPU, or 'gpu', which takes its memory as needed. Raises RunError where
+    TensorFlow sees no GPU.
+    """
+    config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1,
+                            device_count={'GPU': 0 if device == 'cpu' else 1})
+    config.gpu_options.allow_growth = True
+    sess = tf.Session(config=config)
+    if device == 'gpu' and not any(each.device_type == 'GPU' for each in sess.list_devices()):
+        raise RunError('TensorFlow sees no GPU here; use --device cpu, or a TensorFlow that is made for GPUs')
+    return sess
 
 
 def image_bytes(image_shape):
@@ -33,9 +43,9 @@ def in_batches(sess, output, placeholder, values, batch_size=250):
 
 
 def answers_of(network, images, threads):
-    """The logits of images uint8 [N, *network.image_shape] in 0..255: float32 [N, classes], in a graph of their own.
+    """The logits of images uint8 [N, *network.image_shape] in 0..255: float32 [N, classes].
 
-    network: a TrainedNetwork or a ForeignNetwork.
+    They come from a graph of their own. network: a TrainedNetwork or a ForeignNetwork.
     """
     new_graph(seed=0)
     pixels, seen = image_bytes(network.image_shape)

@@ -1,4 +1,4 @@
-"""Files that hold a trained network: their formats, their digests, and how their pixels are scaled. No TensorFlow here."""
+"""Files that hold a trained network: formats, digests, and how pixels are scaled. No TensorFlow here."""
 import glob
 import hashlib
 import os
@@ -8,8 +8,8 @@ import numpy as np
 
 from utils.files import RunError, sha256
 
-SUFFIXES = {'.mat': 'mat', '.npz': 'npz', '.h5': 'h5', '.hdf5': 'h5', '.keras': 'keras', '.pb': 'pb', '.pt': 'torch',
-            '.pth': 'torch', '.index': 'checkpoint'}
+SUFFIXES = {'.mat': 'mat', '.npz': 'npz', '.h5': 'h5', '.hdf5': 'h5', '.keras': 'keras', '.pb': 'pb',
+            '.pt': 'torch', '.pth': 'torch', '.index': 'checkpoint'}
 FORMATS = ('.mat, .npz, .h5, .keras, .pb, .pt, .pth, the prefix or .index of a TensorFlow checkpoint, '
            'or the folder of a SavedModel')
 FLAGS = 'teacher_scale', 'teacher_mean', 'teacher_std', 'teacher_input', 'teacher_logits'
@@ -18,7 +18,7 @@ FLAGS = 'teacher_scale', 'teacher_mean', 'teacher_std', 'teacher_input', 'teache
 class Reading(NamedTuple):
     """What the user says of a teacher's file: the flags --teacher_..."""
     scale: Tuple[float, float] = (0.0, 1.0)     # what black and white are to the network, before mean and std
-    mean: Optional[Tuple[float, ...]] = None    # one number, or one per channel: the network sees (x - mean) / std
+    mean: Optional[Tuple[float, ...]] = None    # one or one per channel: the network sees (x - mean) / std
     std: Optional[Tuple[float, ...]] = None
     input: Optional[str] = None                 # the tensor of a graph that takes the images
     logits: Optional[str] = None                # the tensor of a graph that holds the logits
@@ -54,11 +54,12 @@ class Reading(NamedTuple):
 
 
 def format_of(path):
-    """A value of SUFFIXES, or 'saved_model'. Raises RunError where nothing is there, or in no format that is read."""
+    """A value of SUFFIXES, or 'saved_model'. Raises RunError for what is not there, or in no such format."""
     suffix = os.path.splitext(path)[1].lower()
     if os.path.isdir(path):
         if not os.path.exists(os.path.join(path, 'saved_model.pb')):
-            raise RunError('the folder %r holds no saved_model.pb; give the folder of a SavedModel, or a file' % path)
+            raise RunError('the folder %r holds no saved_model.pb; give the folder of a SavedModel, or a file'
+                           % path)
         return 'saved_model'
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
@@ -76,7 +77,7 @@ def is_path(teacher):
 
 
 def digest_of(path):
-    """SHA-256 of a file's content; of a folder or a checkpoint that of the names and digests of its files, in order.
+    """SHA-256 of a file's content; of a folder or checkpoint that of its files' names and digests, in order.
 
     None where something cannot be read.
     """

@@ -29,8 +29,8 @@ class TrainedNetwork:
     def __init__(self, path, pair, role, reading=AS_READ):
         """reading: a Reading, of which the pixel scale counts.
 
-        Weights that have other names than the pair's are taken by their order and shapes, and a line on stdout says
-        so. Raises RunError where the file does not hold such a network, with finite weights.
+        Weights that have other names than the pair's are taken by their order and shapes, and a line on
+        stdout says so. Raises RunError where the file does not hold such a network, with finite weights.
         """
         reading.check(pair.image_shape[2])
         self.digest, arrays = digest_of(path), read_weights(path)
@@ -47,20 +47,23 @@ class TrainedNetwork:
         self.templates = self._arrays[last]
 
     def _recognised(self, arrays, last):
-        file_format, network = format_of(self.path), '%s of the networks %r' % (self.role.lower(), self.pair.name)
+        file_format = format_of(self.path)
+        network = '%s of the networks %r' % (self.role.lower(), self.pair.name)
         # A graph of TensorFlow never has PyTorch's layout.
         found, layers = recognise(arrays, self.pair, self.role, file_format in ('torch', 'npz', 'mat'))
         if found is None:
-            raise RunError('%r has no array %r [features, classes], and its arrays do not fit by order and shape; it '
-                           'is no %s: give another file, or its own --nets' % (self.path, last, network))
+            raise RunError('%r has no array %r [features, classes], and its arrays do not fit by order and '
+                           'shape; it is no %s: give another file, or its own --nets'
+                           % (self.path, last, network))
         print('%r: weights of the %s, recognised by order and shape: %s'
               % (self.path, network, ', '.join('%s = %s' % names for names in layers.items())))
         return found
 
     def logits(self, images, textbook=False):
-        """The network's logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph.
+        """The network's logits [B, classes] in the default graph.
 
-        Its variables get their values by ``restore``. textbook: from TensorFlow's own operations alone.
+        images: float32 [B, *image_shape] in [0, 1]. The network's variables get their values by ``restore``.
+        textbook: from TensorFlow's own operations alone.
         """
         logits = build(self.pair, self.role, self.reading.scaled(images), self.classes, textbook=textbook)
         self._variables = network_variables(self.role)
@@ -77,15 +80,17 @@ class TrainedNetwork:
 
 
 def open_teacher(path, pair, reading=AS_READ):
-    """The teacher in a file: a TrainedNetwork of the pair, or a ForeignNetwork where the file holds another network.
+    """The teacher in a file: a TrainedNetwork of the pair, or a ForeignNetwork.
 
-    reading: a Reading. Raises RunError where it cannot teach.
+    It is a ForeignNetwork where the file holds another network. reading: a Reading. Raises RunError where
+    the teacher cannot teach.
     """
     teacher = _open(path, pair, reading)
     without = np.flatnonzero(~teacher.templates.any(axis=0))
     if without.size:
         raise RunError('%r: class %d of the teacher has no weights in %s, so it is like no other class; '
-                       'give a teacher that was trained on every class' % (path, without[0], teacher.last_layer))
+                       'give a teacher that was trained on every class'
+                       % (path, without[0], teacher.last_layer))
     if teacher.classes < 2:
         raise RunError('%r: a teacher of one class has nothing to teach' % path)
     directions = teacher.templates / np.linalg.norm(teacher.templates, axis=0)
@@ -98,8 +103,8 @@ def open_teacher(path, pair, reading=AS_READ):
 def _open(path, pair, reading):
     if not has_graph(path):
         if reading.input or reading.logits:
-            raise RunError('%r holds weights and no graph, in which --teacher_input and --teacher_logits could name '
-                           'something; leave them out' % path)
+            raise RunError('%r holds weights and no graph, in which --teacher_input and --teacher_logits '
+                           'could name something; leave them out' % path)
         return TrainedNetwork(path, pair, 'Teacher', reading)
     read_weights(path)  # a damaged file is named here, before its graph is tried
     if not (reading.input or reading.logits):
@@ -111,7 +116,10 @@ def _open(path, pair, reading):
 
 
 def _same_or_graph(teacher):
-    """A TrainedNetwork whose file holds a graph as well; the graph where it computes something else from the weights."""
+    """``teacher``, a TrainedNetwork whose file holds a graph as well, or the network of that graph.
+
+    It is the graph's where the graph computes something else from the weights.
+    """
     try:
         graph = ForeignNetwork(teacher.path, teacher.image_shape, teacher.reading)
     except RunError:  # weights alone, or a graph of bytes such as an export of this project

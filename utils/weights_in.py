@@ -15,10 +15,11 @@ SAVED_MODEL_VARIABLE = '/.ATTRIBUTES/VARIABLE_VALUE'  # what TensorFlow 2 adds t
 
 
 def read_weights(path):
-    """{name: array} of the numbers in a file, in the file's order where it has one; see utils/teacher_files.py.
+    """{name: array} of the numbers in a file of a format of utils/teacher_files.py, in its order if it has
+    one.
 
-    What is no array of real numbers is None or left out. Raises RunError for a file that is missing, damaged, or in no
-    format that is read.
+    What is no array of real numbers is None or left out. Raises RunError for a file that is missing, damaged,
+    or in no format that is read.
     """
     return READERS[format_of(path)](path)
 
@@ -30,7 +31,8 @@ def read_graph(path):
     try:
         graph.ParseFromString(read_bytes(path))
     except Exception as error:  # DecodeError, whose place depends on the version of protobuf
-        raise RunError('%r is not a frozen graph (%s); of a SavedModel give the folder' % (path, error)) from error
+        raise RunError('%r is not a frozen graph (%s); of a SavedModel give the folder'
+                       % (path, error)) from error
     if not graph.node:
         raise RunError('%r holds no operation; freeze the graph again' % path)
     return graph
@@ -39,7 +41,9 @@ def read_graph(path):
 def has_graph(path):
     """Whether a file holds a network beside its weights."""
     file_format = format_of(path)
-    return keras_config(path) is not None if file_format == 'h5' else file_format in ('saved_model', 'keras', 'pb')
+    if file_format == 'h5':
+        return keras_config(path) is not None
+    return file_format in ('saved_model', 'keras', 'pb')
 
 
 def keras_config(path):
@@ -67,7 +71,8 @@ def _keras(path):
         with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
             content = archive.read('model.weights.h5')
     except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
-        raise RunError('%r is damaged or no .keras file (%s); save the model again' % (path, error)) from error
+        raise RunError('%r is damaged or no .keras file (%s); save the model again'
+                       % (path, error)) from error
     return _hdf5_arrays(path, io.BytesIO(content))
 
 
@@ -92,7 +97,8 @@ def _opened_hdf5(path, file):
     except ImportError as error:
         raise RunError('%r: h5py is not installed; pip install h5py' % path) from error
     except Exception as error:  # h5py fails in many ways on a damaged file
-        raise RunError('%r is damaged or no HDF5 file of Keras (%s); save it again' % (path, error)) from error
+        raise RunError('%r is damaged or no HDF5 file of Keras (%s); save it again'
+                       % (path, error)) from error
 
 
 def _text(value):
@@ -107,7 +113,8 @@ def _checkpoint(path):
         arrays = {name: reader.get_tensor(name) for name in names if name != '_CHECKPOINTABLE_OBJECT_GRAPH'}
     except Exception as error:  # errors of TensorFlow, ValueError, RuntimeError: it depends on the version
         reason = str(error).split('\n')[0]
-        raise RunError('%r is not a whole TensorFlow checkpoint (%s); save it again' % (path, reason)) from error
+        raise RunError('%r is not a whole TensorFlow checkpoint (%s); save it again'
+                       % (path, reason)) from error
     return {name.replace(SAVED_MODEL_VARIABLE, ''): array for name, array in arrays.items()
             if isinstance(array, np.ndarray)}
 
@@ -142,10 +149,11 @@ def _torch(path):
         state = torch.load(io.BytesIO(content), map_location='cpu', weights_only=True)
         for key in ('state_dict', 'model_state_dict', 'model'):  # what training scripts wrap it in
             state = state.get(key, state)
-        return {name: tensor.detach().float().numpy() for name, tensor in state.items() if torch.is_tensor(tensor)}
+        return {name: tensor.detach().float().numpy() for name, tensor in state.items()
+                if torch.is_tensor(tensor)}
     except Exception as error:  # pickle's, zip's and torch's own
-        raise RunError('%r holds no plain state dict of PyTorch; save it with torch.save(model.state_dict(), %r)'
-                       % (path, path)) from error
+        raise RunError('%r holds no plain state dict of PyTorch; save it with '
+                       'torch.save(model.state_dict(), %r)' % (path, path)) from error
 
 
 def natural(name):
