@@ -56,11 +56,12 @@ def main(argv=None):
     answers = inputs.teacher.answers(images, settings.threads) if settings.kl_weight else None
 
     checkpoint = Checkpoint(files.checkpoint, made_from)
-    result = train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint)
-    save_mat(files.weights, result.weights)
-    save_mat(files.best_weights, result.best_weights)
-    save_record(files, made_from, evaluated_on=evaluation.name, seconds=time.time() - started,
-                **{evaluation.measure: round(result.score, 4)})
+    with Curves(settings.train_dir) as curves:  # those of an earlier run stay until all is saved
+        result = train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint, curves)
+        save_mat(files.weights, result.weights)
+        save_mat(files.best_weights, result.best_weights)
+        save_record(files, made_from, evaluated_on=evaluation.name, seconds=time.time() - started,
+                    **{evaluation.measure: round(result.score, 4)})
     checkpoint.remove()
     print('%s: %s %.2f %% on %d %s' % (settings.method, evaluation.measure, result.score,
                                        len(evaluation.labels), evaluation.name))
@@ -102,7 +103,7 @@ class Result(NamedTuple):
     score: float            # of the final ones, in per cent
 
 
-def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint):
+def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint, curves):
     """The Result of training a network on ``images`` with their ``labels`` or the teacher's ``answers``.
 
     images uint8 [N, H, W, C], labels [N], answers float32 [N, classes] or None; rng draws the batches. Raises
@@ -111,7 +112,7 @@ def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint
     new_graph(settings.seed)
     graph = build_training(settings, inputs.pair, inputs.classes)
     evaluate_every = max(1, settings.steps // EVALUATIONS)
-    with session(settings.threads, settings.device) as sess, Curves(settings.train_dir) as curves:
+    with session(settings.threads, settings.device) as sess:
         sess.run(tf.global_variables_initializer())
         state = resume(sess, checkpoint)
         for point in state.points:

@@ -103,12 +103,13 @@ TRAIN = 'train_w_distill.py --train_dir={out} --dataset={small} --steps=1 '
 ZSKD = TRAIN + '--Distillation=ZSKD-1 --teacher={good}/teacher.mat --impressions={good} '
 IMPRESSIONS = 'Data_Impressions.py --Rate=0.1 --iterations=1 --save_path={out} --teacher={good}/teacher.mat '
 TABLE = 'autotrain.py --root={out} --dataset={small} --budget=0.0001 --rates 0.1 --runs=1 '
-PICTURES = 'visualization.py --save_path={out} --teacher={good}/teacher.mat --impressions={good}/DI-1.mat '
+PICTURES = ('visualization.py --save_path={out} --dataset={small} --teacher={good}/teacher.mat '
+            '--impressions={good}/DI-1.mat ')
 
 TEACHERS = {'missing': 'no file', 'empty': 'not a whole MAT-file', 'truncated': 'not a whole MAT-file',
-            'text': 'not a whole MAT-file', 'names': "no array 'Teacher/", 'shapes': 'expected', 'nan': 'NaN',
-            'complex': 'real numbers', 'strings': 'real numbers', 'folder': 'no file', 'zeros': 'class 3 ',
-            'one_class': 'one class', 'alike': 'alike'}
+            'text': 'not a whole MAT-file', 'layers': "no array 'Teacher/", 'shapes': 'expected',
+            'nan': 'NaN', 'complex': 'real numbers', 'strings': 'real numbers', 'folder': 'saved_model.pb',
+            'zeros': 'class 3 ', 'one_class': 'one class', 'alike': 'alike'}
 BAD_IMPRESSIONS = {'none': 'no file', '28x28': '28x28', 'five_classes': '600x5', 'bright': '0..255',
                    'unequal': '600 images and 599', 'unnormalised': 'sum to 1', 'nan': 'NaN',
                    'cut': 'not a whole MAT-file', 'no_images': 'images'}
@@ -148,9 +149,9 @@ RUNS = {
         'empty': 'holds no accuracy', 'header': 'holds no accuracy', 'impressions': 'holds no accuracy',
         'nan': 'accuracy nan', 'blank': 'results.csv', 'rate': 'rate inf', 'method': 'Magic'}.items()},
     PICTURES + '--save_path={bad}/text.mat': ['text.mat'],
-    PICTURES + '--student={bad}/missing.mat --dataset={small}': ['missing.mat'],
-    PICTURES + '--student={bad}/truncated.mat --dataset={small}': ['truncated.mat'],
-    PICTURES + '--student={good}/DI-1.mat --dataset={small}': ['DI-1.mat', 'no array'],
+    PICTURES + '--student={bad}/missing.mat': ['missing.mat'],
+    PICTURES + '--student={bad}/truncated.mat': ['truncated.mat'],
+    PICTURES + '--student={good}/DI-1.mat': ['DI-1.mat', 'no array'],
     PICTURES + '--student={good}/teacher.mat --dataset=none': ['--dataset'],
 }
 EARLIER = 'train_params.mat', 'DI-0.1.mat', 'DI-1.mat', 'samples.png', 'results.csv', 'events.out.tfevents.1'
@@ -181,8 +182,8 @@ def folders(tmp_path_factory, small, teacher):
     (bad / 'empty.csv').write_text('')
     for name, rows in tables.items():
         (bad / (name + '.csv')).write_text('method,rate,accuracy\n%s\n' % rows)
-    scipy.io.savemat(str(bad / 'names.mat'),
-                     {name.replace('Teacher', 'Lecturer'): array for name, array in arrays.items()})
+    scipy.io.savemat(str(bad / 'layers.mat'), {name.replace('Teacher', 'Lecturer'): array
+                                               for name, array in arrays.items() if 'fc1' not in name})
     teacher_with('shapes.mat', **{'Teacher/fc2/weights': fc2.T})
     teacher_with('nan.mat', **{'Teacher/fc2/weights': np.where(fc2 == fc2.max(), np.nan, fc2)})
     teacher_with('complex.mat', **{'Teacher/fc2/weights': fc2 + 1j})

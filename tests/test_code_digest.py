@@ -90,7 +90,7 @@ for line in sys.stdin:
 EVERY = 'alexnet impressions l2 lenet mine total_variation zskd'
 CHANGES = {  # (file, what is replaced, by what): the jobs for which it counts
     ('train_w_distill.py', 'settings.temperature ** 2', 'settings.temperature ** 3'): EVERY,
-    ('train_w_distill.py', 'use a smaller --learning_rate', 'use another --learning_rate'): '',
+    ('train_w_distill.py', 'the loss became NaN', 'the loss is NaN'): '',
     ('Data_Impressions.py', 'start_blur', 'blur'): EVERY,
     ('Data_Impressions.py', 'mean KL to the targets', 'mean divergence'): '',
     ('nets/losses.py', 'teacher_log - student_log', 'student_log - teacher_log'): EVERY,

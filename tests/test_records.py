@@ -23,6 +23,7 @@ from utils.records import (
     save_record,
     versions,
 )
+from utils.teacher_files import Reading
 
 
 def done(settings, files):
@@ -110,7 +111,7 @@ def test_a_setting_that_is_gone_is_another_job(job):
 
 def test_an_older_record_does_not_know_a_setting_that_is_off(job, augmented):
     """Nor a newer one that is off: what does nothing is as good as nothing."""
-    assert OFF == dict(mirror=0, start_blur=0, jitter=0, l2=0, total_variation=0)
+    assert OFF == dict(mirror=0, start_blur=0, jitter=0, l2=0, total_variation=0, device='cpu')
     edit(augmented, lambda record: record['arguments'].pop('mirror'))
     assert done(augmented.settings, augmented.files)
     settings, files = with_settings(augmented, mirror=1)
@@ -271,7 +272,7 @@ def check(impressions, teacher):
 
 def read(path):
     """What a check asks of a file that has been read."""
-    return Namespace(path=path, digest=sha256(path))
+    return Namespace(path=path, digest=sha256(path), reading=Reading())
 
 
 def test_impressions_of_the_students_teacher_are_accepted(impressions, capsys):
@@ -289,6 +290,13 @@ DAMAGED = ['{"outputs": {"NAME": "DIGEST"}, "arguments": %s, "inputs": %s}' % va
     ('{}', '[]'), ('{}', '"text"'), ('{}', '7'), ('[]', '{"dataset": "a"}'), ('{"holdout": "many"}', 'null'),
     ('{"holdout": []}', '{"dataset": "DATASET"}'), ('null', '{"dataset": "DATASET"}'),
     ('"text"', '{"dataset": ["a"]}'))]
+
+
+def test_impressions_of_a_teacher_that_was_read_another_way_are_refused(impressions):
+    teacher = read(impressions.teacher)
+    teacher.reading = Reading(mean=(0.5,))
+    with pytest.raises(RunError, match="DI-1.mat' was made with .*teacher_mean"):
+        check_impressions(read(impressions.path), teacher)
 
 
 @pytest.mark.parametrize('change', [

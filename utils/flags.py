@@ -139,7 +139,7 @@ def table_flags(argv=None):
     add_common(parser)
     args = parser.parse_args(joined(argv, '--training', '--synthesis'))
     if args.dataset == 'none' and not args.teacher:
-        parser.error('a table without a data set needs a --teacher')
+        parser.error('a table with --dataset none needs a --teacher')
     if not args.teacher:
         for flag in FLAGS + ('any_teacher',):
             if getattr(args, flag):
