@@ -149,7 +149,7 @@ def teacher_flags(args, run_number):
 
 def common_flags(args, run_number):
     return dict(recipe=args.recipe, nets=args.nets, dataset=args.dataset, data=args.data,
-                threads=args.threads, seed=args.seed + run_number)
+                threads=args.threads, device=args.device, seed=args.seed + run_number)
 
 
 def scaled(settings_for, flags, name, budget):

@@ -26,7 +26,7 @@ from nets.similarity import class_similarity
 from utils.console import run
 from utils.datasets import open_dataset
 from utils.files import RunError, read_bytes
-from utils.flags import default_root, picture_flags
+from utils.flags import command_line, default_root, picture_flags
 from utils.impressions import load_impressions
 from utils.inputs import check_classes
 from utils.layout import REPOSITORY, impressions_file, teacher_file
@@ -35,6 +35,7 @@ from utils.methods import METHODS
 from utils.pictures import default_style, save_picture, show_windows, subplots
 from utils.processes import describe_status
 from utils.records import IMPRESSIONS, check_impressions, check_teacher
+from utils.teacher_files import FLAGS, Reading
 from utils.trained import TrainedNetwork, open_teacher
 
 RECORDS = {'mnist': os.path.join(REPOSITORY, 'results', 'results.csv'),  # the committed tables
@@ -56,16 +57,16 @@ def main(argv=None):
 def draw(args):
     """{file name: figure} of all that the flags ask for."""
     pair = find_pair(args.nets)
-    teacher = open_teacher(teacher_file(args.teacher), pair)
+    teacher = open_teacher(teacher_file(args.teacher), pair, Reading.of(args))
     dataset = None if args.dataset == 'none' else open_dataset(args.dataset, args.data)
     if dataset:
         check_classes(teacher, dataset)
         check_teacher(teacher, dataset, 0, args.any_teacher)
     names = dataset.class_names if dataset else [str(k) for k in range(teacher.classes)]
     if args.student:
-        return {'confusion.png': draw_confusion(*predictions(args.student, teacher, dataset), names)}
+        return {'confusion.png': draw_confusion(*predictions(args.student, pair, teacher, dataset), names)}
     path = args.impressions or default_impressions(args)
-    impressions = load_impressions(path, pair.image_shape, teacher.classes)
+    impressions = load_impressions(path, teacher.image_shape, teacher.classes)
     check_impressions(impressions, teacher)
     figures = {'concentrate.png': draw_similarity(class_similarity(teacher.templates), names),
                'samples.png': draw_samples(impressions.images, impressions.targets, args.rows, names)}
@@ -78,14 +79,13 @@ def draw(args):
     return figures
 
 
-def predictions(path, teacher, dataset):
+def predictions(path, pair, teacher, dataset):
     """What a trained network and its teacher say of the test images: labels, its classes, its teacher's.
 
     Each is [N]. path: of the network's weights.
     """
     if not dataset:
         raise RunError('--student is looked at on test images; choose a --dataset')
-    pair = teacher.pair
     role = 'Teacher' if 'Teacher/' + pair.last_layer in mat_arrays(path)[0] else 'Student'
     images, labels = dataset.part('test', pair.image_shape)
     return (labels, TrainedNetwork(path, pair, role).answers(images).argmax(axis=1),
@@ -97,8 +97,9 @@ def default_impressions(args):
     path = impressions_file('DI', 1)
     if not os.path.exists(path):
         script = os.path.join(REPOSITORY, 'Data_Impressions.py')
-        flags = ['--Rate=1', '--teacher', args.teacher, '--dataset', args.dataset, '--nets', args.nets]
-        command = [sys.executable, script] + flags
+        given = {flag: getattr(args, flag) for flag in ('teacher', 'dataset', 'nets', *FLAGS)}
+        given = {flag: value for flag, value in given.items() if value is not None}
+        command = [sys.executable, script, '--Rate=1'] + command_line(given)
         status = subprocess.run(command, start_new_session=True).returncode  # else both get Ctrl-C
         if status:
             raise RunError('no impressions to show: Data_Impressions.py failed, see above (%s)'

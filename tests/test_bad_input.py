@@ -64,7 +64,7 @@ USAGE = {
     },
     'autotrain.py': {
         '--runs=0': '0', '--rates 0': '0', '--rates 1 500': '500', '--jobs=0': '0', '--budget=0': '0',
-        '--methods Magic': 'Magic', '--root=': 'path', '--dataset=none': 'table',
+        '--methods Magic': 'Magic', '--root=': 'path', '--dataset=none': '--teacher',
         '--dataset=cifar': 'cifar', '--recipe=published --methods ZSKD_augment': 'augmentation',
         '--training=--steps=0': '--steps', '--training=--what=1': '--what',
         '--training=--train_dir=x': '--train_dir', "--training=\\'": 'quotation',

@@ -413,7 +413,7 @@ def test_help_shows_every_flag_with_its_default(parser, module):
     entries = dict(re.findall(r'^  (--\w+)(.*?)(?=^  -|^\S|^$)', of.format_help(), re.MULTILINE | re.DOTALL))
     in_table = {name for rows in (recipes.training_rows, recipes.synthesis_rows) for line in rows('default')
                 for name in line}
-    depends = 'methods', 'root', 'impressions', 'results', 'nets', 'teacher'  # on other flags
+    depends = 'methods', 'root', 'impressions', 'results', 'nets', 'teacher', 'jobs'  # on other flags
     options = [action for action in of._actions if action.dest != 'help']
     assert set(entries) == {action.option_strings[0] for action in options} and len(options) > 8
     for action in options:
@@ -423,7 +423,8 @@ def test_help_shows_every_flag_with_its_default(parser, module):
         elif action.dest in depends:
             assert '(default: ' in entry
         else:
-            assert action.required or action.dest in in_table or action.dest in ('student', 'scheduler')
+            assert (action.required or action.dest in in_table or action.dest.startswith('teacher_')
+                    or action.dest in ('student', 'scheduler'))
 
 
 def test_help_shows_the_hyper_parameters_of_every_recipe(parser):
