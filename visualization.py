@@ -108,8 +108,10 @@ def default_impressions(args):
 
 
 def load_accuracies(path):
-    """{method: {rate: [accuracy of every run]}} from a results.csv; RunError if it is none, or has no
-    training's row."""
+    """{method: {rate: [accuracy of every run]}} from a results.csv.
+
+    Raises RunError if it is none, or has no training's row.
+    """
     accuracies, content = {method: {} for method in METHODS}, read_bytes(path).decode(errors='replace')
     try:
         for row in csv.DictReader(io.StringIO(content, newline='')):
@@ -187,8 +189,10 @@ def draw_samples(images, targets, rows, names):
 
 
 def draw_accuracy(accuracies):
-    """Mean accuracy over the rate with one (sample) standard deviation; teacher and student alone as
-    lines."""
+    """Mean accuracy over the rate with one (sample) standard deviation.
+
+    Teacher and student alone are lines.
+    """
     figure, ((axes,),) = subplots(size=(6, 4.2))
     for method in METHODS.values():
         rates = sorted(accuracies[method.name])

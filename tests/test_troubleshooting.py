@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md has a row for every message that the code ends with, and for no other."""
+"""The pages of messages have a row for every one that the code ends with, and for no other."""
 import ast
 import os
 import re
@@ -9,7 +9,7 @@ from conftest import ROOT
 from documents import read, short
 
 MODULES = sorted(glob(os.path.join(ROOT, '*.py'))
-                 + [path for folder in ('nets', 'utils', 'tools')
+                 + [path for folder in ('nets', 'utils', 'export', 'tools')
                     for path in glob(os.path.join(ROOT, folder, '**', '*.py'), recursive=True)])
 ENDINGS = {'RunError', 'ArgumentTypeError', 'error', '_exit'}  # what is called with a message for the user
 # Where a ValueError is said as it is, by Parser.error.
@@ -65,8 +65,9 @@ def messages_of_the_set_up():
 
 
 def rows():
-    """The messages that the page has rows for."""
-    return re.findall(r'^\| `(.*?)` \|', read('docs', 'troubleshooting.md'), re.MULTILINE)
+    """The messages that the pages have rows for."""
+    pages = ''.join(read('docs', name) for name in ('troubleshooting.md', 'troubleshooting-networks.md'))
+    return re.findall(r'^\| `(.*?)` \|', pages, re.MULTILINE)
 
 
 @pytest.mark.parametrize('path', [path for path in MODULES if messages(path)], ids=short)

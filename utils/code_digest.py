@@ -1,5 +1,6 @@
-"""The version of the code that computes results: a digest that follows from the code, so nobody has to raise
-it.
+"""The version of the code that computes results.
+
+It is a digest that follows from the code, so nobody has to raise it.
 
 Words do not count: comments, docstrings, what is printed, and what errors say.
 """

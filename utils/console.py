@@ -16,8 +16,11 @@ NOTICE = 0.1  # seconds in which a signal that was sent is noticed
 
 
 def run(main):
-    """Calls ``main`` and exits: 0 when it returns, 1 with one line on stderr for what a user can mend,
-    130 after Ctrl-C and 143 after SIGTERM."""
+    """Calls ``main`` and exits.
+
+    The status is what it returns (None: 0), 1 with one line on stderr for what a user can mend, 130 after
+    Ctrl-C and 143 after SIGTERM.
+    """
     _make_printable()
     with suppress(ValueError):  # not in the main thread: signals go to others
         signal.signal(signal.SIGTERM, _terminate)

@@ -79,8 +79,10 @@ def save_json(path, content):
 
 
 def load_json(path):
-    """The content of a JSON file, or None where there is no whole one; raises RunError where it may not be
-    read."""
+    """The content of a JSON file, or None where there is no whole one.
+
+    Raises RunError where it may not be read.
+    """
     try:
         with open(path, 'rb') as file:
             return json.loads(file.read().decode())
@@ -91,8 +93,10 @@ def load_json(path):
 
 
 def sha256(path):
-    """Hex digest of a file's content, or None where it cannot be read. A process reads a file once for as
-    long as its inode, size and time of change stay."""
+    """Hex digest of a file's content, or None where it cannot be read.
+
+    A process reads a file once for as long as its inode, size and time of change stay.
+    """
     try:
         status = os.stat(path)
         return _sha256(path, (status.st_ino, status.st_size, status.st_mtime_ns))

@@ -1,5 +1,4 @@
-"""Jobs: processes that need each other's files, each with a log of its own, run wherever a pool takes
-them."""
+"""Jobs: processes that need each other's files, run wherever a pool takes them, each with a log."""
 import collections
 import itertools
 import math
@@ -102,8 +101,10 @@ def run_jobs(jobs, pool, show_running, announce_rerun):
 
 
 def end_of(job, future):
-    """The Ended of a job whose process is over, as its files are seen now; CancelledError if the whole pool
-    is gone."""
+    """The Ended of a job whose process is over, as its files are seen now.
+
+    Raises CancelledError if the whole pool is gone.
+    """
     try:
         status = future.result()
     except CancelledError:
@@ -118,8 +119,10 @@ def end_of(job, future):
 
 
 class LocalPool:
-    """Runs commands as child processes of this one, ``workers`` at a time. They end with it: on Linux however
-    it ends, elsewhere unless it is killed outright (SIGKILL)."""
+    """Runs commands as child processes of this one, ``workers`` at a time.
+
+    They end with it: on Linux however it ends, elsewhere unless it is killed outright (SIGKILL).
+    """
 
     delay = 0
 
@@ -177,9 +180,10 @@ class LocalPool:
 
 
 def available_cores(environment=os.environ, cgroups='/proc/self/cgroup', mounted='/sys/fs/cgroup'):
-    """How many processes of one thread this one may run at full speed, at least 1: what the machine, this
-    process's affinity, Slurm and the quota of its container (cgroup 1 or 2) all grant. A quota of 1.5 cores
-    counts as 2.
+    """How many processes of one thread this one may run at full speed, at least 1.
+
+    It is what the machine, this process's affinity, Slurm and the quota of its container (cgroup 1 or 2) all
+    grant. A quota of 1.5 cores counts as 2.
 
     cgroups: the file that names the groups of this process; mounted: the folder that they are mounted at.
     """

@@ -1,5 +1,7 @@
-"""matplotlib, the same whatever the user's settings, backend, home and display are. All that draw use
-this."""
+"""matplotlib, the same whatever the user's settings, backend, home and display are.
+
+All that draw use this.
+"""
 import atexit
 import os
 import shutil
@@ -42,15 +44,16 @@ matplotlib = _import_matplotlib()
 
 @contextmanager
 def default_style():
-    """A block in which figures are drawn and saved by matplotlib's own defaults, not the user's
-    matplotlibrc."""
+    """A block in which figures have matplotlib's own defaults, not those of the user's matplotlibrc."""
     with matplotlib.style.context('default'):
         yield
 
 
 def subplots(rows=1, columns=1, size=(5, 4.2)):
-    """A new figure of ``size`` inches, and its axes [rows, columns]. It has no window, and needs no
-    display."""
+    """A new figure of ``size`` inches, and its axes [rows, columns].
+
+    It has no window, and needs no display.
+    """
     figure = matplotlib.figure.Figure(figsize=size)
     return figure, figure.subplots(rows, columns, squeeze=False)
 

@@ -52,8 +52,10 @@ def die_with_parent():
 
 
 def stop(children):
-    """Ends processes: asks all of them, and kills those that are still there GRACE seconds later or at a
-    Ctrl-C."""
+    """Ends processes.
+
+    Asks all of them, and kills those that are still there GRACE seconds later or at a Ctrl-C.
+    """
     for child in children:
         with suppress(ProcessLookupError):  # another thread may just have seen its end
             child.terminate()
@@ -69,8 +71,10 @@ def stop(children):
 
 
 def describe_status(status):
-    """What an exit status means, as a phrase; below 0 it is the signal that ended the process (as of
-    Popen)."""
+    """What an exit status means, as a phrase.
+
+    A status below 0 is the signal that ended the process, as Popen has it.
+    """
     if status >= 0:
         return 'exit status %d' % status
     try:

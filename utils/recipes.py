@@ -1,6 +1,6 @@
-"""The value of every hyper-parameter, per recipe, pair, method and number of images: the one place to change
-one.
+"""The value of every hyper-parameter, per recipe, pair, method and number of images.
 
+This is the one place to change one.
 ``default`` is this project's own recipe (how its values were chosen: docs/studies.md). ``published`` is that
 of the TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats
 its recipe. What each hyper-parameter means is in utils/hyper_parameters.py.
@@ -102,10 +102,9 @@ def recipe_for(recipe, nets='lenet'):
 
 
 def training(recipe, method, items, nets='lenet'):
-    """{hyper-parameter: value} to train ``method`` (a name of METHODS) on ``items`` images, before any
-    copies.
+    """{hyper-parameter: value} to train ``method``, a name of METHODS.
 
-    Raises ValueError where the recipe has no such method.
+    items: the number of images, before any copies. Raises ValueError where the recipe has no such method.
     """
     found = recipe_for(recipe, nets)
     if method not in found.training:
@@ -130,9 +129,9 @@ def training(recipe, method, items, nets='lenet'):
 
 
 def synthesis(recipe, items, nets='lenet'):
-    """{hyper-parameter.
+    """{hyper-parameter: value} to synthesise ``items`` impressions.
 
-    Value} to synthesise ``items`` impressions; a prior that the recipe does not name is off.
+    A prior that the recipe does not name is off.
     """
     values = dict(recipe_for(recipe, nets).synthesis)
     values.update((name, 0.0) for name in PRIORS if name not in values)
@@ -158,8 +157,9 @@ def nominal(dataset):
 
 
 def training_settings(given, available):
-    """All settings of a training as a Namespace: what was ``given`` as {flag: value}, the rest from its
-    recipe.
+    """All settings of a training as a Namespace.
+
+    They are what was ``given`` as {flag: value}, and the rest from its recipe.
 
     available: training images of the data set. Adds ``method`` and ``rate``. Raises ValueError for values
     that do not go together, and for a given value that would do nothing.
