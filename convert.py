@@ -19,7 +19,7 @@ from export.source import images_of, network_of
 from nets import PAIRS
 from utils.console import run
 from utils.flag_types import dataset, nets, path
-from utils.flags import Parser
+from utils.parser import Parser
 
 
 def main(argv=None):

@@ -26,12 +26,13 @@ from nets.similarity import class_similarity
 from utils.console import run
 from utils.datasets import open_dataset
 from utils.files import RunError, read_bytes
-from utils.flags import command_line, default_root, picture_flags
+from utils.flags import default_root, picture_flags
 from utils.impressions import load_impressions
 from utils.inputs import check_classes
 from utils.layout import REPOSITORY, impressions_file, teacher_file
 from utils.matfile import mat_arrays
 from utils.methods import METHODS
+from utils.parser import command_line
 from utils.pictures import default_style, save_picture, show_windows, subplots
 from utils.processes import describe_status
 from utils.records import IMPRESSIONS, check_impressions, check_teacher

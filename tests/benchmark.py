@@ -31,6 +31,7 @@ from train_w_distill import build_training
 from utils import flags, recipes
 from utils.graph_mode import tf
 from utils.methods import METHODS, TABLE
+from utils.parser import Parser
 from utils.records import versions
 from utils.session import session
 
@@ -41,7 +42,7 @@ PUBLISHED_STEPS = ['Teacher 100', 'ZSKD 40', 'impressions 40']  # the batches of
 
 
 def main():
-    parser = flags.Parser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument('--full', action='store_true', help='time whole jobs as well')
     parser.add_argument('--profile', action='store_true',
                         help='only list the costliest operations of our steps')

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nets.priors import PRIORS
 from utils import flag_types, flags, recipes
 from utils.hyper_parameters import AUGMENTATION, SYNTHESIS, TRAINING
+from utils.parser import command_line
 
 EXAMPLES = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -64,10 +65,10 @@ SYNTHESES = st.fixed_dictionaries({}, optional=dict(
 @EXAMPLES
 @given(TRAININGS, PATHS)
 def test_training_flags_there_and_back(values, train_dir):
-    words = flags.command_line(dict(values, train_dir=train_dir))
+    words = command_line(dict(values, train_dir=train_dir))
     parser = flags.training_parser()
     typed = {name: value for name, value in values.items() if value is not False}
-    assert parser.typed(flags.command_line(values)) == typed
+    assert parser.typed(command_line(values)) == typed
     given_values = flags.with_nets(dict(parser.given([]), train_dir=train_dir, **values))
     try:
         expected = recipes.training_settings(given_values, 60000)
@@ -82,11 +83,11 @@ def test_training_flags_there_and_back(values, train_dir):
 @given(SYNTHESES, RATES)
 def test_synthesis_flags_there_and_back(values, rate):
     parser = flags.synthesis_parser()
-    assert parser.typed(flags.command_line(values)) == values
+    assert parser.typed(command_line(values)) == values
     shown = float('%g' % rate)
     given_values = flags.with_nets(dict(parser.given([]), Rate=shown, **values))
     expected = recipes.synthesis_settings(given_values)
-    assert flags.synthesis_flags(flags.command_line(dict(values, Rate=rate))) == expected
+    assert flags.synthesis_flags(command_line(dict(values, Rate=rate))) == expected
 
 
 # Hyper-parameters

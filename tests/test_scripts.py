@@ -24,6 +24,7 @@ from utils.files import RunError, sha256
 from utils.impressions import load_impressions
 from utils.layout import training_files
 from utils.matfile import mat_arrays
+from utils.parser import Parser
 from utils.records import finished_row
 from utils.trained import TrainedNetwork
 
@@ -396,7 +397,7 @@ def parser(monkeypatch):
     """parser(module) -> the ArgumentParser of a script's --help, as wide as its longest line."""
     shown = []
     monkeypatch.setenv('COLUMNS', '1000')
-    monkeypatch.setattr(flags.Parser, 'print_help', lambda self, file=None: shown.append(self))
+    monkeypatch.setattr(Parser, 'print_help', lambda self, file=None: shown.append(self))
 
     def parser_of(module):
         with pytest.raises(SystemExit) as end:

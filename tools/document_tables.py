@@ -21,8 +21,8 @@ sys.path.insert(0, ROOT)
 from utils import hyper_parameters, recipes
 from utils.console import run
 from utils.files import save_text
-from utils.flags import Parser
 from utils.methods import METHODS, TABLE
+from utils.parser import Parser
 from utils.results import results_markdown
 
 DOCUMENTS = ['README.md', 'docs/*.md']

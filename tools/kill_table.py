@@ -24,8 +24,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from utils.console import run
 from utils.files import RunError
 from utils.flag_types import number
-from utils.flags import Parser
 from utils.layout import REPOSITORY
+from utils.parser import Parser
 
 TABLE = ['--runs=1', '--rates', '1', '--budget=0.01', '--jobs=2']
 LONGEST = 12  # seconds until a kill; a job takes about five

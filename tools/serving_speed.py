@@ -17,13 +17,14 @@ from tabulate import tabulate
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from convert import size  # noqa: E402
-from export.formats import SAVED_MODEL, export  # noqa: E402
-from export.source import images_of, network_of  # noqa: E402
-from utils.console import run  # noqa: E402
-from utils.flags import Parser, path  # noqa: E402
-from utils.graph_mode import tf  # noqa: E402
-from utils.session import session  # noqa: E402
+from convert import size
+from export.formats import SAVED_MODEL, export
+from export.source import images_of, network_of
+from utils.console import run
+from utils.flag_types import path
+from utils.graph_mode import tf
+from utils.parser import Parser
+from utils.session import session
 
 ROUNDS = 15
 SECONDS = 0.2   # of a round

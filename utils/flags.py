@@ -2,10 +2,8 @@
 
 What hyper-parameters mean is in utils/hyper_parameters.py, their values are in utils/recipes.py.
 """
-import argparse
 import os
 import shlex
-import sys
 
 from nets import PAIRS
 from utils import datasets, hyper_parameters, recipes
@@ -13,47 +11,10 @@ from utils.datasets import DATASETS
 from utils.flag_types import Range, dataset, distillation, nets, number, path, rate
 from utils.jobs import available_cores, visible_gpus
 from utils.methods import METHODS, TABLE
+from utils.parser import Parser, joined
 from utils.teacher_files import FLAGS, FORMATS
 
 LARGEST_PIXEL = 1e6
-
-
-class Parser(argparse.ArgumentParser):
-    """Shows defaults, and says what is wrong in one line, with exit status 2.
-
-    A flag without a default is None until it is given; ``given`` leaves it out.
-    """
-
-    class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-        def _get_help_string(self, action):
-            return action.help if action.default is None else super()._get_help_string(action)
-
-    def __init__(self, **options):
-        super().__init__(formatter_class=self.Formatter, allow_abbrev=False, **options)
-
-    def error(self, message):
-        self.exit(2, '%s: error: %s; see --help\n' % (self.prog, message))
-
-    def given(self, words=None):
-        """{flag: value} of the flags that ``words`` hold or that have a default.
-
-        words: by default the command line.
-        """
-        return {name: value for name, value in vars(self.parse_args(words)).items() if value is not None}
-
-    def typed(self, words):
-        """{flag: value} of the flags that ``words`` hold, be it their default."""
-        unset = argparse.Namespace(**{action.dest: None for action in self._actions})
-        return {name: value for name, value in vars(self.parse_args(words, unset)).items()
-                if value is not None}
-
-    def add_hyper_parameters(self, table):
-        """A flag for every row of a table of utils/hyper_parameters.py."""
-        group = self.add_argument_group('hyper-parameters (defaults: below)')
-        for row in table.values():
-            kind = number(row.kind, row.low, row.high, row.above) if row.kind is not str else str
-            group.add_argument('--' + row.name, type=kind, choices=row.choices or None,
-                               nargs='+' if row.several else None, help=row.meaning)
 
 
 def training_flags(argv=None):
@@ -186,20 +147,6 @@ def job_flags(parser, name, text, jobs_parser, allowed):
     return values
 
 
-def joined(argv, *names):
-    """The words of a command line, where '--training' '--steps=5' are one word.
-
-    As two, argparse takes the second for a flag.
-    """
-    words, result = list(argv if argv is not None else sys.argv[1:]), []
-    for word in words:
-        if result and result[-1] in names and word.startswith('-'):
-            result[-1] += '=' + word
-        else:
-            result.append(word)
-    return result
-
-
 def default_root(dataset, teacher=None):
     """The folder of a table. That of a user's own data or teacher is named so that it is no other's."""
     name = datasets.title(dataset)
@@ -230,19 +177,6 @@ def picture_flags(argv=None):
     args = parser.parse_args(argv)
     args.nets = with_nets(vars(args))['nets']
     return args
-
-
-def command_line(flags):
-    """The words that {flag: value} is on a command line."""
-    words = []
-    for name, value in flags.items():
-        if isinstance(value, list):
-            words += ['--' + name] + [str(item) for item in value]
-        elif value is True:
-            words.append('--' + name)
-        elif value is not False:
-            words.append('--%s=%s' % (name, value))
-    return words
 
 
 def add_teacher(parser, default='Lenet5', instead=''):
