@@ -28,7 +28,8 @@ import filelock
 from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.flags import table_flags
-from utils.jobs import LocalPool, run_jobs, visible_gpus
+from utils.jobs import LocalPool, run_jobs
+from utils.machine import visible_gpus
 from utils.plan import check_inputs, plan
 from utils.processes import local_command, share_done, shell_line
 from utils.results import results_csv, results_markdown

@@ -8,7 +8,8 @@ from conftest import run_script
 
 from utils import flags
 from utils.console import run
-from utils.jobs import LocalPool, visible_gpus
+from utils.jobs import LocalPool
+from utils.machine import visible_gpus
 from utils.records import what_decides
 from utils.session import session
 

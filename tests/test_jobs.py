@@ -10,7 +10,8 @@ import pytest
 from conftest import ROOT, wait_until
 
 from utils import processes
-from utils.jobs import Job, LocalPool, available_cores, run_jobs
+from utils.jobs import Job, LocalPool, run_jobs
+from utils.machine import available_cores
 from utils.processes import describe_status
 
 STUBBORN = ('import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print("ready", flush=True); '
@@ -179,7 +180,7 @@ def test_cores_that_affinity_grants(tmp_path):
     assert available_cores({}, **files(tmp_path, {})) == len(os.sched_getaffinity(0))
     said = subprocess.check_output(
         [sys.executable, '-c', 'import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n'
-         'from utils.jobs import available_cores; print(available_cores({}))'],
+         'from utils.machine import available_cores; print(available_cores({}))'],
         cwd=ROOT)
     assert said.split() == [b'1']
 

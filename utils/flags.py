@@ -9,7 +9,7 @@ from nets import PAIRS
 from utils import datasets, hyper_parameters, recipes
 from utils.datasets import DATASETS
 from utils.flag_types import Range, dataset, distillation, nets, number, path, rate
-from utils.jobs import available_cores, visible_gpus
+from utils.machine import available_cores, visible_gpus
 from utils.methods import METHODS, TABLE
 from utils.parser import Parser, joined
 from utils.teacher_files import FLAGS, FORMATS
