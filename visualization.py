@@ -24,7 +24,7 @@ from tabulate import tabulate
 from nets import find_pair
 from nets.similarity import class_similarity
 from utils.console import run
-from utils.datasets import open_dataset
+from utils.datasets import facts_of, open_dataset
 from utils.files import RunError, read_bytes
 from utils.flags import default_root, picture_flags
 from utils.impressions import load_impressions
@@ -59,7 +59,9 @@ def draw(args):
     """{file name: figure} of all that the flags ask for."""
     pair = find_pair(args.nets)
     teacher = open_teacher(teacher_file(args.teacher), pair, Reading.of(args))
-    dataset = None if args.dataset == 'none' else open_dataset(args.dataset, args.data)
+    # Names need no image. Predictions do.
+    data = open_dataset if args.student else facts_of
+    dataset = None if args.dataset == 'none' else data(args.dataset, args.data)
     if dataset:
         check_classes(teacher, dataset)
         check_teacher(teacher, dataset, 0, args.any_teacher)

@@ -11,18 +11,20 @@ from conftest import ROOT, run_script
 
 import train_w_distill
 import visualization
-from utils.datasets import class_names, load
-from utils.files import RunError
+from nets import find_pair
+from utils.datasets import DATASETS, open_dataset
+from utils.files import RunError, save_json, sha256
 from utils.flags import picture_flags
 from utils.impressions import save_impressions
 from utils.methods import METHODS
 from utils.pictures import show_windows
-from utils.session import logits_of
+from utils.trained import TrainedNetwork
 
 RESULTS = ('method,rate,run,seed,accuracy\nTeacher,100,0,0,99\nStudent,100,0,0,98.5\nZSKD,1,0,0,92\n'
            'ZSKD,1,1,1,93\nZSKD,10,0,0,97\nSoft_logits,1,0,0,95\nSoft_logits,10,0,0,98\n')
 IMPRESSIONS = 'Impressions,3,0,0,\n'  # as newer tables have them
-FASHION = class_names('fashion_mnist')
+FASHION = list(DATASETS['fashion_mnist'].class_names)
+LENET = find_pair('lenet')
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_samples_picture_has_a_column_per_class_and_names_the_two_most_probable(
 def test_samples_picture_of_a_class_that_has_none(impressions):
     images, targets = impressions
     some = targets.argmax(axis=1) != 3
-    figure = visualization.draw_samples(images[some], targets[some], 2, class_names('mnist'))
+    figure = visualization.draw_samples(images[some], targets[some], 2, DATASETS['mnist'].class_names)
     assert [bool(axes.images) for axes in figure.axes[:10]] == [k != 3 for k in range(10)]
 
 
@@ -113,14 +115,15 @@ def student(tmp_path_factory, small):
 @pytest.mark.parametrize('scope', ['Student', 'Teacher'])
 def test_a_student_or_a_teacher_looked_at(scope, student, teacher, small, tmp_path, capsys):
     path = student if scope == 'Student' else teacher
-    images, labels = load(small, '', 'test')
-    predicted, teachers = [logits_of(*network, images, threads=1).argmax(axis=1)
-                           for network in ((path, scope), (teacher, 'Teacher'))]
+    images, labels = open_dataset(small, '').part('test', LENET.image_shape)
+    predicted, teachers = [TrainedNetwork(file, LENET, role).answers(images).argmax(axis=1)
+                           for file, role in ((path, scope), (teacher, 'Teacher'))]
     capsys.readouterr()
-    visualization.main(['--student', path, '--dataset', small, '--save_path', str(tmp_path)])
-    assert capsys.readouterr().out.startswith(
-        'accuracy %.2f %%, agreement with the teacher %.2f %%, on 500 test images\n'
-        % (100 * np.mean(predicted == labels), 100 * np.mean(predicted == teachers)))
+    visualization.main(['--student', path, '--dataset', small, '--any_teacher', '--save_path', str(tmp_path)])
+    printed = capsys.readouterr().out.split('\n')
+    assert printed[0].endswith("Lenet5.mat' was trained on mnist, not on small")
+    assert printed[1] == ('accuracy %.2f %%, agreement with the teacher %.2f %%, on 500 test images'
+                          % (100 * np.mean(predicted == labels), 100 * np.mean(predicted == teachers)))
     assert os.listdir(str(tmp_path)) == ['confusion.png']
     assert min(cv2.imread(str(tmp_path / 'confusion.png')).shape[:2]) > 500
 
@@ -129,11 +132,31 @@ def test_a_student_or_a_teacher_looked_at(scope, student, teacher, small, tmp_pa
 def test_the_data_set_gives_the_classes_their_names(data_set, names, tmp_path, monkeypatch, teacher):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'results.csv').write_text(RESULTS)
-    drawn = visualization.draw(picture_flags(['--dataset', data_set, '--results=results.csv',
+    drawn = visualization.draw(picture_flags(['--dataset', data_set, '--any_teacher', '--results=results.csv',
                                               '--impressions', samples_file(tmp_path)]))
     assert sorted(drawn) == ['accuracy.png', 'concentrate.png', 'samples.png']
     assert labels_of(drawn['concentrate.png']) == (names, names)
     assert [axes.get_title().split()[0] for axes in drawn['samples.png'].axes[:10]] == names
+
+
+@pytest.mark.parametrize('words', [[], ['--student={teacher}']], ids=['pictures', 'confusion'])
+def test_a_digit_teacher_is_not_drawn_with_the_names_of_garments(words, teacher, tmp_path, data):
+    if words:
+        try:
+            open_dataset('fashion_mnist', data)
+        except RunError as error:
+            pytest.skip(str(error))
+    flags = [word.format(teacher=teacher) for word in words] + ['--dataset=fashion_mnist', '--data', data]
+    with pytest.raises(RunError, match='was trained on mnist, not on FashionMNIST; give another --teacher'):
+        visualization.draw(picture_flags(flags + ['--impressions', samples_file(tmp_path)]))
+
+
+def test_impressions_of_another_teacher_are_not_drawn(teacher, tmp_path):
+    path = samples_file(tmp_path)
+    save_json(str(tmp_path / 'DI.json'), {'arguments': {}, 'inputs': {'teacher': 64 * '0'},
+                                          'outputs': {'DI.mat': sha256(path)}})
+    with pytest.raises(RunError, match='was made from another teacher'):
+        visualization.draw(picture_flags(['--impressions', path]))
 
 
 def samples_file(folder):
@@ -166,9 +189,9 @@ def test_pictures_straight_after_a_clone(tmp_path):
         assert np.count_nonzero(changes[1::2] - changes[::2] > 50) == expected
 
 
-def test_no_results_no_accuracy_picture(tmp_path, monkeypatch, capsys):
+def test_no_results_no_accuracy_picture(tmp_path, monkeypatch, capsys, small):
     monkeypatch.chdir(tmp_path)
-    visualization.main(['--dataset=mine.npz', '--impressions', samples_file(tmp_path)])
+    visualization.main(['--dataset', small, '--any_teacher', '--impressions', samples_file(tmp_path)])
     assert sorted(os.listdir('pictures')) == ['concentrate.png', 'samples.png']
     assert 'no results.csv yet' in capsys.readouterr().out
 
@@ -250,7 +273,8 @@ def test_where_no_window_can_be_opened_the_pictures_are_saved_all_the_same(tmp_p
     last = done.stderr.split('\n')[-2]  # before it, TensorFlow may have its say
     assert done.returncode == 1 and last.startswith('error: no window can be opened (')
     assert last.endswith('; the pictures are in the files above') and 'Traceback' not in done.stderr
-    saved = done.stdout.split()
+    notice, *saved = done.stdout.splitlines()
+    assert 'has no record that says which teacher' in notice
     assert saved == ['pictures/concentrate.png', 'pictures/samples.png', 'pictures/accuracy.png']
     assert all((tmp_path / path).exists() for path in saved)
 
