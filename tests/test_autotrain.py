@@ -375,6 +375,18 @@ def test_a_finished_table_is_not_run_again_wherever_it_lies(whole, copy, small, 
     assert content(copy)[0] == content(whole[0])[0]
 
 
+@pytest.mark.parametrize('seconds', [1e9, 2e9], ids=['2001', '2033'])
+def test_a_clock_that_was_set_makes_no_work(copy, small, seconds):
+    """Files seem to be of the past or of the future: what is in them counts."""
+    for parent, _, names in os.walk(str(copy)):
+        for name in names:
+            os.utime(os.path.join(parent, name), (seconds, seconds))
+    assert to_do(copy, small) == []
+    (copy / 'Student' / 'std0' / 'train_params.mat').write_bytes(b'other weights')
+    os.utime(str(copy / 'Student' / 'std0' / 'train_params.mat'), (seconds, seconds))
+    assert to_do(copy, small) == ['Student run 0']
+
+
 @pytest.mark.parametrize('more, changed', [
     (['--jobs=1', '--methods', 'ZSKD'], []),
     (['--methods', 'Student', '--rates', '1'], []),
