@@ -4,8 +4,8 @@
 
 Each round starts autotrain.py on one folder and ends it after a random time: autotrain.py or one of its jobs,
 by SIGKILL, SIGTERM or SIGINT. A table that got done is compared and begun anew. Prints a line per table, and
-at the end the counts. The exit status is 1 if anything differs: weights and impressions in their bytes,
-records and results.csv in all but their seconds. Takes about six seconds a kill.
+at the end the counts. The exit status is 1 if anything differs: weights, impressions and results.md
+in their bytes, records in all but their seconds. Takes about six seconds a kill.
 """
 import hashlib
 import json

@@ -152,8 +152,7 @@ def record_of(digest_of_file, places):
 
 
 def check_impressions(impressions, teacher):
-    """Raises RunError where a record says that impressions were made from another teacher than the student
-    gets.
+    """Raises RunError where a record says that impressions are not of the student's teacher.
 
     Impressions without a record of their own are taken with a notice.
     """
