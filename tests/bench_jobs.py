@@ -1,5 +1,7 @@
-"""What the table costs beside its jobs: many jobs that do nothing, on this machine and on a Dask cluster;
-and a large table that is planned, and taken up again with everything done.
+"""What a table costs beside its jobs.
+
+Runs many jobs that do nothing, on this machine and on a Dask cluster. Plans a large table, and takes it up
+again with everything done.
 
     python tests/bench_jobs.py > results/bench_jobs.md
 """

@@ -1,5 +1,7 @@
-"""A table on a Dask cluster: a scheduler and workers as processes, each with a checkout, folder and
-environment of its own."""
+"""A table on a Dask cluster.
+
+Scheduler and workers are processes, each with a checkout, folder and environment of its own.
+"""
 import contextlib
 import csv
 import json

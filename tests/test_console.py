@@ -1,5 +1,7 @@
-"""What every script does on the console: stopped at any moment, with any stream, whatever the user's
-environment."""
+"""What every script does on the console.
+
+It is stopped at any moment, with any stream, in any environment of the user.
+"""
 import os
 import signal
 import subprocess

@@ -1,5 +1,4 @@
-"""Jobs as processes: how they are stopped, what their end says, and how many this machine may run at a
-time."""
+"""Jobs as processes: how they are stopped, what their end says, how many run at a time."""
 import os
 import signal
 import subprocess

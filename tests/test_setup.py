@@ -1,5 +1,7 @@
-"""make setup: which interpreter is taken, and what happens to the folder; with stand-ins for interpreters,
-venv and pip."""
+"""make setup: which interpreter it takes, and what happens to the folder.
+
+Interpreters, venv and pip are stand-ins.
+"""
 import os
 import shutil
 import subprocess

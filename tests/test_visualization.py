@@ -168,8 +168,10 @@ def samples_file(folder):
 
 
 def test_pictures_straight_after_a_clone(tmp_path):
-    """No display, no impressions, no results of one's own: the grid's impressions are made, the record is
-    committed."""
+    """Without a display, impressions and results of one's own.
+
+    The grid's impressions are made, and the record is the committed one.
+    """
     environment = {name: value for name, value in os.environ.items() if name != 'DISPLAY'}
     done = run_script(['visualization.py'], cwd=str(tmp_path), env=environment)
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
-"""Counts the dead filters of trained networks: those of conv1 whose weights are all nearly zero. Nothing
-revives them.
+"""Counts the dead filters of trained networks.
+
+A filter of conv1 is dead where all its weights are nearly zero. Nothing revives it.
 
     python tools/dead_filters.py MNIST/ZSKD*/*/train_params.mat
 """

@@ -45,8 +45,11 @@ class ClusterPool:
     delay = 70  # a folder may be shown as it was a minute ago (NFS: acdirmax)
 
     def __init__(self, scheduler, root, data, variables):
-        """scheduler: its address or its file; root: the table's folder; data: the data set's file;
-        variables: {environment variable: value} for the commands, beside those of a worker."""
+        """A cluster that ``with`` connects to.
+
+        scheduler: its address or its file; root: the table's folder; data: the data set's file; variables:
+        {environment variable: value} for the commands, beside those of a worker.
+        """
         self._scheduler, self._root, self._data, self._variables = scheduler, root, data, variables
         self._looked_at, self.slots = set(), 0
 

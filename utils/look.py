@@ -12,8 +12,9 @@ LARGEST_LOGITS = 60
 
 
 def say_accuracy(teacher, images, labels, name, threads):
-    """Prints how often a teacher is right about LOOKED_AT of the images, and a warning if that is near
-    chance.
+    """Prints how often a teacher is right about LOOKED_AT of the images.
+
+    Where that is near chance, a warning follows.
 
     images uint8 [N, H, W, C] in 0..255, labels [N]; name: what the images are.
     """
@@ -27,8 +28,9 @@ def say_accuracy(teacher, images, labels, name, threads):
 
 
 def near_chance(classes):
-    """The share of right answers below which a network may know nothing: by half, or by a tenth, above
-    chance.
+    """The share of right answers below which a network may know nothing.
+
+    It is half above chance, or a tenth above it.
     """
     return min(1.5 / classes, 1 / classes + 0.1)
 

@@ -42,8 +42,9 @@ def versions():
 
 
 def fingerprint(settings, digests):
-    """What a result depends on: {'arguments': all settings, 'inputs': {role: SHA-256}, 'versions': those
-    above}.
+    """What a result depends on.
+
+    {'arguments': all settings, 'inputs': {role: SHA-256}, 'versions': those of ``versions``}.
 
     settings: a Namespace; digests: of the inputs. The code that computes counts as a version.
     """

@@ -15,8 +15,9 @@ SAVED_MODEL_VARIABLE = '/.ATTRIBUTES/VARIABLE_VALUE'  # what TensorFlow 2 adds t
 
 
 def read_weights(path):
-    """{name: array} of the numbers in a file of a format of utils/teacher_files.py, in its order if it has
-    one.
+    """{name: array} of the numbers in a file, in its order if it has one.
+
+    The formats are those of utils/teacher_files.py.
 
     What is no array of real numbers is None or left out. Raises RunError for a file that is missing, damaged,
     or in no format that is read.
