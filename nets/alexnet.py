@@ -7,26 +7,28 @@ from utils.graph_mode import tf
 
 IMAGE_SHAPE = 32, 32, 3
 LAST_LAYER = 'fc2/weights'
+TEXTBOOK = {'textbook': True}
 
 
-def teacher(images, classes, training):
+def teacher(images, classes, training, textbook=False):
     """AlexNet: 1,659,178 parameters for ten classes."""
-    return _alexnet(images, classes, training, [48, 128, 192, 192, 128], [512, 256])
+    return _alexnet(images, classes, training, [48, 128, 192, 192, 128], [512, 256], textbook)
 
 
-def student(images, classes, training):
+def student(images, classes, training, textbook=False):
     """AlexNet-half: 417,434 parameters for ten classes."""
-    return _alexnet(images, classes, training, [24, 64, 96, 96, 64], [256, 128])
+    return _alexnet(images, classes, training, [24, 64, 96, 96, 64], [256, 128], textbook)
 
 
-def _alexnet(images, classes, training, kernels, units):
+def _alexnet(images, classes, training, kernels, units, textbook):
     """Logits [B, classes] of images [B, 32, 32, 3].
 
-    ``kernels`` of the five convolutions, ``units`` of two layers.
+    ``kernels`` of the five convolutions, ``units`` of two layers. textbook: from TensorFlow's own operations
+    alone.
     """
-    x = local_response_norm(conv(images, 'conv0', kernels[0], 5))
+    x = local_response_norm(conv(images, 'conv0', kernels[0], 5), textbook)
     x = batch_norm(pool(x), 'norm0', training)                       # to 15x15
-    x = local_response_norm(conv(x, 'conv1', kernels[1], 5, bias=1.0))
+    x = local_response_norm(conv(x, 'conv1', kernels[1], 5, bias=1.0), textbook)
     x = batch_norm(pool(x), 'norm1', training)                       # to 7x7
     x = batch_norm(conv(x, 'conv2', kernels[2], 3), 'norm2', training)
     x = batch_norm(conv(x, 'conv3', kernels[3], 3, bias=1.0), 'norm3', training)

@@ -1,10 +1,13 @@
 """Layers for networks of any shape, a call each. They make their variables in the current scope."""
 import zlib
 
+import numpy as np
+
 from utils.graph_mode import tf
 
 MOMENTUM = 0.99  # of batch norm's moving averages
 EPSILON = 1e-3   # added to batch norm's variances
+STATISTICS = 'batch_norm_statistics'  # the collection of (x, mean, variance) of every batch norm in use
 
 
 def weights_and_biases(name, shape, start=None, bias=0.0):
@@ -35,12 +38,19 @@ def pool(x, size=3, stride=2):
     return tf.nn.max_pool(x, [1, size, size, 1], [1, stride, stride, 1], 'VALID')
 
 
-def local_response_norm(x):
-    """Local response normalisation over the channels, with AlexNet's numbers.
+def local_response_norm(x, textbook=False):
+    """x / (1 + 1e-4 s)^0.75, s the sum of x^2 over the channel and two on either side (AlexNet's numbers).
 
-    Radius 2, alpha 1e-4, beta 0.75.
+    TensorFlow's own operation, which textbook asks for, takes a third of the time of AlexNet-half; a product
+    with a banded matrix does the same in half of that.
     """
-    return tf.nn.local_response_normalization(x, depth_radius=2, alpha=1e-4, beta=0.75, bias=1.0)
+    if textbook:
+        return tf.nn.local_response_normalization(x, depth_radius=2, alpha=1e-4, beta=0.75, bias=1.0)
+    channels = np.arange(x.shape.as_list()[3])
+    near = np.abs(channels[:, None] - channels) <= 2
+    root = tf.rsqrt(1 + tf.nn.conv2d(tf.square(x), 1e-4 * near.astype(np.float32)[None, None], [1, 1, 1, 1],
+                                     'SAME'))
+    return x * root * tf.sqrt(root)
 
 
 def flatten(x):
@@ -70,6 +80,7 @@ def batch_norm(x, name, training):
         variance = tf.get_variable('moving_variance', channels, initializer=tf.ones_initializer(),
                                    trainable=False)
     if not training:
+        tf.add_to_collection(STATISTICS, (x, mean, variance))
         return tf.nn.batch_normalization(x, mean, variance, offset, scale, EPSILON)
     images = x if len(x.shape) == 4 else x[:, None, None, :]
     normal, batch_mean, batch_variance = tf.nn.fused_batch_norm(images, scale, offset, epsilon=EPSILON)

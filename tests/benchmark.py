@@ -1,6 +1,6 @@
 """How fast the scripts are: the textbook's graph against ours, side by side in one run.
 
-    make bench                    a step of every kind, two minutes
+    make bench                    a step of every kind, ten minutes
     make bench ARGS=--full        and whole jobs as processes, about half an hour
     make bench ARGS=--profile     where the time of our steps goes
 
@@ -35,10 +35,12 @@ from utils.parser import Parser
 from utils.records import versions
 from utils.session import session
 
-PAIR, CLASSES = find_pair('lenet'), 10
+CLASSES = 10
 FORMS = {'plain': True, 'ours': False}  # whether it is the textbook's
 REPETITIONS = 12
-PUBLISHED_STEPS = ['Teacher 100', 'ZSKD 40', 'impressions 40']  # the batches of the others are the same
+# Of these (recipe, pair) a few kinds are timed; the batches of the others are the same.
+PUBLISHED_STEPS = ['Teacher 100', 'ZSKD 40', 'impressions 40']
+FEW = {('published', 'lenet'): PUBLISHED_STEPS, ('default', 'alexnet'): ['Student 100', *PUBLISHED_STEPS]}
 
 
 def main():
@@ -50,25 +52,25 @@ def main():
     print('%s, %d cores; commit %s; TensorFlow %s, Python %s; one thread' % (
         processor(), os.cpu_count(), commit(), versions()['tensorflow'], versions()['python']), flush=True)
     costs = {}
-    for recipe in recipes.RECIPES:
+    for recipe, nets in [(recipe, nets) for recipe, pairs in recipes.RECIPES.items() for nets in pairs]:
         rows = []
-        for name, settings in kinds(recipe).items():
-            if recipe == 'published' and name not in PUBLISHED_STEPS:
+        for name, settings in kinds(recipe, nets).items():
+            if name not in FEW.get((recipe, nets), [name]):
                 continue
             with contextlib.ExitStack() as stack:
                 steps = [stack.enter_context(Step(settings, form)) for form in FORMS.values()]
                 if args.profile:
-                    print_profile(name, steps[1])
+                    print_profile('%s, --nets %s' % (name, nets), steps[1])
                     continue
                 times = [[step.seconds() for step in steps] for _ in range(REPETITIONS)]
             plain, ours = (1e6 * statistics.median(column) / settings.batch_size for column in zip(*times))
             ratios = sorted(a / b for a, b in times)
-            costs[recipe, name] = plain, ours
+            costs[recipe, nets, name] = plain, ours
             rows.append([name, settings.batch_size, '%.0f' % plain, '%.0f' % ours,
                          '%.1f' % statistics.median(ratios), '%.1f - %.1f' % (ratios[0], ratios[-1])])
         if rows:
-            print('\nSteps of --recipe %s, microseconds per sample, median of %d repetitions in turn\n'
-                  % (recipe, REPETITIONS))
+            print('\nSteps of --recipe %s --nets %s, microseconds per sample, median of %d repetitions in '
+                  'turn\n' % (recipe, nets, REPETITIONS))
             print(tabulate(rows, ['', 'batch', 'plain', 'ours', 'ratio', 'its range'], tablefmt='github'),
                   flush=True)
     if not args.profile:
@@ -77,19 +79,20 @@ def main():
         print_jobs()
 
 
-def kinds(recipe):
-    """{name: settings} of every kind of job in a table of that recipe."""
+def kinds(recipe, nets):
+    """{name: settings} of every kind of job in a table of that recipe and pair."""
     jobs = {}
     for method in [METHODS[name] for name in TABLE]:
-        if method.name in recipes.recipe_for(recipe).training:
+        if method.name in recipes.recipe_for(recipe, nets).training:
             for rate in recipes.RATES if method.has_teacher else [100]:
-                words = ['--train_dir=x', '--recipe', recipe, '--main_scope', method.role]
+                words = ['--train_dir=x', '--recipe', recipe, '--nets', nets, '--main_scope', method.role]
                 words += ['--augment'] * method.augment
                 if method.has_teacher:
                     words += ['--Distillation', '%s-%g' % (method.source.distillation, rate)]
                 jobs['%s %g' % (method.label, rate)] = flags.training_flags(words)
     for rate in recipes.RATES:
-        jobs['impressions %g' % rate] = flags.synthesis_flags(['--Rate', str(rate), '--recipe', recipe])
+        jobs['impressions %g' % rate] = flags.synthesis_flags(['--Rate', str(rate), '--recipe', recipe,
+                                                            '--nets', nets])
     return jobs
 
 
@@ -107,17 +110,17 @@ class Step:
     """One training or search step in a graph and session of its own; what it learns from is noise."""
 
     def __init__(self, settings, textbook):
-        rng, size = np.random.RandomState(0), settings.batch_size
+        rng, size, pair = np.random.RandomState(0), settings.batch_size, find_pair(settings.nets)
         self._graph = tf.Graph()
         with self._graph.as_default():
             if hasattr(settings, 'iterations'):
-                graph = build_search(Untrained(PAIR, CLASSES, textbook), size, settings)
+                graph = build_search(Untrained(pair, CLASSES, textbook), size, settings)
                 self._feed = {graph.targets: rng.dirichlet(np.ones(CLASSES), size), graph.offset: [1, -1],
                               graph.learning_rate: 1e-3}
                 self.fetches = [graph.loss, graph.train_op]
             else:
-                graph = build_training(settings, PAIR, CLASSES, textbook)
-                self._feed = {graph.pixels: rng.randint(0, 256, (size, *PAIR.image_shape)).astype(np.uint8),
+                graph = build_training(settings, pair, CLASSES, textbook)
+                self._feed = {graph.pixels: rng.randint(0, 256, (size, *pair.image_shape)).astype(np.uint8),
                               graph.labels: rng.randint(0, CLASSES, size), graph.learning_rate: 1e-3,
                               graph.teacher_logits: 10 * rng.standard_normal((size, CLASSES))}
                 self.fetches = [graph.loss, graph.predictions, graph.train_op]
@@ -126,7 +129,9 @@ class Step:
 
     def __enter__(self):
         self._sess.run(self._initialise)
+        self._steps = 1
         self.seconds()
+        self._steps = max(1, min(6, int(0.1 / self.seconds())))
         return self
 
     def __exit__(self, *_):
@@ -135,33 +140,33 @@ class Step:
     def run(self, **options):
         self._sess.run(self.fetches, self._feed, **options)
 
-    def seconds(self, steps=6):
-        """Mean time of a step."""
+    def seconds(self):
+        """Mean time of a step, over up to six."""
         started = time.perf_counter()
-        for _ in range(steps):
+        for _ in range(self._steps):
             self.run()
-        return (time.perf_counter() - started) / steps
+        return (time.perf_counter() - started) / self._steps
 
 
 def print_run(costs):
-    """Core hours of one run of the table, from the steps above: published on plain graphs, and ours."""
+    """Core hours of one run of LeNet's table, from the steps above: published on plain graphs, and ours."""
     def hours(recipe, form):
         total = 0.0
-        for name, settings in kinds(recipe).items():
+        for name, settings in kinds(recipe, 'lenet').items():
             if hasattr(settings, 'steps'):
                 samples = settings.steps * settings.batch_size
             else:
                 samples = settings.iterations * recipes.count(settings.Rate)
-            known = name if (recipe, name) in costs else next(
+            known = name if (recipe, 'lenet', name) in costs else next(
                 kind for kind in PUBLISHED_STEPS
                 if kind.startswith('impressions') == name.startswith('impressions')
                 and kind.startswith('Teacher') == name.startswith('Teacher'))
-            total += 1e-6 / 3600 * samples * costs[recipe, known][form]
+            total += 1e-6 / 3600 * samples * costs[recipe, 'lenet', known][form]
         return total
 
     published, fast, ours = hours('published', 0), hours('published', 1), hours('default', 1)
-    print('\nOne run of the table, steps times their cost (extrapolated; without evaluation and start-up): '
-          'published recipe on plain graphs %.1f core hours, on ours %.1f, default recipe on ours %.2f; '
+    print('\nOne run of the table of --nets lenet, steps times their cost (extrapolated; without evaluation '
+          'and start-up): published recipe on plain graphs %.1f core hours, on ours %.1f, default recipe on ours %.2f; '
           '%.0f to 1' % (published, fast, ours, published / ours), flush=True)
 
 

@@ -190,8 +190,8 @@ def test_each_run_has_its_own_seed_teacher_and_impressions(small):
 
 def test_augmented_methods_are_columns_when_asked_for(small):
     jobs = {job.name: job for job in plan(
-        '--dataset', small, '--root=r', '--runs=1', '--rates', '1', '--methods', 'Teacher_augment',
-        'Student_augment', 'Soft_logits_augment')}
+        '--dataset', small, '--root=r', '--runs=1', '--rates', '1', '--methods', 'Teacher',
+        'Teacher_augment', 'Student_augment', 'Soft_logits_augment')}
     assert list(jobs) == ['Teacher run 0', 'Teacher_augment run 0', 'Student_augment run 0',
                           'Soft_logits_augment-1 run 0']
     for name, folder, teacher in (
@@ -206,9 +206,22 @@ def test_augmented_methods_are_columns_when_asked_for(small):
     assert jobs['Soft_logits_augment-1 run 0'].command.count('--teacher=r/Teacher/tch0/train_params.mat') == 1
 
 
+def test_the_only_teacher_of_a_table_teaches(small):
+    """The plain one by default; the one with augmentation where no other is a column."""
+    for methods, teacher, folder in (
+            (['ZSKD'], 'Teacher', 'Teacher/tch0'),
+            (['Teacher_augment', 'ZSKD'], 'Teacher_augment', 'Teacher_augment/tcha0')):
+        jobs = {job.name: job for job in plan('--dataset', small, '--root=r', '--runs=1', '--rates', '1',
+                                              '--methods', *methods)}
+        assert list(jobs) == [teacher + ' run 0', 'DI-1 run 0', 'ZSKD-1 run 0']
+        assert jobs['DI-1 run 0'].needs == [teacher + ' run 0']
+        for name in 'DI-1 run 0', 'ZSKD-1 run 0':
+            assert '--teacher=r/%s/train_params.mat' % folder in jobs[name].command
+
+
 def test_augmented_methods_are_trained(copy, small, capsys):
     """In a table that has the teacher already."""
-    assert autotrain.main(words(copy, small, '--methods', 'Teacher_augment', 'Student_augment',
+    assert autotrain.main(words(copy, small, '--methods', 'Teacher', 'Teacher_augment', 'Student_augment',
                                 'Soft_logits_augment')) == 0
     found = {row['method']: row for row in rows(copy)}
     assert list(found) == ['Teacher', 'Teacher_augment', 'Student_augment', 'Soft_logits_augment']

@@ -11,8 +11,10 @@ from nets.fast_conv import fused_conv_relu_pool
 from nets.layers import batch_norm, conv, dense, dropout, local_response_norm, pool
 from nets.losses import distillation_loss, impression_loss, l2_penalty
 from nets.plain_conv import plain_conv_relu_pool
+from nets.priors import batch_norm as batch_norm_prior
 from nets.priors import l2, total_variation
 from nets.similarity import class_similarity, dirichlet_targets
+from utils.files import RunError
 from utils.matfile import mat_arrays, save_mat
 from utils.session import image_bytes, in_batches, new_graph, session, values_of
 from utils.trained import TrainedNetwork
@@ -202,6 +204,37 @@ def test_impression_loss_against_scipy_and_independent_of_the_batch():
     with session(1) as sess:
         assert sess.run(value(slice(0, 6))) == pytest.approx(expected.sum(), rel=1e-9)
         assert sess.run(value(slice(2, 3))) == pytest.approx(expected[2], rel=1e-9)
+
+
+def test_batch_norm_prior_by_definition():
+    """It compares what every batch norm of the teacher sees with what it holds."""
+    rng = np.random.RandomState(0)
+    features, logits = rng.standard_normal((2, 6, 5, 4, 3)), rng.standard_normal((6, 2))
+    mean, variance = rng.standard_normal(3), 1 + rng.rand(3)
+    new_graph(0)
+    for x, name in ((features[0], 'first'), (features[1], 'second'), (logits, 'third')):
+        batch_norm(tf.constant(x, tf.float32), name, False)
+    held = {'first': (mean, variance), 'second': (-mean, variance), 'third': (mean[:2], variance[:2])}
+    expected = sum(
+        (((x.mean(axis=axes) - held[name][0]) ** 2 / (held[name][1] + 1e-3))
+         + (x.var(axis=axes) / (held[name][1] + 1e-3) - 1) ** 2).mean()
+        for x, name, axes in ((features[0], 'first', (0, 1, 2)), (features[1], 'second', (0, 1, 2)),
+                              (logits, 'third', 0)))
+    found = batch_norm_prior.penalty(tf.zeros([9, 9, 3, 6]))
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        for v in tf.global_variables():
+            name, kind = v.op.name.split('/')
+            if kind.startswith('moving'):
+                v.load(held[name][kind == 'moving_variance'], sess)
+        assert sess.run(found) == pytest.approx(6 * expected, rel=1e-4)
+
+
+def test_batch_norm_prior_needs_batch_norm():
+    new_graph(0)
+    build(LENET, 'Teacher', tf.zeros([2, 32, 32, 1]), 10)
+    with pytest.raises(RunError, match='no batch norm'):
+        batch_norm_prior.penalty(tf.zeros([32, 32, 1, 2]))
 
 
 def test_total_variation_and_its_gradient_against_the_stock_operation():

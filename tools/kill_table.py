@@ -2,10 +2,11 @@
 
     python tools/kill_table.py --kills 200
 
-Each round starts autotrain.py on one folder and ends it after a random time: autotrain.py or one of its jobs,
-by SIGKILL, SIGTERM or SIGINT. A table that got done is compared and begun anew. Prints a line per table, and
-at the end the counts. The exit status is 1 if anything differs: weights, impressions and results.md
-in their bytes, records in all but their seconds. Takes about six seconds a kill.
+Each round starts autotrain.py on one folder and kills it, or one of its jobs as well, by SIGKILL, SIGTERM or
+SIGINT, at a random moment of the time that an undisturbed table takes. A table that got done is compared and
+begun anew. Prints a line per table, and at the end the counts. The exit status is 1 if anything differs:
+weights, impressions and results.md in their bytes, records in all but their seconds. Takes about ten seconds
+a kill.
 """
 import hashlib
 import json
@@ -28,7 +29,6 @@ from utils.layout import REPOSITORY
 from utils.parser import Parser
 
 TABLE = ['--runs=1', '--rates', '1', '--budget=0.01', '--jobs=2']
-LONGEST = 12  # seconds until a kill; a job takes about five
 SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 
 
@@ -41,13 +41,14 @@ def main(argv=None):
     rng = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as scratch:
         undisturbed, root = os.path.join(scratch, 'undisturbed'), os.path.join(scratch, 'MNIST')
+        started = time.time()
         if start(undisturbed).wait():
             raise RunError('the undisturbed table failed; see %r' % undisturbed)
-        expected = content_of(undisturbed)
+        expected, longest = content_of(undisturbed), time.time() - started
         kills = tables = kills_of_table = 0
         differences = []
         while kills < args.kills or kills_of_table:
-            ended = disturb(root, rng) if kills < args.kills else start(root).wait()
+            ended = disturb(root, rng, longest) if kills < args.kills else start(root).wait()
             kills += ended is None
             kills_of_table += ended is None
             if ended == 0:
@@ -71,14 +72,14 @@ def start(root):
                             start_new_session=True)
 
 
-def disturb(root, rng):
-    """Starts the table and kills it, or one of its jobs.
+def disturb(root, rng, longest):
+    """Starts the table, and kills it after ``longest`` seconds at most; perhaps one of its jobs first.
 
     Its exit status if it got done by itself, else None.
     """
     table = start(root)
     try:
-        return table.wait(rng.uniform(0, LONGEST))
+        return table.wait(rng.uniform(0, longest))
     except subprocess.TimeoutExpired:
         pass
     jobs = jobs_of(table.pid)

@@ -10,7 +10,7 @@ from utils import datasets, hyper_parameters, recipes
 from utils.datasets import DATASETS
 from utils.flag_types import Range, dataset, distillation, nets, number, path, rate
 from utils.machine import available_cores, visible_gpus
-from utils.methods import METHODS, TABLE
+from utils.methods import METHODS, TABLE, teaching
 from utils.parser import Parser, joined
 from utils.teacher_files import FLAGS, FORMATS
 
@@ -81,7 +81,8 @@ def table_flags(argv=None):
     add('--runs', default=5, type=number(int, 1, 1000), help='run i has seed --seed + i')
     add('--rates', default=recipes.RATES, type=rate, nargs='+', metavar='R', help='in %% of 60,000')
     add('--methods', choices=list(METHODS), nargs='+',
-        help='columns of the table; without --teacher the teacher is one (default: %s)' % ' '.join(TABLE))
+        help='columns of the table; the students learn from Teacher, or from Teacher_augment where that '
+             'alone is one (default: %s)' % ' '.join(TABLE))
     add('--jobs', type=number(int, 1, 1024),
         help='processes at a time, on this machine (default: as many as it has cores, or GPUs with '
              '--device gpu)')
@@ -132,7 +133,9 @@ def table_methods(parser, args):
                          % (name, ' --dataset none' * (args.dataset == 'none')))
     recipe = recipes.recipe_for(args.recipe, args.nets).training
     wanted = args.methods or [name for name in usual if name in recipe]
-    return [name for name in METHODS if name in wanted or (name == 'Teacher' and not args.teacher)]
+    if not args.teacher and not teaching(wanted):
+        wanted = ['Teacher', *wanted]
+    return [name for name in METHODS if name in wanted]
 
 
 def job_flags(parser, name, text, jobs_parser, allowed):

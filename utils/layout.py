@@ -108,8 +108,9 @@ def run_folder(root, method, rate, run):
     return os.path.join(root, METHODS[method].folder.format(rate=rate, run=run))
 
 
-def run_teacher(root, run):
-    return weights_file(run_folder(root, 'Teacher', 100, run))
+def run_teacher(root, method, run):
+    """The teacher of one run of a table, which ``method`` trains."""
+    return weights_file(run_folder(root, method, 100, run))
 
 
 def run_impressions(root, source, run):

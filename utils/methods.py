@@ -54,6 +54,14 @@ DISTILLATIONS = list(dict.fromkeys(method.source.distillation for method in METH
 TABLE = ['Teacher', 'Student', 'Soft_logits', 'ZSKD', 'ZSKD_augment']
 
 
+def teaching(names):
+    """The first method of these columns that trains a teacher: the students of a table learn from it.
+
+    None where there is none.
+    """
+    return next((name for name in METHODS if name in names and METHODS[name].role == 'Teacher'), None)
+
+
 def method_for(role, distillation, augment):
     """The method that trains so; raises ValueError where there is none."""
     for method in METHODS.values():

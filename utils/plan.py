@@ -10,7 +10,7 @@ from utils import datasets, layout, recipes
 from utils.files import RunError
 from utils.flags import available_images
 from utils.jobs import Job
-from utils.methods import METHODS
+from utils.methods import METHODS, teaching
 from utils.parser import command_line
 from utils.records import finished_row
 from utils.teacher_files import FLAGS
@@ -33,7 +33,7 @@ def plan(args):
         for method in methods:
             if not method.has_teacher:
                 jobs.append(training_job(args, method, 100, run_number, available))
-                if method is METHODS['Teacher']:
+                if method.name == teaching(args.methods):
                     teachers.append(jobs[-1])
     sources = {method.source.folder: method.source for method in methods if method.from_impressions}
     for run_number, teacher in enumerate(teachers):
@@ -95,7 +95,7 @@ def names_of(job):
 def teacher_flags(args, run_number):
     """{flag: value}: the teacher of a run, and how it is read."""
     if not args.teacher:
-        return {'teacher': layout.run_teacher(args.root, run_number)}
+        return {'teacher': layout.run_teacher(args.root, teaching(args.methods), run_number)}
     given = {flag: getattr(args, flag) for flag in FLAGS}
     return dict({flag: value for flag, value in given.items() if value is not None}, teacher=args.teacher)
 
