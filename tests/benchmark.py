@@ -166,8 +166,8 @@ def print_run(costs):
 
     published, fast, ours = hours('published', 0), hours('published', 1), hours('default', 1)
     print('\nOne run of the table of --nets lenet, steps times their cost (extrapolated; without evaluation '
-          'and start-up): published recipe on plain graphs %.1f core hours, on ours %.1f, default recipe on ours %.2f; '
-          '%.0f to 1' % (published, fast, ours, published / ours), flush=True)
+          'and start-up): published recipe on plain graphs %.1f core hours, on ours %.1f, default recipe on '
+          'ours %.2f; %.0f to 1' % (published, fast, ours, published / ours), flush=True)
 
 
 def print_jobs():
