@@ -88,7 +88,7 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
             Progress(len(batches) * settings.iterations, label, finished * settings.iterations) as progress:
         teacher.restore(sess)
         for number, batch in enumerate(batches):
-            noise = smooth_noise([len(batch), *teacher.image_shape], settings.start_blur, rng)
+            noise = start_noise([len(batch), *teacher.image_shape], settings, rng)
             if number < finished:
                 continue
             # The last batches may be one short: the row that fills them up is not kept.
@@ -108,17 +108,28 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
     return np.concatenate(impressions)
 
 
-def smooth_noise(shape, blur, rng):
-    """The noise where impressions start: float64 of ``shape`` [N, H, W, C].
+def start_noise(shape, settings, rng):
+    """Where impressions start, as differences from the ground: float64 of ``shape`` [N, H, W, C].
 
-    Every pixel is N(0, 1), and near ones are alike. blur: standard deviation in pixels of the Gaussian that
-    makes it smooth, over the plane with its opposite sides joined; 0 leaves it white, as in the paper. rng a
-    numpy RandomState.
+    Every value is N(0, start_deviation^2). Near ones are alike by start_blur, and the channels of a pixel
+    have the correlation start_grey, since those of natural images go together. rng a numpy RandomState.
     """
     noise = rng.standard_normal(shape)
+    if settings.start_grey:
+        common = rng.standard_normal([*shape[:-1], 1])
+        noise = np.sqrt(1 - settings.start_grey) * noise + np.sqrt(settings.start_grey) * common
+    return settings.start_deviation * smooth(noise, settings.start_blur)
+
+
+def smooth(noise, blur):
+    """White noise [N, H, W, C] after a Gaussian filter, scaled so that its values keep their deviation.
+
+    blur: the standard deviation of the Gaussian in pixels, over the plane with its opposite sides joined; 0
+    leaves the noise white, as in the paper.
+    """
     if not blur:
         return noise
-    impulse = np.zeros(shape[1:])
+    impulse = np.zeros(noise.shape[1:])
     impulse[0, 0] = 1
     plane = [blur, blur, 0]
     return (gaussian_filter(noise, [0, *plane], mode='wrap')
@@ -140,12 +151,12 @@ class Search(NamedTuple):
 def build_search(teacher, batch_size, settings):
     """The Search for ``batch_size`` impressions in the default graph, with a teacher's network."""
     shape = list(teacher.image_shape)
-    x = tf.get_variable('impressions', shape + [batch_size], trainable=False)
+    x = tf.get_variable('impressions', shape + [batch_size], trainable=False)  # less the ground
     noise = tf.placeholder(tf.float32, [batch_size] + shape)
     targets = tf.placeholder(tf.float32, [batch_size, teacher.classes])
     offset = tf.placeholder(tf.int32, [2])
     step_size = tf.placeholder(tf.float32, [])
-    logits = teacher.logits(batch_first(shifted(x, offset, settings.jitter)))
+    logits = teacher.logits(settings.ground + batch_first(shifted(x, offset, settings.jitter)))
     loss = impression_loss(targets, logits, settings.temperature)
     for name in PRIORS:
         weight = getattr(settings, name)
@@ -155,7 +166,7 @@ def build_search(teacher, batch_size, settings):
     train_op = adam.minimize(loss, var_list=[x])
     start = [x.assign(tf.transpose(noise, [1, 2, 3, 0])), tf.variables_initializer(adam.variables())]
     return Search(noise, targets, offset, step_size, start, loss, train_op,
-                  tf.clip_by_value(batch_first(x), 0.0, 1.0))
+                  tf.clip_by_value(settings.ground + batch_first(x), 0.0, 1.0))
 
 
 def shifted(x, offset, largest):

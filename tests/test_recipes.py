@@ -52,6 +52,7 @@ def test_published_synthesis(rate, items, batch_size, adams):
     # Published: a mean over the batch, and Adam's epsilon 1e-8; here: a sum over a batch of any size.
     assert values.epsilon == pytest.approx(batch_size * 1e-8)
     assert (values.start_blur, values.l2, values.total_variation, values.jitter) == (0, 1e-3, 0, 0)
+    assert (values.start_grey, values.start_deviation, values.ground, values.batch_norm) == (0, 1, 0, 0)
     assert values.betas == [0.1, 1.0]
     if rate == 20:
         assert vars(synthesis('--recipe=published', '--Rate=25')) == dict(vars(values), Rate=25, size=15000)
@@ -164,7 +165,8 @@ def test_a_flag_beats_the_recipe(recipe):
         changed = training(*words, '--%s=%s' % (name, value))
         assert vars(changed) == dict(vars(training(*words)), **{name: value})
     for name, value in dict(iterations=7, learning_rate=0.5, beta2=0.5, epsilon=0.25, temperature=2.0,
-                            start_blur=0.5, l2=0.75, total_variation=0.25, jitter=5, batch_size=3).items():
+                            start_blur=0.5, start_grey=0.5, start_deviation=0.5, ground=0.5, batch_norm=0.5,
+                            l2=0.75, total_variation=0.25, jitter=5, batch_size=3).items():
         changed = synthesis('--recipe', recipe, '--Rate=5', '--%s=%s' % (name, value))
         assert vars(changed) == dict(vars(synthesis('--recipe', recipe, '--Rate=5')), **{name: value})
     assert synthesis('--recipe', recipe, '--Rate=5', '--betas', '2', '3').betas == [2, 3]

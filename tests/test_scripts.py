@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from utils.layout import training_files
 from utils.matfile import mat_arrays
 from utils.parser import Parser
 from utils.records import finished_row
+from utils.session import new_graph, session
 from utils.trained import TrainedNetwork
 
 # The command lines of the implementation that this project follows, and the method each must mean.
@@ -273,10 +275,16 @@ def test_jitter_moves_what_the_teacher_sees():
             np.testing.assert_array_equal(sess.run(seen, {offset: [rows, columns]}), expected[2:7, 2:9])
 
 
+def start_noise(shape, **given):
+    settings = Namespace(**dict(dict(start_blur=0, start_grey=0, start_deviation=1), **given))
+    return Data_Impressions.start_noise(shape, settings, np.random.RandomState(0))
+
+
+@pytest.mark.parametrize('deviation', [1, 0.25])
 @pytest.mark.parametrize('blur', [0, 1, 3.5])
-def test_the_noise_at_the_start(blur):
-    """Every pixel is N(0, 1); with a blur, neighbours are alike as after a Gaussian of that width."""
-    noise = Data_Impressions.smooth_noise([4000, 32, 32, 1], blur, np.random.RandomState(0))
+def test_the_noise_at_the_start(blur, deviation):
+    """Every pixel is N(0, deviation^2). Neighbours are alike as after a Gaussian of the width of the blur."""
+    noise = start_noise([4000, 32, 32, 1], start_blur=blur, start_deviation=deviation) / deviation
     assert noise.shape == (4000, 32, 32, 1)
     np.testing.assert_allclose(noise.mean(axis=0), 0, atol=0.1)
     np.testing.assert_allclose(noise.std(axis=0), 1, atol=0.07)
@@ -284,16 +292,40 @@ def test_the_noise_at_the_start(blur):
         expected = np.exp(-distance ** 2 / (4 * blur ** 2)) if blur else 0
         for axis in (1, 2):
             assert (noise * np.roll(noise, distance, axis)).mean() == pytest.approx(expected, abs=0.02)
-    alone = Data_Impressions.smooth_noise([1, 32, 32, 1], blur, np.random.RandomState(0))
+    alone = start_noise([1, 32, 32, 1], start_blur=blur, start_deviation=deviation) / deviation
     np.testing.assert_array_equal(alone[0], noise[0])
 
 
-def test_the_noise_of_colours_is_smooth_in_the_plane_alone():
-    noise = Data_Impressions.smooth_noise([4000, 16, 24, 3], 2, np.random.RandomState(0))
+@pytest.mark.parametrize('grey', [0, 0.75, 1])
+def test_the_noise_of_colours_is_smooth_in_the_plane_alone(grey):
+    """From channel to channel it has the correlation start_grey."""
+    noise = start_noise([4000, 16, 24, 3], start_blur=2, start_grey=grey)
     np.testing.assert_allclose(noise.std(axis=0), 1, atol=0.07)
-    assert (noise * np.roll(noise, 1, 3)).mean() == pytest.approx(0, abs=0.02)
+    assert (noise * np.roll(noise, 1, 3)).mean() == pytest.approx(grey, abs=0.02)
     for axis in (1, 2):
         assert (noise * np.roll(noise, 1, axis)).mean() == pytest.approx(np.exp(-1 / 16), abs=0.02)
+
+
+def test_beyond_the_border_is_ground():
+    """The teacher sees the ground and what was found on it; the ground comes in where it is shifted."""
+    noise = np.random.RandomState(0).uniform(-1, 1, [2, 4, 5, 3]).astype(np.float32)
+    for ground in (0.0, 0.5):
+        seen = []
+
+        def logits(images, seen=seen):
+            seen.append(images)
+            return tf.reduce_sum(images, axis=[1, 2])
+
+        teacher = Namespace(image_shape=(4, 5, 3), classes=3, logits=logits)
+        new_graph(0)
+        graph = Data_Impressions.build_search(teacher, 2, Namespace(
+            **dict(recipes.synthesis('default', 2), ground=ground, jitter=2, total_variation=0)))
+        with session(1) as sess:
+            sess.run(graph.start, {graph.noise: noise})
+            expected = np.full([2, 4, 5, 3], ground, np.float32)
+            expected[:, 1:, :-2] += noise[:, :-1, 2:]
+            np.testing.assert_allclose(sess.run(seen[0], {graph.offset: [1, -2]}), expected, atol=1e-6)
+            np.testing.assert_allclose(sess.run(graph.images), np.clip(ground + noise, 0, 1), atol=1e-6)
 
 
 def test_total_variation_makes_impressions_smoother(tmp_path):

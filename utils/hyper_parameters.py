@@ -59,6 +59,10 @@ SYNTHESIS = dict(_table(
                    high=LARGEST_BATCH),
     HyperParameter('start_blur', float, 'pixels by which the noise at the start is blurred (deviation of a '
                                         'Gaussian); 0: white noise', high=32, off=0),
+    HyperParameter('start_grey', float, 'correlation between the channels of that noise', high=1, off=0),
+    HyperParameter('start_deviation', float, 'standard deviation of that noise', above=True, off=1),
+    HyperParameter('ground', float, 'grey on which impressions lie: the mean at the start, and what is '
+                                    'beyond the border; 0: black, 1: white', high=1, off=0),
     HyperParameter('jitter', int, 'pixels either way by which the teacher sees it shifted, anew in every '
                                   'iteration', high=31, off=0),
 ), **_table(*[HyperParameter(name, float, meaning.replace('%', '%%'), off=0)  # as argparse wants it

@@ -11,7 +11,6 @@ from typing import Dict, NamedTuple
 
 from tabulate import tabulate
 
-from nets.priors import PRIORS
 from utils import hyper_parameters
 from utils.datasets import DATASETS, training_images
 from utils.methods import METHODS, method_for
@@ -60,7 +59,7 @@ LENET = Recipe(
                              weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
     }),
     dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
-         start_blur=3.0, l2=0.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
+         start_blur=3.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
     AFFINE, shrinks_batches=True)
 # Not studied yet: LeNet's values with the learning rates and batches that suit a network of this size.
 ALEXNET = Recipe(
@@ -87,8 +86,7 @@ PUBLISHED = Recipe(
                      ce_weight=0.0, kl_weight=PLAIN_KL),
     },
     dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None,
-         temperature=20.0, start_blur=0.0, l2=1e-3, total_variation=0.0, jitter=0, betas=[0.1, 1.0],
-         batch_size=100))
+         temperature=20.0, l2=1e-3, betas=[0.1, 1.0], batch_size=100))
 # (impressions, Adam's learning rate), published for 600, 3000, 6000, 12000 and 24000 impressions. Other
 # numbers take the next smaller one's.
 PUBLISHED_RATES = [(0, 0.1), (6000, 1.0), (12000, 2.0), (24000, 3.0)]
@@ -131,10 +129,10 @@ def training(recipe, method, items, nets='lenet'):
 def synthesis(recipe, items, nets='lenet'):
     """{hyper-parameter: value} to synthesise ``items`` impressions.
 
-    A prior that the recipe does not name is off.
+    What the recipe does not name is off.
     """
-    values = dict(recipe_for(recipe, nets).synthesis)
-    values.update((name, 0.0) for name in PRIORS if name not in values)
+    off = {row.name: row.kind(row.off) for row in hyper_parameters.SYNTHESIS.values() if row.off is not None}
+    values = dict(off, **recipe_for(recipe, nets).synthesis)
     if recipe == 'published':
         values['learning_rate'] = [rate for least, rate in PUBLISHED_RATES if items >= least][-1]
         # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that

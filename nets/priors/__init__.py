@@ -1,9 +1,9 @@
 """Priors on an impression, a file each: what a natural image is like, whatever it shows.
 
-A prior's file has a function penalty(images) of the impressions [H, W, C, B], which gives a scalar: the sum
-of the penalties of all B of them. The first line of the file's docstring is the help of its flag, --<name of
-the file>, whose value is the factor of the penalty; 0 leaves it out. A recipe that does not name a prior
-leaves it out.
+A prior's file has a function penalty(images) of the impressions [H, W, C, B], less the ground, which gives a
+scalar: the sum of the penalties of all B of them. The first line of the file's docstring is the help of its
+flag, --<name of the file>, whose value is the factor of the penalty; 0 leaves it out. A recipe that does not
+name a prior leaves it out.
 """
 import ast
 import os

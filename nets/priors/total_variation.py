@@ -9,9 +9,9 @@ from utils.graph_mode import tf
 def penalty(images):
     """Sum of the absolute differences between neighbouring pixels (Rudin et al., 1992; anisotropic); scalar.
 
-    images [H, W, C, B]. Beyond the border everything is black and counts as a neighbour, as where the search
-    shifts the images. Otherwise bright patches lean on the border, where they cost little. The stock gradient
-    takes longer than that of a whole LeNet-5.
+    images [H, W, C, B], less the ground. Beyond the border all is ground and counts as a neighbour, as where
+    the search shifts the images. Otherwise bright patches lean on the border, where they cost little. The
+    stock gradient takes longer than that of a whole LeNet-5.
     """
     rows = tf.pad(images, [[1, 1], [0, 0], [0, 0], [0, 0]])
     columns = tf.pad(images, [[0, 0], [1, 1], [0, 0], [0, 0]])
