@@ -137,7 +137,7 @@ def test_every_hyper_parameter_has_a_range(make, table_of, capsys):
     (flags.training_parser(), 'published --nets lenet',
      r'Teacher 100 +23438 +512 +0.001 +constant +0.0001 +1 +0 +-$'),
     (flags.synthesis_parser(), 'published --nets lenet',
-     r'impressions 10 +1500 +1 +constant +0.999 +1e-06 +20 +0 +0.001 +0 +0 +\[0.1, 1.0\] +100$')])
+     r'impressions 10 +1500 +1 +constant +0.999 +1e-06 +20 +\[0.1, 1.0\] +100 +0 +0 +1 +0 +0 +0 +0.001 +0$')])
 def test_help_shows_the_values_of_every_recipe(parser, recipe, line):
     table = parser.format_help().split('--recipe %s:' % recipe)[1].split('--recipe')[0]
     assert re.search('^' + line, table, re.MULTILINE)

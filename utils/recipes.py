@@ -131,8 +131,9 @@ def synthesis(recipe, items, nets='lenet'):
 
     What the recipe does not name is off.
     """
-    off = {row.name: row.kind(row.off) for row in hyper_parameters.SYNTHESIS.values() if row.off is not None}
-    values = dict(off, **recipe_for(recipe, nets).synthesis)
+    given = recipe_for(recipe, nets).synthesis
+    values = {name: given[name] if name in given else row.kind(row.off)
+              for name, row in hyper_parameters.SYNTHESIS.items()}
     if recipe == 'published':
         values['learning_rate'] = [rate for least, rate in PUBLISHED_RATES if items >= least][-1]
         # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that
