@@ -18,7 +18,7 @@ import autotrain
 import Data_Impressions
 import train_w_distill
 from tools import document_tables
-from utils import flags, recipes
+from utils import flags
 from utils.datasets import open_dataset
 from utils.files import load_json
 
@@ -191,10 +191,6 @@ def test_the_numbers_of_former_tables_are_those_of_the_log():
     log = read('results', 'studies_log.md')
     tables = re.findall(r'(?:\d\d\.\d\d, ){4}\d\d\.\d\d', unwrapped('CHANGELOG.md'))
     assert len(tables) == 8 and all(table in log.replace('*', '') for table in tables)
-
-
-def test_impressions_of_alexnet_are_made_as_those_of_lenet():
-    assert recipes.ALEXNET.synthesis == recipes.LENET.synthesis, 'docs/recipes.md says so'
 
 
 # Links, names, length, spelling

@@ -136,8 +136,8 @@ def training_columns(recipe, nets, methods):
     return columns
 
 
-def synthesis_column(recipe):
-    rows = recipes.synthesis_rows(recipe)
+def synthesis_column(recipe, nets='lenet'):
+    rows = recipes.synthesis_rows(recipe, nets)
     return {key: shown([row[key] for row in rows]) for key in rows[0] if key}
 
 
@@ -158,6 +158,14 @@ def synthesis_changes():
     before, here = synthesis_column('published'), synthesis_column('default')
     return github([['`--%s`' % name, changes(before[name], here[name]), meaning(row)]
                    for name, row in hyper_parameters.SYNTHESIS.items()], ['flag', 'value', 'meaning'])
+
+
+def synthesis_of(nets):
+    """What a pair's impressions are made with where LeNet-5's are made with something else."""
+    lenet, here = synthesis_column('default'), synthesis_column('default', nets)
+    return github([['`--%s`' % name, changes(lenet[name], here[name]), meaning(row)]
+                   for name, row in hyper_parameters.SYNTHESIS.items() if lenet[name] != here[name]],
+                  ['flag', 'LeNet-5 → here', 'meaning'])
 
 
 def training_values(nets, methods):
@@ -197,6 +205,7 @@ TABLES = {
     'synthesis-changes': synthesis_changes,
     'augmentation': lambda: training_values('lenet', ['Soft_logits_augment', 'ZSKD_augment']),
     'alexnet-training': lambda: training_values('alexnet', TABLE),
+    'alexnet-synthesis': lambda: synthesis_of('alexnet'),
     'training-flags': training_flags,
 }
 

@@ -20,7 +20,6 @@ NOMINAL = 60000         # impressions that a rate is a percentage of; images tha
 RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
-AUGMENTED_SET = 100000  # images that affine copies bring an augmented set to
 AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0)  # degrees, fraction, pixels either way
 
 
@@ -29,6 +28,7 @@ class Recipe(NamedTuple):
     training: Dict[str, dict]   # by method, for NOMINAL images; ``training`` below fits them to fewer
     synthesis: dict
     augmentation: dict = {}     # of affine copies; empty where the recipe has none
+    augmented_set: int = 100000  # images that affine copies bring an augmented set to
     shrinks_batches: bool = False  # for ZSKD on few impressions, which get fewer steps otherwise
 
 
@@ -61,19 +61,20 @@ LENET = Recipe(
     dict(iterations=100, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
          start_blur=3.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
     AFFINE, shrinks_batches=True)
-# Not studied yet: LeNet's values with the learning rates and batches that suit a network of this size.
 ALEXNET = Recipe(
     _for_every_method({
-        'Teacher': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-3,
+        'Teacher': dict(steps=8400, batch_size=128, learning_rate=1.5e-3, schedule='warmup',
+                        weight_decay=3e-4, ce_weight=1.0, kl_weight=0.0),
+        'Student': dict(steps=8400, batch_size=128, learning_rate=2e-3, schedule='warmup', weight_decay=1e-4,
                         ce_weight=1.0, kl_weight=0.0),
-        'Student': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=5e-4,
-                        ce_weight=1.0, kl_weight=0.0),
-        'Soft_logits': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup',
+        'Soft_logits': dict(steps=8400, batch_size=128, learning_rate=2e-3, schedule='warmup',
                             weight_decay=1e-4, ce_weight=0.0, kl_weight=1.0),
-        'ZSKD': dict(steps=12000, batch_size=128, learning_rate=1e-3, schedule='warmup', weight_decay=1e-4,
+        'ZSKD': dict(steps=8400, batch_size=128, learning_rate=2e-3, schedule='warmup', weight_decay=1e-4,
                      ce_weight=0.0, kl_weight=1.0),
     }),
-    LENET.synthesis, dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1))
+    dict(LENET.synthesis, iterations=60, learning_rate=0.1, start_grey=0.9, start_deviation=0.25, ground=0.5,
+         batch_norm=1.0),
+    dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1), augmented_set=450000)
 PUBLISHED = Recipe(
     {
         'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant',
@@ -122,7 +123,7 @@ def training(recipe, method, items, nets='lenet'):
     if METHODS[method].has_teacher:
         values['temperature'] = TEMPERATURE
     if METHODS[method].augment:
-        values.update(copies=max(4, min(100, round(AUGMENTED_SET / items))), **found.augmentation)
+        values.update(copies=max(4, min(100, round(found.augmented_set / items))), **found.augmentation)
     return values
 
 
