@@ -23,6 +23,7 @@ from scipy.special import rel_entr, softmax
 from nets.losses import impression_loss
 from nets.priors import PRIORS
 from nets.similarity import class_similarity, dirichlet_targets
+from teachers.look import warn_of_pixel_scale
 from utils.checkpoint import Checkpoint
 from utils.console import Progress, run
 from utils.datasets import to_bytes
@@ -32,7 +33,6 @@ from utils.graph_mode import tf
 from utils.impressions import save_impressions
 from utils.inputs import synthesis_inputs
 from utils.layout import synthesis_files
-from utils.look import warn_of_pixel_scale
 from utils.records import fingerprint, save_record
 from utils.schedule import learning_rate
 from utils.session import new_graph, session

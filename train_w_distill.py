@@ -23,6 +23,7 @@ import numpy as np
 from Data_Impressions import data_impressions
 from nets.build import build, network_variables
 from nets.losses import distillation_loss, l2_penalty
+from teachers.look import say_accuracy
 from utils.checkpoint import Checkpoint
 from utils.console import Progress, run
 from utils.curves import Curves
@@ -31,7 +32,6 @@ from utils.flags import training_flags
 from utils.graph_mode import tf
 from utils.inputs import training_inputs
 from utils.layout import training_files
-from utils.look import say_accuracy
 from utils.matfile import save_mat
 from utils.recipes import synthesis
 from utils.records import fingerprint, save_record

@@ -23,6 +23,8 @@ from tabulate import tabulate
 
 from nets import find_pair
 from nets.similarity import class_similarity
+from teachers.formats import FLAGS, Reading
+from teachers.trained import TrainedNetwork, open_teacher
 from utils.console import run
 from utils.datasets import facts_of, open_dataset
 from utils.files import RunError, read_bytes
@@ -36,8 +38,6 @@ from utils.parser import command_line
 from utils.pictures import default_style, save_picture, show_windows, subplots
 from utils.processes import describe_status
 from utils.records import IMPRESSIONS, check_impressions, check_teacher
-from utils.teacher_files import FLAGS, Reading
-from utils.trained import TrainedNetwork, open_teacher
 
 RECORDS = {'mnist': os.path.join(REPOSITORY, 'results', 'results.csv'),  # the committed tables
            'fashion_mnist': os.path.join(REPOSITORY, 'results', 'fashion_mnist.csv')}

@@ -1,12 +1,12 @@
 """What is exported: the network in a file of weights, and the images that its record says it is for."""
 from nets import PAIRS, find_pair
 from nets.build import variable_shapes
+from teachers.trained import TrainedNetwork
 from utils.datasets import DATASETS, open_dataset
 from utils.files import RunError
 from utils.layout import records_of_weights
 from utils.matfile import mat_arrays
 from utils.records import record_of
-from utils.trained import TrainedNetwork
 
 ROLES = 'Student', 'Teacher'
 

@@ -5,9 +5,9 @@ from conftest import run_script
 import Data_Impressions
 import train_w_distill
 from nets import find_pair
+from teachers.trained import TrainedNetwork
 from utils import recipes
 from utils.impressions import load_impressions
-from utils.trained import TrainedNetwork
 
 
 def test_students_are_compared_by_their_answers(tmp_path, teacher, monkeypatch):

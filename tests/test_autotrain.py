@@ -243,7 +243,7 @@ DISTILLATIONS ="""
 
 def test_a_method_with_impressions_made_another_way(tmp_path, small):
     """A row in METHODS is all that it takes."""
-    for name in ('autotrain.py', 'train_w_distill.py', 'Data_Impressions.py', 'utils', 'nets'):
+    for name in ('autotrain.py', 'train_w_distill.py', 'Data_Impressions.py', 'utils', 'nets', 'teachers'):
         source = os.path.join(ROOT, name)
         (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, str(tmp_path / name))
     methods = tmp_path / 'utils' / 'methods.py'

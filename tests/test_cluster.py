@@ -55,7 +55,7 @@ class Cluster:
     def _start(self, kind, *flags, change=lambda checkout: None):
         place = self.folder / ('%s%d' % (kind, len(self.processes)))
         place.mkdir()
-        for name in ('train_w_distill.py', 'Data_Impressions.py', 'nets', 'utils'):
+        for name in ('train_w_distill.py', 'Data_Impressions.py', 'nets', 'teachers', 'utils'):
             source = os.path.join(ROOT, name)
             (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, str(place / name))
         change(place)

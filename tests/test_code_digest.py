@@ -57,7 +57,7 @@ def checkout(tmp_path_factory):
     folder = tmp_path_factory.mktemp('copy')
     for name in glob.glob(os.path.join(ROOT, '*.py')):
         shutil.copy(name, str(folder))
-    for name in ('nets', 'utils'):
+    for name in ('nets', 'teachers', 'utils'):
         shutil.copytree(os.path.join(ROOT, name), str(folder / name),
                         ignore=shutil.ignore_patterns('__pycache__'))
     return folder

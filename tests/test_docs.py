@@ -266,7 +266,7 @@ def test_a_pair_of_ones_own_from_end_to_end(shapes, monkeypatch):
 def test_a_prior_and_a_column_are_added_as_the_page_says(tmp_path):
     """In a copy of the code: the prior has a flag and changes impressions, the column has jobs."""
     _, prior, source, row = snippets(read('docs', 'networks.md'))
-    for name in ('nets', 'utils', 'pre_trained'):
+    for name in ('nets', 'teachers', 'utils', 'pre_trained'):
         shutil.copytree(os.path.join(ROOT, name), str(tmp_path / name))
     for path in glob(os.path.join(ROOT, '*.py')):
         shutil.copy(path, str(tmp_path))

@@ -12,14 +12,14 @@ from test_teachers import python_blocks
 import Data_Impressions
 import train_w_distill
 from nets import find_pair
+from teachers.foreign import ForeignNetwork
+from teachers.formats import Reading
+from teachers.trained import AS_READ, TrainedNetwork, open_teacher
 from utils.datasets import open_dataset
 from utils.files import RunError
-from utils.foreign import ForeignNetwork
 from utils.graph_mode import tf
 from utils.impressions import load_impressions
 from utils.session import new_graph, session
-from utils.teacher_files import Reading
-from utils.trained import AS_READ, TrainedNetwork, open_teacher
 
 SHAPE = 8, 8, 3
 IMAGES = np.random.RandomState(1).randint(0, 256, (3,) + SHAPE).astype(np.uint8)

@@ -14,10 +14,10 @@ from nets.plain_conv import plain_conv_relu_pool
 from nets.priors import batch_norm as batch_norm_prior
 from nets.priors import l2, total_variation
 from nets.similarity import class_similarity, dirichlet_targets
+from teachers.trained import TrainedNetwork
 from utils.files import RunError
 from utils.matfile import mat_arrays, save_mat
 from utils.session import image_bytes, in_batches, new_graph, session, values_of
-from utils.trained import TrainedNetwork
 
 LENET, ALEXNET = find_pair('lenet'), find_pair('alexnet')
 ROLES = ['Teacher', 'Student']

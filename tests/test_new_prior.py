@@ -46,7 +46,7 @@ def made(tmp_path_factory):
 def copied(tmp_path_factory):
     """A copy of this checkout with one prior more."""
     folder = tmp_path_factory.mktemp('copy')
-    for name in ('nets', 'utils', 'pre_trained'):
+    for name in ('nets', 'teachers', 'utils', 'pre_trained'):
         shutil.copytree(os.path.join(ROOT, name), str(folder / name))
     for name in ('Data_Impressions.py', 'train_w_distill.py'):
         shutil.copy(os.path.join(ROOT, name), str(folder / name))

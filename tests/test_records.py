@@ -8,6 +8,7 @@ from argparse import Namespace
 import pytest
 from conftest import ROOT, forbidden
 
+from teachers.formats import Reading
 from utils import records
 from utils.datasets import DATASETS, open_dataset
 from utils.files import RunError, load_json, save_json, save_text, sha256
@@ -23,7 +24,6 @@ from utils.records import (
     save_record,
     versions,
 )
-from utils.teacher_files import Reading
 
 
 def done(settings, files):

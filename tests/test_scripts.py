@@ -19,6 +19,7 @@ import Data_Impressions
 import train_w_distill
 import visualization
 from nets import find_pair
+from teachers.trained import TrainedNetwork
 from utils import flags, recipes
 from utils.datasets import open_dataset
 from utils.files import RunError, sha256
@@ -28,7 +29,6 @@ from utils.matfile import mat_arrays
 from utils.parser import Parser
 from utils.records import finished_row
 from utils.session import new_graph, session
-from utils.trained import TrainedNetwork
 
 # The command lines of the implementation that this project follows, and the method each must mean.
 PUBLISHED = {

@@ -17,18 +17,18 @@ import Data_Impressions
 import train_w_distill
 from nets import find_pair, lenet, plain_conv
 from nets.build import variable_shapes
+from teachers.foreign import ForeignNetwork
+from teachers.formats import Reading, digest_of
+from teachers.look import say_accuracy, warn_of_pixel_scale
+from teachers.recognise import recognise
+from teachers.trained import TrainedNetwork, open_teacher
+from teachers.weights import read_graph
 from utils import flags, layout
 from utils.files import RunError
-from utils.foreign import ForeignNetwork
 from utils.graph_mode import tf
-from utils.look import say_accuracy, warn_of_pixel_scale
 from utils.matfile import mat_arrays, save_mat
-from utils.recognise import recognise
 from utils.results import results_markdown
 from utils.session import new_graph, session
-from utils.teacher_files import Reading, digest_of
-from utils.trained import TrainedNetwork, open_teacher
-from utils.weights_in import read_graph
 
 LENET = find_pair('lenet')
 IMAGES = np.random.RandomState(0).randint(0, 256, (3, 32, 32, 1)).astype(np.uint8)

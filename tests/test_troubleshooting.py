@@ -9,7 +9,7 @@ from conftest import ROOT
 from documents import read, short
 
 MODULES = sorted(glob(os.path.join(ROOT, '*.py'))
-                 + [path for folder in ('nets', 'utils', 'export', 'tools')
+                 + [path for folder in ('nets', 'teachers', 'utils', 'export', 'tools')
                     for path in glob(os.path.join(ROOT, folder, '**', '*.py'), recursive=True)])
 ENDINGS = {'RunError', 'ArgumentTypeError', 'error', '_exit'}  # what is called with a message for the user
 # Where a ValueError is said as it is, by Parser.error.

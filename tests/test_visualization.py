@@ -12,13 +12,13 @@ from conftest import ROOT, run_script
 import train_w_distill
 import visualization
 from nets import find_pair
+from teachers.trained import TrainedNetwork
 from utils.datasets import DATASETS, open_dataset
 from utils.files import RunError, save_json, sha256
 from utils.flags import picture_flags
 from utils.impressions import save_impressions
 from utils.methods import METHODS
 from utils.pictures import show_windows
-from utils.trained import TrainedNetwork
 
 RESULTS = ('method,rate,run,seed,accuracy\nTeacher,100,0,0,99\nStudent,100,0,0,98.5\nZSKD,1,0,0,92\n'
            'ZSKD,1,1,1,93\nZSKD,10,0,0,97\nSoft_logits,1,0,0,95\nSoft_logits,10,0,0,98\n')

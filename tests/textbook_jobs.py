@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import Data_Impressions
 import train_w_distill
 from nets.build import build
-from utils import trained
+from teachers import trained
 from utils.console import run
 from utils.graph_mode import tf
 from utils.session import image_bytes, session

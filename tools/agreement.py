@@ -17,6 +17,7 @@ from tabulate import tabulate
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from nets import find_pair
+from teachers.trained import TrainedNetwork, open_teacher
 from utils.console import run
 from utils.flag_types import path
 from utils.flags import add_nets, add_teacher
@@ -24,7 +25,6 @@ from utils.impressions import load_impressions
 from utils.layout import teacher_file
 from utils.parser import Parser
 from utils.recipes import LENET
-from utils.trained import TrainedNetwork, open_teacher
 from utils.transfer_set import affine_copies
 
 EACH = 500

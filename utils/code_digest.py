@@ -15,10 +15,10 @@ from utils.layout import REPOSITORY
 
 # Every module that can change a number. Pairs and priors count where they are used.
 MODULES = ('Data_Impressions.py', 'train_w_distill.py', 'nets/build.py', 'nets/fast_conv.py',
-           'nets/layers.py', 'nets/losses.py', 'nets/similarity.py', 'utils/datasets.py', 'utils/foreign.py',
-           'utils/freeze.py', 'utils/impressions.py', 'utils/recognise.py', 'utils/schedule.py',
-           'utils/session.py', 'utils/teacher_files.py', 'utils/trained.py', 'utils/transfer_set.py',
-           'utils/weights_in.py')
+           'nets/layers.py', 'nets/losses.py', 'nets/similarity.py', 'teachers/foreign.py',
+           'teachers/formats.py', 'teachers/freeze.py', 'teachers/recognise.py', 'teachers/trained.py',
+           'teachers/weights.py', 'utils/datasets.py', 'utils/impressions.py', 'utils/schedule.py',
+           'utils/session.py', 'utils/transfer_set.py')
 
 
 def code_digest(settings):

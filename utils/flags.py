@@ -6,13 +6,13 @@ import os
 import shlex
 
 from nets import PAIRS
+from teachers.formats import FLAGS, FORMATS
 from utils import datasets, hyper_parameters, recipes
 from utils.datasets import DATASETS
 from utils.flag_types import Range, dataset, distillation, nets, number, path, rate
 from utils.machine import available_cores, visible_gpus
 from utils.methods import METHODS, TABLE, teaching
 from utils.parser import Parser, joined
-from utils.teacher_files import FLAGS, FORMATS
 
 LARGEST_PIXEL = 1e6
 
@@ -183,7 +183,7 @@ def picture_flags(argv=None):
 
 
 def add_teacher(parser, default='Lenet5', instead=''):
-    """--teacher, and how it is read; the Reading of utils/teacher_files.py has a field for each flag.
+    """--teacher, and how it is read; the Reading of teachers/formats.py has a field for each flag.
 
     instead: what --help says of a default that is None.
     """

@@ -2,16 +2,16 @@
 from typing import NamedTuple, Optional
 
 from nets import Pair, find_pair
+from teachers.formats import Reading
+from teachers.look import say_accuracy, warn_of_pixel_scale
+from teachers.trained import TrainedNetwork, open_teacher
 from utils.datasets import DataSet, open_dataset
 from utils.files import RunError, sha256
 from utils.impressions import Impressions, load_impressions
 from utils.layout import synthesis_files, teacher_file, training_files
-from utils.look import say_accuracy, warn_of_pixel_scale
 from utils.methods import METHODS
 from utils.own_data import by_x
 from utils.records import check_impressions, check_teacher
-from utils.teacher_files import Reading
-from utils.trained import TrainedNetwork, open_teacher
 
 
 class TrainingInputs(NamedTuple):

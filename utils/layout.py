@@ -3,8 +3,8 @@ import os
 from typing import List, NamedTuple, Optional
 
 from nets import PAIRS, pair_file
+from teachers.formats import is_path
 from utils.methods import METHODS
-from utils.teacher_files import is_path
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

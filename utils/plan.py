@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 
 from nets import find_pair
+from teachers.formats import FLAGS
 from utils import datasets, layout, recipes
 from utils.files import RunError
 from utils.flags import available_images
@@ -13,7 +14,6 @@ from utils.jobs import Job
 from utils.methods import METHODS, teaching
 from utils.parser import command_line
 from utils.records import finished_row
-from utils.teacher_files import FLAGS
 from utils.transfer_set import check_holdout
 
 

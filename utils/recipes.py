@@ -11,10 +11,10 @@ from typing import Dict, NamedTuple
 
 from tabulate import tabulate
 
+from teachers.formats import FLAGS
 from utils import hyper_parameters
 from utils.datasets import DATASETS, training_images
 from utils.methods import METHODS, method_for
-from utils.teacher_files import FLAGS
 
 NOMINAL = 60000         # impressions that a rate is a percentage of; images that the steps below are for
 RATES = [1, 5, 10, 25, 40]  # of the published table

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import scipy
 
+from teachers.formats import Reading, digest_of
 from utils.code_digest import code_digest
 from utils.datasets import digest
 from utils.files import RunError, load_json, save_json, sha256
 from utils.hyper_parameters import OFF
 from utils.layout import record_of_impressions, records_of_weights
-from utils.teacher_files import Reading, digest_of
 
 try:
     from importlib import metadata

@@ -2,19 +2,19 @@
 import numpy as np
 
 from nets.build import build, network_variables, variable_shapes
+from teachers.foreign import ForeignNetwork
+from teachers.formats import Reading, digest_of, format_of
+from teachers.recognise import recognise
+from teachers.weights import has_graph, read_weights
 from utils.files import RunError
-from utils.foreign import ForeignNetwork
 from utils.matfile import fitting
-from utils.recognise import recognise
 from utils.session import answers_of
-from utils.teacher_files import Reading, digest_of, format_of
-from utils.weights_in import has_graph, read_weights
 
 AS_READ = Reading()
 
 
 class TrainedNetwork:
-    """A network of a pair with the weights that a file holds, of any format of utils/weights_in.py.
+    """A network of a pair with the weights that a file holds, of any format of teachers/weights.py.
 
     | attribute | content |
     | --- | --- |

@@ -1,11 +1,11 @@
 """A teacher that is a graph of its own, not a network of a pair."""
 import numpy as np
 
+from teachers.formats import digest_of, format_of
+from teachers.freeze import first_line, frozen_graph
 from utils.files import RunError
-from utils.freeze import first_line, frozen_graph
 from utils.graph_mode import tf
 from utils.session import answers_of, session
-from utils.teacher_files import digest_of, format_of
 
 SCOPE = 'Graph'
 ADDITIONS = 'BiasAdd', 'Add', 'AddV2'
@@ -16,7 +16,8 @@ AFTER_LOGITS = 'Softmax', 'LogSoftmax', 'ArgMax'
 class ForeignNetwork:
     """The network of a SavedModel, a Keras model or a frozen graph, with weights that are its constants.
 
-    Its attributes and methods are those of utils/trained.py's TrainedNetwork, without ``pair`` and ``role``.
+    Its attributes and methods are those of TrainedNetwork in teachers/trained.py, but for ``pair`` and
+    ``role``.
     """
 
     def __init__(self, path, image_shape, reading):

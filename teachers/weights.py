@@ -6,10 +6,10 @@ import zipfile
 
 import numpy as np
 
+from teachers.formats import checkpoint_prefix, format_of
 from utils.files import RunError, read_bytes
 from utils.matfile import mat_arrays
 from utils.npz import Npz
-from utils.teacher_files import checkpoint_prefix, format_of
 
 SAVED_MODEL_VARIABLE = '/.ATTRIBUTES/VARIABLE_VALUE'  # what TensorFlow 2 adds to a variable's name
 
@@ -17,7 +17,7 @@ SAVED_MODEL_VARIABLE = '/.ATTRIBUTES/VARIABLE_VALUE'  # what TensorFlow 2 adds t
 def read_weights(path):
     """{name: array} of the numbers in a file, in its order if it has one.
 
-    The formats are those of utils/teacher_files.py.
+    The formats are those of teachers/formats.py.
 
     What is no array of real numbers is None or left out. Raises RunError for a file that is missing, damaged,
     or in no format that is read.

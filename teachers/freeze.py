@@ -2,7 +2,7 @@
 
 Models of TensorFlow 2 need its eager mode, and the rest of this project runs without. So there
 
-    python -m utils.freeze MODEL GRAPH.pb
+    python -m teachers.freeze MODEL GRAPH.pb
 
 does it in a process of its own.
 """
@@ -11,9 +11,9 @@ import subprocess
 import sys
 import tempfile
 
+from teachers.weights import keras_config, read_graph, read_weights
 from utils.files import RunError
 from utils.layout import REPOSITORY
-from utils.weights_in import keras_config, read_graph, read_weights
 
 WAY_OUT = 'give a frozen graph (.pb), or the weights of a pair'
 
@@ -36,7 +36,7 @@ def frozen_graph(path, file_format):
             raise RunError(_cannot(path, error)) from error
     with tempfile.TemporaryDirectory() as folder:
         graph = os.path.join(folder, 'graph.pb')
-        command = [sys.executable, '-m', 'utils.freeze', os.path.abspath(path), graph]
+        command = [sys.executable, '-m', 'teachers.freeze', os.path.abspath(path), graph]
         done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if done.returncode:
             lines = done.stderr.decode(errors='replace').strip().split('\n')
