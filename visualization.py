@@ -77,6 +77,7 @@ def draw(args):
         os.path.join(default_root(args.dataset), 'results.csv'), RECORDS.get(args.dataset, '')]), None)
     if results:
         figures['accuracy.png'] = draw_accuracy(load_accuracies(results))
+        print('accuracies are those of %r' % results)
     else:
         print('no results.csv yet, so no accuracy.png: run autotrain.py, or give --results')
     return figures

@@ -175,6 +175,7 @@ def test_pictures_straight_after_a_clone(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != 'DISPLAY'}
     done = run_script(['visualization.py'], cwd=str(tmp_path), env=environment)
     assert done.returncode == 0, done.stderr
+    assert 'accuracies are those of %r\n' % os.path.join(ROOT, 'results', 'results.csv') in done.stdout
     assert sorted(os.listdir(str(tmp_path))) == ['DI', 'pictures']
     assert (tmp_path / 'DI' / 'DI-1.mat').exists()
     similarity = cv2.imread(str(tmp_path / 'pictures' / 'concentrate.png')).astype(int)
@@ -275,7 +276,7 @@ def test_where_no_window_can_be_opened_the_pictures_are_saved_all_the_same(tmp_p
     last = done.stderr.split('\n')[-2]  # before it, TensorFlow may have its say
     assert done.returncode == 1 and last.startswith('error: no window can be opened (')
     assert last.endswith('; the pictures are in the files above') and 'Traceback' not in done.stderr
-    notice, *saved = done.stdout.splitlines()
+    notice, _, *saved = done.stdout.splitlines()
     assert 'has no record that says which teacher' in notice
     assert saved == ['pictures/concentrate.png', 'pictures/samples.png', 'pictures/accuracy.png']
     assert all((tmp_path / path).exists() for path in saved)
