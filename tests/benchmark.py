@@ -102,6 +102,10 @@ class Untrained(NamedTuple):
     classes: int
     textbook: bool
 
+    @property
+    def image_shape(self):
+        return self.pair.image_shape
+
     def logits(self, images):
         return build(self.pair, 'Teacher', images, self.classes, textbook=self.textbook)
 
