@@ -11,11 +11,13 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import Data_Impressions
 import train_w_distill
-from nets.build import build
-from teachers import trained
+from teachers.trained import TrainedNetwork
 from utils.console import run
 from utils.graph_mode import tf
 from utils.session import image_bytes, session
+
+
+textbook_logits = functools.partialmethod(TrainedNetwork.logits, textbook=True)
 
 
 class TeacherInEveryStep:
@@ -35,10 +37,11 @@ class TeacherInEveryStep:
 
 def main():
     name, *flags = sys.argv[1:]
-    trained.build = functools.partial(build, textbook=True)
+    TrainedNetwork.logits = textbook_logits
     if name == 'Data_Impressions.py':
         run(lambda: Data_Impressions.main(flags))
-    trained.TrainedNetwork.answers = lambda *arguments: TeacherInEveryStep(*arguments)
+    train_w_distill.say_accuracy = lambda *arguments: None  # it wants all answers at once
+    TrainedNetwork.answers = lambda *arguments: TeacherInEveryStep(*arguments)
     train_w_distill.build_training = functools.partial(train_w_distill.build_training, textbook=True)
     run(lambda: train_w_distill.main(flags))
 

@@ -1,0 +1,38 @@
+"""The benchmark times what the scripts run: each kind of step works in both forms."""
+import pytest
+
+import benchmark
+import textbook_jobs
+from conftest import run_script
+from nets import PAIRS, find_pair
+from teachers.trained import TrainedNetwork
+from utils.graph_mode import tf
+
+
+@pytest.mark.parametrize('textbook', benchmark.FORMS.values(), ids=benchmark.FORMS)
+@pytest.mark.parametrize('kind', ['ZSKD 1', 'impressions 1'])
+@pytest.mark.parametrize('nets', PAIRS)
+def test_a_step_of_every_kind_is_timed(nets, kind, textbook):
+    settings = benchmark.kinds('default', nets)[kind]
+    settings.batch_size = 2
+    with benchmark.Step(settings, textbook) as step:
+        assert step.seconds() > 0
+
+
+def test_jobs_of_the_textbook_see_a_teacher_of_its_operations(teacher, monkeypatch):
+    monkeypatch.setattr(TrainedNetwork, 'logits', textbook_jobs.textbook_logits)
+    opened = TrainedNetwork(teacher, find_pair('lenet'), 'Teacher')
+    with tf.Graph().as_default() as graph:
+        opened.logits(tf.zeros([1, *opened.image_shape]))
+        assert 'MaxPool' in {operation.type for operation in graph.get_operations()}
+
+
+def test_jobs_of_the_textbook_make_impressions_and_a_student(tmp_path, teacher):
+    common = ['--teacher', teacher, '--recipe', 'published']
+    commands = [['Data_Impressions.py', '--Rate', '0.02', '--iterations', '1', '--save_path', tmp_path],
+                ['train_w_distill.py', '--Distillation', 'ZSKD-0.02', '--steps', '2', '--impressions', tmp_path,
+                 '--train_dir', tmp_path / 'student']]
+    for command in commands:
+        done = run_script(['tests/textbook_jobs.py', *command, *common])
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'student' / 'train_params.mat').exists()
