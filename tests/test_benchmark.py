@@ -1,9 +1,9 @@
 """The benchmark times what the scripts run: each kind of step works in both forms."""
-import pytest
-
 import benchmark
+import pytest
 import textbook_jobs
 from conftest import run_script
+
 from nets import PAIRS, find_pair
 from teachers.trained import TrainedNetwork
 from utils.graph_mode import tf
@@ -28,11 +28,10 @@ def test_jobs_of_the_textbook_see_a_teacher_of_its_operations(teacher, monkeypat
 
 
 def test_jobs_of_the_textbook_make_impressions_and_a_student(tmp_path, teacher):
-    common = ['--teacher', teacher, '--recipe', 'published']
-    commands = [['Data_Impressions.py', '--Rate', '0.02', '--iterations', '1', '--save_path', tmp_path],
-                ['train_w_distill.py', '--Distillation', 'ZSKD-0.02', '--steps', '2', '--impressions', tmp_path,
-                 '--train_dir', tmp_path / 'student']]
-    for command in commands:
-        done = run_script(['tests/textbook_jobs.py', *command, *common])
+    synthesis = ['Data_Impressions.py', '--Rate', '0.02', '--iterations', '1', '--save_path', tmp_path]
+    training = ['train_w_distill.py', '--Distillation', 'ZSKD-0.02', '--impressions', tmp_path,
+                '--train_dir', tmp_path / 'student', '--steps', '2']
+    for job in (synthesis, training):
+        done = run_script(['tests/textbook_jobs.py', *job, '--teacher', teacher, '--recipe', 'published'])
         assert done.returncode == 0, done.stderr
     assert (tmp_path / 'student' / 'train_params.mat').exists()

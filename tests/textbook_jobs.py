@@ -16,7 +16,6 @@ from utils.console import run
 from utils.graph_mode import tf
 from utils.session import image_bytes, session
 
-
 textbook_logits = functools.partialmethod(TrainedNetwork.logits, textbook=True)
 
 
