@@ -5,7 +5,7 @@
     make bench ARGS=--profile     where the time of our steps goes
 
 Steps are timed as the scripts run them: the graphs of train_w_distill.py and Data_Impressions.py, fed bytes
-in the batches of their recipe, the same fetches, one thread.
+in the batches of their recipe, the same fetches.
 """
 import contextlib
 import json
@@ -48,9 +48,11 @@ def main():
     parser.add_argument('--full', action='store_true', help='time whole jobs as well')
     parser.add_argument('--profile', action='store_true',
                         help='only list the costliest operations of our steps')
+    parser.add_argument('--threads', type=int, default=1, help='of a step')
     args = parser.parse_args()
-    print('%s, %d cores; commit %s; TensorFlow %s, Python %s; one thread' % (
-        processor(), os.cpu_count(), commit(), versions()['tensorflow'], versions()['python']), flush=True)
+    print('%s, %d cores; commit %s; TensorFlow %s, Python %s; threads: %d' % (
+        processor(), os.cpu_count(), commit(), versions()['tensorflow'], versions()['python'], args.threads),
+        flush=True)
     costs = {}
     for recipe, nets in [(recipe, nets) for recipe, pairs in recipes.RECIPES.items() for nets in pairs]:
         rows = []
@@ -58,7 +60,7 @@ def main():
             if name not in FEW.get((recipe, nets), [name]):
                 continue
             with contextlib.ExitStack() as stack:
-                steps = [stack.enter_context(Step(settings, form)) for form in FORMS.values()]
+                steps = [stack.enter_context(Step(settings, form, args.threads)) for form in FORMS.values()]
                 if args.profile:
                     print_profile('%s, --nets %s' % (name, nets), steps[1])
                     continue
@@ -113,7 +115,7 @@ class Untrained(NamedTuple):
 class Step:
     """One training or search step in a graph and session of its own; what it learns from is noise."""
 
-    def __init__(self, settings, textbook):
+    def __init__(self, settings, textbook, threads=1):
         rng, size, pair = np.random.RandomState(0), settings.batch_size, find_pair(settings.nets)
         self._graph = tf.Graph()
         with self._graph.as_default():
@@ -129,7 +131,7 @@ class Step:
                               graph.teacher_logits: 10 * rng.standard_normal((size, CLASSES))}
                 self.fetches = [graph.loss, graph.predictions, graph.train_op]
             self._initialise = tf.global_variables_initializer()
-            self._sess = session(threads=1)
+            self._sess = session(threads)
 
     def __enter__(self):
         self._sess.run(self._initialise)
