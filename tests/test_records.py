@@ -111,7 +111,7 @@ def test_a_setting_that_is_gone_is_another_job(job):
 
 def test_an_older_record_does_not_know_a_setting_that_is_off(job, augmented):
     """Nor a newer one that is off: what does nothing is as good as nothing."""
-    assert OFF == dict(mirror=0, start_blur=0, start_grey=0, start_deviation=1, ground=0, jitter=0,
+    assert OFF == dict(mirror=0, cutmix=0, start_blur=0, start_grey=0, start_deviation=1, ground=0, jitter=0,
                        batch_norm=0, l2=0, total_variation=0, device='cpu')
     edit(augmented, lambda record: record['arguments'].pop('mirror'))
     assert done(augmented.settings, augmented.files)

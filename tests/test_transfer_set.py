@@ -11,7 +11,7 @@ from utils.files import RunError
 from utils.flags import training_flags
 from utils.impressions import load_impressions, save_impressions
 from utils.inputs import TrainingInputs, training_inputs
-from utils.transfer_set import affine_copies, batches, held_out, stratified_sample, transfer_set
+from utils.transfer_set import affine_copies, batches, cut_and_mix, held_out, stratified_sample, transfer_set
 
 # Real images
 
@@ -188,6 +188,29 @@ def test_copies_go_with_labels_and_every_other_one_is_mirrored(small, scope):
     np.testing.assert_array_equal(images[500::2], copies[::2, :, ::-1])
     np.testing.assert_array_equal(images[501::2], copies[1::2])
     np.testing.assert_array_equal(labels, np.tile(all_labels, 4))
+
+
+def test_cutmix_puts_a_rectangle_of_another_copy_into_a_share_of_them():
+    levels = np.arange(200, dtype=np.uint8)
+    copies = np.tile(levels[:, None, None, None], (1, 16, 20, 3))
+    cut_and_mix(copies, 0.25, np.random.RandomState(0))
+    foreign = (copies != levels[:, None, None, None])[..., 0]
+    mixed = np.flatnonzero(foreign.any(axis=(1, 2)))
+    assert 48 <= len(mixed) <= 50  # of 50, one may have drawn itself
+    for copy, other in zip(copies[mixed], foreign[mixed]):
+        rows, columns = other.any(axis=1).sum(), other.any(axis=0).sum()
+        assert 4 <= rows <= 12 and 5 <= columns <= 15
+        if len(np.unique(copy[other])) == 1:  # else the other copy was one with a rectangle itself
+            assert other.sum() == rows * columns
+
+
+def test_cutmix_is_for_answers_of_a_teacher(small):
+    path, all_images, _ = small
+    words = ['--dataset', path, '--augment', '--copies=1', '--rotation=0', '--scale=0', '--shift=0',
+             '--cutmix=1', '--any_teacher']
+    images, _ = learnt_from('--Distillation=Soft_logits-100', *words)
+    changed = (images[500:] != all_images).any(axis=(1, 2, 3))
+    assert np.array_equal(images[:500], all_images) and changed.mean() > 0.9
 
 
 def test_copies_follow_from_the_seed():

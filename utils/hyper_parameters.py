@@ -35,6 +35,8 @@ AUGMENTATION = _table(
     HyperParameter('scale', float, '--augment: fraction either way', high=0.9),
     HyperParameter('shift', float, '--augment: pixels either way', high=31),
     HyperParameter('mirror', int, '--augment: 1 flips every other copy left to right', high=1, off=0),
+    HyperParameter('cutmix', float, '--augment: share of the copies with a rectangle of another, which the '
+                                    'teacher answers as it sees it', high=1, off=0),
 )
 TRAINING = dict(_table(
     HyperParameter('steps', int, 'optimiser steps', low=1),

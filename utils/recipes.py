@@ -20,7 +20,7 @@ NOMINAL = 60000         # impressions that a rate is a percentage of; images tha
 RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
-AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0)  # degrees, fraction, pixels either way
+AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0)  # degrees, fraction, pixels
 
 
 class Recipe(NamedTuple):
@@ -74,7 +74,7 @@ ALEXNET = Recipe(
     }),
     dict(LENET.synthesis, iterations=60, learning_rate=0.1, start_grey=0.9, start_deviation=0.25, ground=0.5,
          batch_norm=1.0),
-    dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1), augmented_set=450000)
+    dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1, cutmix=0.5), augmented_set=450000)
 PUBLISHED = Recipe(
     {
         'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant',
@@ -124,6 +124,8 @@ def training(recipe, method, items, nets='lenet'):
         values['temperature'] = TEMPERATURE
     if METHODS[method].augment:
         values.update(copies=max(4, min(100, round(found.augmented_set / items))), **found.augmentation)
+        if not METHODS[method].has_teacher:
+            del values['cutmix']
     return values
 
 
@@ -187,6 +189,8 @@ def training_settings(given, available):
         raise ValueError('--ce_weight and --kl_weight cannot both be 0')
     if settings.ce_weight and method.from_impressions:
         raise ValueError('--ce_weight needs labels, and impressions have none; use 0')
+    if settings.ce_weight and getattr(settings, 'cutmix', 0):
+        raise ValueError('--ce_weight needs one label for each copy; use 0, or --cutmix 0')
     if settings.kl_weight and not method.has_teacher:
         raise ValueError('--kl_weight needs a teacher; use --Distillation')
     if settings.dataset == 'none' and (settings.holdout or not method.from_impressions):
@@ -198,7 +202,7 @@ def why_without_effect(flag, method):
     """Why a flag of a training does nothing for a method, in words; '' where it does something."""
     if flag in hyper_parameters.AUGMENTATION and not method.augment:
         return 'without --augment'
-    if flag in ('temperature', 'teacher', 'any_teacher', *FLAGS) and not method.has_teacher:
+    if flag in ('cutmix', 'temperature', 'teacher', 'any_teacher', *FLAGS) and not method.has_teacher:
         return 'without a teacher; use --Distillation'
     if flag == 'impressions' and not method.from_impressions:
         return 'without --Distillation ZSKD-R'

@@ -29,6 +29,8 @@ def transfer_set(settings, inputs, rng):
                                rng)
         if settings.mirror:
             copies[::2] = copies[::2, :, ::-1]
+        if method.has_teacher and settings.cutmix:
+            cut_and_mix(copies, settings.cutmix, rng)
         images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + settings.copies)
     return images, labels
 
@@ -84,6 +86,24 @@ def affine_copies(images, copies, rotation, scale, shift, rng):
                                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
             copy[...] = moved.reshape(height, width, channels)
     return result.reshape(-1, height, width, channels)
+
+
+def cut_and_mix(copies, share, rng):
+    """Puts a random rectangle of another copy into ``share`` of the copies, in place.
+
+    CutMix (Yun et al., ICCV 2019), without its mixed labels: the teacher answers what comes out. copies
+    uint8 [N, H, W, C]. Each side of a rectangle is a quarter to three quarters of the image's; rng a numpy
+    RandomState.
+    """
+    def part_of(side):
+        length = rng.randint(side // 4, 3 * side // 4 + 1)
+        start = rng.randint(side - length + 1)
+        return slice(start, start + length)
+
+    items, height, width, _ = copies.shape
+    for mixed in rng.permutation(items)[:int(round(share * items))]:
+        rectangle = part_of(height), part_of(width)
+        copies[mixed][rectangle] = copies[rng.randint(items)][rectangle]
 
 
 def batches(items, batch_size, steps, rng):
