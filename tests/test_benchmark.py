@@ -10,7 +10,7 @@ from utils.graph_mode import tf
 
 
 @pytest.mark.parametrize('textbook', benchmark.FORMS.values(), ids=benchmark.FORMS)
-@pytest.mark.parametrize('kind', ['ZSKD 1', 'impressions 1'])
+@pytest.mark.parametrize('kind', ['Teacher 100', 'ZSKD 1', 'impressions 1'])
 @pytest.mark.parametrize('nets', PAIRS)
 def test_a_step_of_every_kind_is_timed(nets, kind, textbook):
     settings = benchmark.kinds('default', nets)[kind]

@@ -123,9 +123,9 @@ def training(recipe, method, items, nets='lenet'):
     if METHODS[method].has_teacher:
         values['temperature'] = TEMPERATURE
     if METHODS[method].augment:
-        values.update(copies=max(4, min(100, round(found.augmented_set / items))), **found.augmentation)
-        if not METHODS[method].has_teacher:
-            del values['cutmix']
+        copies = max(4, min(100, round(found.augmented_set / items)))
+        values.update({name: value for name, value in dict(copies=copies, **found.augmentation).items()
+                       if not why_without_effect(name, METHODS[method])})
     return values
 
 
