@@ -63,18 +63,20 @@ LENET = Recipe(
     AFFINE, shrinks_batches=True)
 ALEXNET = Recipe(
     _for_every_method({
-        'Teacher': dict(steps=8400, batch_size=128, learning_rate=1.5e-3, schedule='warmup',
+        'Teacher': dict(steps=5600, batch_size=128, learning_rate=1.5e-3, schedule='warmup',
                         weight_decay=3e-4, ce_weight=1.0, kl_weight=0.0),
         'Student': dict(steps=8400, batch_size=128, learning_rate=2e-3, schedule='warmup', weight_decay=1e-4,
                         ce_weight=1.0, kl_weight=0.0),
         'Soft_logits': dict(steps=8400, batch_size=128, learning_rate=2e-3, schedule='warmup',
                             weight_decay=1e-4, ce_weight=0.0, kl_weight=1.0),
-        'ZSKD': dict(steps=8400, batch_size=128, learning_rate=2e-3, schedule='warmup', weight_decay=1e-4,
+        'ZSKD': dict(steps=3000, batch_size=128, learning_rate=2e-3, schedule='warmup', weight_decay=1e-4,
                      ce_weight=0.0, kl_weight=1.0),
+        'ZSKD_augment': dict(steps=12000, batch_size=128, learning_rate=2e-3, schedule='warmup',
+                             weight_decay=1e-4, ce_weight=0.0, kl_weight=1.0),
     }),
-    dict(LENET.synthesis, iterations=60, learning_rate=0.1, start_grey=0.9, start_deviation=0.25, ground=0.5,
+    dict(LENET.synthesis, iterations=30, learning_rate=0.1, start_grey=0.9, start_deviation=0.25, ground=0.5,
          batch_norm=1.0),
-    dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1, cutmix=0.5), augmented_set=450000)
+    dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1, cutmix=0.5), augmented_set=300000)
 PUBLISHED = Recipe(
     {
         'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant',
