@@ -37,10 +37,12 @@ from utils.methods import METHODS
 from utils.parser import command_line
 from utils.pictures import default_style, save_picture, show_windows, subplots
 from utils.processes import describe_status
+from utils.recipes import nominal
 from utils.records import IMPRESSIONS, check_impressions, check_teacher
 
 RECORDS = {'mnist': os.path.join(REPOSITORY, 'results', 'results.csv'),  # the committed tables
-           'fashion_mnist': os.path.join(REPOSITORY, 'results', 'fashion_mnist.csv')}
+           'fashion_mnist': os.path.join(REPOSITORY, 'results', 'fashion_mnist.csv'),
+           'cifar10': os.path.join(REPOSITORY, 'results', 'cifar10.csv')}
 
 
 def main(argv=None):
@@ -76,7 +78,7 @@ def draw(args):
     results = args.results or next(filter(os.path.exists, [
         os.path.join(default_root(args.dataset), 'results.csv'), RECORDS.get(args.dataset, '')]), None)
     if results:
-        figures['accuracy.png'] = draw_accuracy(load_accuracies(results))
+        figures['accuracy.png'] = draw_accuracy(load_accuracies(results), nominal(args.dataset))
         print('accuracies are those of %r' % results)
     else:
         print('no results.csv yet, so no accuracy.png: run autotrain.py, or give --results')
@@ -192,7 +194,7 @@ def draw_samples(images, targets, rows, names):
     return figure
 
 
-def draw_accuracy(accuracies):
+def draw_accuracy(accuracies, nominal):
     """Mean accuracy over the rate with one (sample) standard deviation.
 
     Teacher and student alone are lines.
@@ -213,7 +215,7 @@ def draw_accuracy(accuracies):
     axes.set_xscale('log')
     distilled = [method.name for method in METHODS.values() if method.has_teacher]
     ticks = sorted({rate for name in distilled for rate in accuracies[name]})
-    axes.set(xlabel='rate (% of 60,000)', ylabel='test accuracy (%)', xticks=ticks,
+    axes.set(xlabel='rate (%% of %s)' % format(nominal, ','), ylabel='test accuracy (%)', xticks=ticks,
              xticklabels=['%g' % rate for rate in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.3)

@@ -119,6 +119,18 @@ def test_times_are_those_of_the_records(name):
     assert all(time in read('results', 'README.md') for time in re.findall(r'\d+ min \d+ s', read(name)))
 
 
+def test_what_documents_say_of_cifar10_is_in_its_record():
+    means = {cell: '%.2f' % mean for cell, mean in document_tables.means('cifar10.csv').items()}
+    best = means['ZSKD_augment', 80]
+    here = re.search(r'^\| \*\*here\*\* .*$', read('docs', 'cifar10.md'), re.MULTILINE).group()
+    assert re.findall(r'\d+\.\d+', here) == [means['Teacher_augment', 100], means['Student_augment', 100],
+                                             means['Soft_logits_augment', 80], best]
+    assert 'ZSKD without copies stays far behind: %s at rate 80' % means['ZSKD', 80] in unwrapped(
+        'docs', 'cifar10.md')
+    assert 'one run here reaches %s' % best in unwrapped('README.md')
+    assert 'reaches %s at rate 80' % best in unwrapped('docs', 'results.md')
+
+
 def test_the_published_teacher_is_that_of_the_record():
     accuracies = [float(row['accuracy']) for row in document_tables.record('published_teacher.csv')]
     cell = '%.2f ± %.2f' % (statistics.mean(accuracies), statistics.stdev(accuracies))

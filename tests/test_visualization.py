@@ -74,7 +74,7 @@ def test_samples_picture_of_a_class_that_has_none(impressions):
 def test_accuracy_bars_are_one_sample_standard_deviation():
     accuracies = dict.fromkeys(METHODS, {})
     accuracies['ZSKD'] = {1: [92.0, 94.0], 10: [97.0]}
-    axes, = visualization.draw_accuracy(accuracies).axes
+    axes, = visualization.draw_accuracy(accuracies, 60000).axes
     (bars,), = [container.lines[2] for container in axes.containers]
     heights = [top - bottom for (_, bottom), (_, top) in bars.get_segments()]
     assert heights == pytest.approx([2 * math.sqrt(2), 0])
@@ -83,7 +83,9 @@ def test_accuracy_bars_are_one_sample_standard_deviation():
 @pytest.mark.parametrize('content', [RESULTS, RESULTS + IMPRESSIONS], ids=['trainings', 'and impressions'])
 def test_accuracy_picture_has_a_line_per_method(tmp_path, content):
     (tmp_path / 'results.csv').write_text(content)
-    axes, = visualization.draw_accuracy(visualization.load_accuracies(str(tmp_path / 'results.csv'))).axes
+    accuracies = visualization.load_accuracies(str(tmp_path / 'results.csv'))
+    axes, = visualization.draw_accuracy(accuracies, 50000).axes
+    assert axes.get_xlabel() == 'rate (% of 50,000)'
     labels = {text.get_text() for text in axes.get_legend().get_texts()}
     assert labels == {'Teacher', 'Student', 'Soft-logits', 'ZSKD'}
     zskd, = [container.lines[0] for container in axes.containers if container.get_label() == 'ZSKD']

@@ -197,6 +197,7 @@ TABLES = {
     'mnist': lambda: results_markdown(record('results.csv')),
     'mnist-tensorflow-2': lambda: results_markdown(record('results_tf2.csv')),
     'fashion-mnist': lambda: results_markdown(record('fashion_mnist.csv')),
+    'cifar10': lambda: results_markdown(record('cifar10.csv')),
     'comparison': comparison,
     'missing-class': missing_class,
     'sample-defect': sample_defect,
