@@ -194,10 +194,10 @@ def draw_samples(images, targets, rows, names):
     return figure
 
 
-def draw_accuracy(accuracies, nominal):
+def draw_accuracy(accuracies, total):
     """Mean accuracy over the rate with one (sample) standard deviation.
 
-    Teacher and student alone are lines.
+    Teacher and student alone are lines. total: the number of images that a rate of 100 is.
     """
     figure, ((axes,),) = subplots(size=(6, 4.2))
     for method in METHODS.values():
@@ -215,7 +215,7 @@ def draw_accuracy(accuracies, nominal):
     axes.set_xscale('log')
     distilled = [method.name for method in METHODS.values() if method.has_teacher]
     ticks = sorted({rate for name in distilled for rate in accuracies[name]})
-    axes.set(xlabel='rate (%% of %s)' % format(nominal, ','), ylabel='test accuracy (%)', xticks=ticks,
+    axes.set(xlabel='rate (%% of %s)' % format(total, ','), ylabel='test accuracy (%)', xticks=ticks,
              xticklabels=['%g' % rate for rate in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
