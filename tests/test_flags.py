@@ -131,9 +131,9 @@ def test_every_hyper_parameter_has_a_range(make, table_of, capsys):
 
 @pytest.mark.parametrize('parser, recipe, line', [
     (flags.training_parser(), 'default --nets lenet',
-     r'ZSKD 40 +8000 +258 +0.01 +warmup +0.001591 +0 +1 +20 '),
+     r'ZSKD 40 +5000 +258 +0.01 +warmup +0.001591 +0 +1 +20 '),
     (flags.training_parser(), 'default --nets lenet',
-     r'ZSKD \+ augmentation 1 +8125 +128 +0.01 +cosine +0.001 +0 +1 +20 +100 +15 +0.15 +3 +0 +0$'),
+     r'ZSKD \+ augmentation 1 +6500 +128 +0.01 +warmup +0.001 +0 +1 +20 +100 +15 +0.15 +3 +0 +0$'),
     (flags.training_parser(), 'published --nets lenet',
      r'Teacher 100 +23438 +512 +0.001 +constant +0.0001 +1 +0 +-$'),
     (flags.synthesis_parser(), 'published --nets lenet',

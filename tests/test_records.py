@@ -97,7 +97,7 @@ def test_files_may_move(job, tmp_path):
 
 
 @pytest.mark.parametrize('changes, said', [
-    (dict(seed=1), 'seed 0, not 1'), (dict(steps=7, batch_size=9), 'batch_size 16, not 9, steps 8000, not 7'),
+    (dict(seed=1), 'seed 0, not 1'), (dict(steps=7, batch_size=9), 'batch_size 16, not 9, steps 5000, not 7'),
     (dict(recipe='published'), 'recipe default, not published'), (dict(threads=2), 'threads 1, not 2'),
     (dict(another=1), 'another none, not 1')], ids=str)
 def test_other_settings_are_another_job(job, changes, said):
@@ -235,7 +235,7 @@ def test_a_synthesis_has_its_record_beside_its_impressions(tmp_path):
     row = done(settings, files)
     assert (row['method'], row['rate'], row['kl'], row['targets_met']) == ('Impressions', 2.5, 0.5, 93.0)
     assert 'Rate' not in row and 'accuracy' not in row
-    assert why_not(synthesis_flags([*flags, '--iterations=7']), files) == 'made with iterations 100, not 7'
+    assert why_not(synthesis_flags([*flags, '--iterations=7']), files) == 'made with iterations 50, not 7'
     assert done(synthesis_flags([*flags, '--dataset=fashion_mnist']), files), 'made of a teacher alone'
     edit(Namespace(files=files), lambda record: record.pop('targets_met'))
     assert why_not(settings, files) == 'its record is damaged'
