@@ -9,7 +9,7 @@ from utils.methods import METHODS, TABLE, method_for
 from utils.recipes import RECIPES
 from utils.schedule import learning_rate
 
-LENET = RECIPES['default']['lenet']
+LENET, ALEXNET = RECIPES['default']['lenet'], RECIPES['default']['alexnet']
 
 
 def training(*words):
@@ -104,12 +104,21 @@ def test_students_of_impressions_alone_warm_up():
 
 @pytest.mark.parametrize('name', ['Teacher', 'Student', 'Soft_logits'])
 def test_the_augmented_form_of_a_method_has_its_values_and_those_of_the_copies(name):
-    augmented = recipes.training('default', name + '_augment', 600)
-    movements = dict(LENET.augmentation)
+    augmented = recipes.training('default', name + '_augment', 600, 'alexnet')
+    movements = dict(ALEXNET.augmentation)
     if not METHODS[name].has_teacher:
         del movements['cutmix']  # of copies that only a teacher can label
-    assert augmented == dict(recipes.training('default', name, 600), copies=100, **movements)
-    assert {'copies', *LENET.augmentation} == set(AUGMENTATION)
+    assert augmented == dict(recipes.training('default', name, 600, 'alexnet'), copies=100, **movements)
+    assert {'copies', *ALEXNET.augmentation} == set(AUGMENTATION)
+
+
+def test_a_methods_own_movements_beat_those_of_its_pair():
+    def moved(method):
+        values = recipes.training('default', method, 600)
+        return values['rotation'], values['scale'], values['shift'], values['copies']
+
+    assert moved('Teacher_augment') == moved('Student_augment') == (5, 0.05, 1, 100)
+    assert moved('Soft_logits_augment') == moved('ZSKD_augment') == (15, 0.15, 3, 100)
 
 
 def test_a_pair_of_ones_own_has_the_values_of_lenet():

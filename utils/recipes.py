@@ -21,13 +21,14 @@ RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
 AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0)  # degrees, fraction, pixels
+SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network that learns labels
 
 
 class Recipe(NamedTuple):
     """The values for one pair."""
     training: Dict[str, dict]   # by method, for NOMINAL images; ``training`` below fits them to fewer
     synthesis: dict
-    augmentation: dict = {}     # of affine copies; empty where the recipe has none
+    augmentation: dict = {}     # of affine copies, where a method has no values of its own; may be empty
     augmented_set: int = 100000  # images that affine copies bring an augmented set to
     shrinks_batches: bool = False  # for ZSKD on few impressions, which get fewer steps otherwise
 
@@ -53,6 +54,12 @@ LENET = Recipe(
                         ce_weight=1.0, kl_weight=0.0),
         'Soft_logits': dict(steps=10000, batch_size=128, learning_rate=1e-2, schedule='cosine',
                             weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
+        'Teacher_augment': dict(steps=24000, batch_size=128, learning_rate=2e-3, schedule='cosine',
+                                weight_decay=1e-3, ce_weight=1.0, kl_weight=0.0, **SLIGHT),
+        'Student_augment': dict(steps=24000, batch_size=128, learning_rate=4e-3, schedule='cosine',
+                                weight_decay=5e-4, ce_weight=1.0, kl_weight=0.0, **SLIGHT),
+        'Soft_logits_augment': dict(steps=16000, batch_size=128, learning_rate=1e-2, schedule='cosine',
+                                    weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
         'ZSKD': dict(steps=5000, batch_size=512, learning_rate=1e-2, schedule='warmup', weight_decay=8e-4,
                      ce_weight=0.0, kl_weight=1.0),
         'ZSKD_augment': dict(steps=20000, batch_size=128, learning_rate=1e-2, schedule='warmup',
@@ -127,8 +134,9 @@ def training(recipe, method, items, nets='lenet'):
         values['temperature'] = TEMPERATURE
     if METHODS[method].augment:
         copies = max(4, min(100, round(found.augmented_set / items)))
-        values.update({name: value for name, value in dict(copies=copies, **found.augmentation).items()
-                       if not why_without_effect(name, METHODS[method])})
+        for name, value in dict(copies=copies, **found.augmentation).items():
+            if not why_without_effect(name, METHODS[method]):
+                values.setdefault(name, value)
     return values
 
 
