@@ -72,6 +72,12 @@ def means(name):
     return {cell: statistics.mean(accuracies) for cell, accuracies in cells.items()}
 
 
+def beside_copies(name, dataset):
+    """The table of a record with the columns that fair.csv adds: all methods, plain and with copies."""
+    return results_markdown(record(name) + [row for row in record('fair.csv') if row['dataset'] == dataset
+                                            and METHODS[row['method']].augment])
+
+
 def comparison():
     """Published / the published recipe here / the default recipe here; - where nothing was measured."""
     records, lines = [means('published.csv'), means('results.csv')], []
@@ -204,7 +210,9 @@ TABLES = {
     'workers': workers_table,
     'training-changes': training_changes,
     'synthesis-changes': synthesis_changes,
-    'augmentation': lambda: training_values('lenet', ['Soft_logits_augment', 'ZSKD_augment']),
+    'augmentation': lambda: training_values('lenet', [name for name in METHODS if METHODS[name].augment]),
+    'fair-mnist': lambda: beside_copies('results.csv', 'mnist'),
+    'fair-fashion-mnist': lambda: beside_copies('fashion_mnist.csv', 'fashion_mnist'),
     'alexnet-training': lambda: training_values('alexnet', TABLE),
     'alexnet-synthesis': lambda: synthesis_of('alexnet'),
     'training-flags': training_flags,
