@@ -483,7 +483,7 @@ def test_help_shows_the_hyper_parameters_of_impressions(parser):
     for rate, learning_rate, epsilon in ((1, '0.1', '1e-07'), (5, '0.1', '1e-07'), (10, '1', '1e-06'),
                                          (25, '2', '1e-06'), (40, '3', '1e-06')):
         assert row('impressions %d' % rate, default) == (
-            '100 0.3 cosine 0.9 1e-08 10 [0.1, 1.0] 128 3 0 1 0 3 0 0 0.001')
+            '50 0.3 cosine 0.9 1e-08 10 [0.1, 1.0] 128 3 0 1 0 3 0 0 0.001')
         assert row('impressions %d' % rate, published) == (
             '1500 %s constant 0.999 %s 20 [0.1, 1.0] 100 0 0 1 0 0 0 0.001 0' % (learning_rate, epsilon))
 
