@@ -132,6 +132,43 @@ def test_what_documents_say_of_cifar10_is_in_its_record():
     assert 'reaches %s at rate 80' % best in unwrapped('docs', 'results.md')
 
 
+def test_what_is_said_of_copies_for_all_is_in_the_records():
+    """The figures of docs/fair.md, and those of the README on MNIST: differences of the tables' cells."""
+    digits = gains_by_copies('results.csv', 'mnist')
+    garments = gains_by_copies('fashion_mnist.csv', 'fashion_mnist')
+    page, readme = unwrapped('docs', 'fair.md'), unwrapped('README.md')
+    gains = 'the teacher {teacher}, the student alone {student}, soft-logits {least} to {most} at rates 5'
+    assert gains.format(**digits) in page and gains.format(**garments) in page
+    assert 'to 40 and {few} at rate 1.'.format(**digits) in page
+    assert 'leads by {lead} at rate 1 and by {lead_5} at rate 5.'.format(**digits) in page
+    assert 'behind by {behind} and {behind_5}, which'.format(**digits) in page
+    assert 'to 80 and {few} at rate 1.'.format(**garments) in page
+    assert 'behind by {behind} at rate 1 and by {behind_5} at rate 5.'.format(**garments) in page
+    assert 'gain {teacher}, {student}, {few} and {five}.'.format(**digits) in readme
+    assert 'lead over soft-logits there, {lead} and {lead_5}, is then gone'.format(**digits) in readme
+
+
+def gains_by_copies(name, dataset):
+    """By how much methods with copies of real images gain, and how far augmented ZSKD is from soft-logits."""
+    plain = {cell: round(mean, 2) for cell, mean in document_tables.means(name).items()}
+    accuracies = {}
+    for row in document_tables.record('fair.csv'):
+        if row['dataset'] == dataset:
+            cell = row['method'].replace('_augment', ' copies'), float(row['rate'])
+            accuracies.setdefault(cell, []).append(float(row['accuracy']))
+    copies = {cell: round(statistics.mean(values), 2) for cell, values in accuracies.items()}
+    assert copies['Teacher', 100] == plain['Teacher', 100], 'the teachers of the table'
+    gains = {(method, rate): copies[method + ' copies', rate] - mean for (method, rate), mean in plain.items()
+             if (method + ' copies', rate) in copies}
+    larger = [gain for (method, rate), gain in gains.items() if method == 'Soft_logits' and rate > 1]
+    lead, lead_5 = [plain['ZSKD_augment', rate] - plain['Soft_logits', rate] for rate in (1, 5)]
+    behind, behind_5 = [copies['Soft_logits copies', rate] - plain['ZSKD_augment', rate] for rate in (1, 5)]
+    found = dict(teacher=gains['Teacher', 100], student=gains['Student', 100], few=gains['Soft_logits', 1],
+                 five=gains['Soft_logits', 5], least=min(larger), most=max(larger), lead=lead, lead_5=lead_5,
+                 behind=behind, behind_5=behind_5)
+    return {key: '%.2f' % value for key, value in found.items()}
+
+
 def test_the_published_teacher_is_that_of_the_record():
     accuracies = [float(row['accuracy']) for row in document_tables.record('published_teacher.csv')]
     cell = '%.2f ± %.2f' % (statistics.mean(accuracies), statistics.stdev(accuracies))

@@ -96,7 +96,7 @@ def test_the_fewer_impressions_the_more_copies(items, copies):
     assert 'copies' not in recipes.training('default', 'ZSKD', items)
 
 
-def test_students_of_impressions_alone_warm_up():
+def test_only_students_of_impressions_warm_up():
     schedules = {name: recipes.training('default', name, 600)['schedule'] for name in METHODS}
     assert schedules == {name: 'warmup' if method.from_impressions else 'cosine'
                          for name, method in METHODS.items()}
