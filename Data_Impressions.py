@@ -9,10 +9,9 @@ Writes DI-<Rate>.mat (train_images float32 [N, H, W, C] in 0..255, train_labels 
 rows sum to 1) and DI-<Rate>.json, which says how it was made and how well the teacher agrees.
 """
 if __name__ == '__main__':
-    from utils.interrupt import end_on_ctrl_c
+    from utils.console import end_on_ctrl_c
     end_on_ctrl_c()  # while what follows is imported
 
-import importlib
 import time
 from typing import NamedTuple
 
@@ -20,22 +19,20 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import rel_entr, softmax
 
-from nets.losses import impression_loss
+from nets.losses import class_similarity, dirichlet_targets, impression_loss
 from nets.priors import PRIORS
-from nets.similarity import class_similarity, dirichlet_targets
-from teachers.look import warn_of_pixel_scale
-from utils.checkpoint import Checkpoint
+from teachers.checks import warn_of_pixel_scale
 from utils.console import Progress, run
-from utils.datasets import to_bytes
+from utils.data.impressions import save_impressions
 from utils.files import RunError
-from utils.flags import synthesis_flags
-from utils.graph_mode import tf
-from utils.impressions import save_impressions
-from utils.inputs import synthesis_inputs
-from utils.layout import synthesis_files
-from utils.records import fingerprint, save_record
-from utils.schedule import learning_rate
-from utils.session import new_graph, session
+from utils.graph_mode import new_graph, session, tf
+from utils.images import to_bytes
+from utils.records.checkpoint import Checkpoint
+from utils.records.inputs import synthesis_inputs
+from utils.records.layout import synthesis_files
+from utils.records.records import fingerprint, save_record
+from utils.settings.flags import synthesis_flags
+from utils.settings.schedule import learning_rate
 
 
 def main(argv=None):
@@ -158,10 +155,10 @@ def build_search(teacher, batch_size, settings):
     step_size = tf.placeholder(tf.float32, [])
     logits = teacher.logits(settings.ground + batch_first(shifted(x, offset, settings.jitter)))
     loss = impression_loss(targets, logits, settings.temperature)
-    for name in PRIORS:
-        weight = getattr(settings, name)
-        if weight:
-            loss += weight * importlib.import_module('nets.priors.' + name).penalty(x)
+    for name, penalty in PRIORS.items():
+        factor = getattr(settings, name)
+        if factor:
+            loss += factor * penalty(x)
     adam = tf.train.AdamOptimizer(step_size, beta2=settings.beta2, epsilon=settings.epsilon)
     train_op = adam.minimize(loss, var_list=[x])
     start = [x.assign(tf.transpose(noise, [1, 2, 3, 0])), tf.variables_initializer(adam.variables())]

@@ -12,7 +12,7 @@ test: setup
 	"$(ZSKD_VENV)/bin/python" -m pytest $(ARGS) tests
 
 bench: setup
-	"$(ZSKD_VENV)/bin/python" tests/benchmark.py $(ARGS)
+	"$(ZSKD_VENV)/bin/python" tools/benchmark.py $(ARGS)
 
 setup:
 	@sh utils/setup.sh

@@ -7,14 +7,14 @@ that one.
     python autotrain.py                                       five runs, five rates
     python autotrain.py --runs 1 --rates 1 10 --budget 0.1    a quick look
     python autotrain.py --teacher mine.h5 --dataset none      students of your own teacher, without any data
-    python autotrain.py --scheduler tcp://head:8786           on a Dask cluster (see utils/cluster.py)
+    python autotrain.py --scheduler tcp://head:8786           on a Dask cluster (see utils/table/cluster.py)
 
 Each job is a process of its own (train_w_distill.py or Data_Impressions.py) with a folder and a log of
 its own. Stop it whenever you like; the same command goes on where it was. Writes results.csv and
 results.md to --root while it goes.
 """
 if __name__ == '__main__':
-    from utils.interrupt import end_on_ctrl_c
+    from utils.console import end_on_ctrl_c
     end_on_ctrl_c()  # while what follows is imported
 
 import os
@@ -27,12 +27,12 @@ import filelock
 
 from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
-from utils.flags import table_flags
-from utils.jobs import LocalPool, run_jobs
-from utils.machine import visible_gpus
-from utils.plan import check_inputs, plan
-from utils.processes import local_command, share_done, shell_line
-from utils.results import results_csv, results_markdown
+from utils.table.flags import table_flags
+from utils.table.jobs import LocalPool, run_jobs
+from utils.table.machine import visible_gpus
+from utils.table.plan import plan
+from utils.table.processes import local_command, share_done, shell_line
+from utils.table.results import results_csv, results_markdown
 
 # In seconds: a killed process may leave a child that holds the lock between its fork and its exec.
 LOCK_TIMEOUT = 2
@@ -45,6 +45,7 @@ def main(argv=None):
         jobs = plan(args)
     except ValueError as error:
         parser.error(error)
+    from utils.table.check import check_inputs  # it imports TensorFlow, which takes seconds
     make_folder(args.root)
     data = check_inputs(args)
     with locked(args.root):
@@ -64,11 +65,11 @@ def pool_for(args, data):
         gpus = visible_gpus() if args.device == 'gpu' else []
         return LocalPool(args.jobs, variables, gpus)
     try:
-        from utils.cluster import ClusterPool
+        from utils.table.cluster import ClusterPool
     except ImportError as error:
         raise RunError('--scheduler needs Dask (%s); pip install -r requirements-cluster.txt'
                        % error) from error
-    return ClusterPool(args.scheduler, args.root, data, variables)
+    return ClusterPool(args.scheduler, args.root, data, args.nets, variables)
 
 
 def work(args, jobs, pool):

@@ -18,8 +18,7 @@ from export.formats import SAVED_MODEL, SUFFIXES, check_available, export
 from export.source import images_of, network_of
 from nets import PAIRS
 from utils.console import run
-from utils.flag_types import dataset, nets, path
-from utils.parser import Parser
+from utils.settings.parser import Parser, dataset, nets, path
 
 
 def main(argv=None):

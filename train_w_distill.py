@@ -9,7 +9,7 @@ Writes to --train_dir: train_params.mat (final weights), best_params.mat (those 
 evaluation images), events.out.tfevents.* (TensorBoard) and, last, result.json.
 """
 if __name__ == '__main__':
-    from utils.interrupt import end_on_ctrl_c
+    from utils.console import end_on_ctrl_c
     end_on_ctrl_c()  # while what follows is imported
 
 import json
@@ -21,23 +21,23 @@ from typing import List, NamedTuple
 import numpy as np
 
 from Data_Impressions import data_impressions
-from nets.build import build, network_variables
 from nets.losses import distillation_loss, l2_penalty
-from teachers.look import say_accuracy
-from utils.checkpoint import Checkpoint
+from nets.networks import build, network_variables
+from teachers.checks import print_accuracy
 from utils.console import Progress, run
 from utils.curves import Curves
+from utils.data.transfer_set import batches, held_out, transfer_set
 from utils.files import RunError
-from utils.flags import training_flags
-from utils.graph_mode import tf
-from utils.inputs import training_inputs
-from utils.layout import training_files
+from utils.graph_mode import image_bytes, in_batches, new_graph, session, tf, values_of
 from utils.matfile import save_mat
-from utils.recipes import synthesis
-from utils.records import fingerprint, save_record
-from utils.schedule import learning_rate
-from utils.session import image_bytes, in_batches, new_graph, session, values_of
-from utils.transfer_set import batches, held_out, transfer_set
+from utils.records.checkpoint import Checkpoint
+from utils.records.inputs import training_inputs
+from utils.records.layout import training_files
+from utils.records.records import fingerprint, save_record
+from utils.settings.flags import training_flags
+from utils.settings.methods import METHODS
+from utils.settings.recipes import synthesis
+from utils.settings.schedule import learning_rate
 
 EVALUATIONS = 10  # of a training, over its steps
 UNSEEN = 1000  # impressions to evaluate on where there is no data set
@@ -50,9 +50,10 @@ def main(argv=None):
     made_from = fingerprint(settings, inputs.digests)
     rng = np.random.RandomState(settings.seed)
     evaluation = evaluation_set(settings, inputs)
-    images, labels = transfer_set(settings, inputs, rng)
+    images, labels = transfer_set(settings, METHODS[settings.method], inputs, rng)
     if inputs.teacher and inputs.dataset:
-        say_accuracy(inputs.teacher, evaluation.images, evaluation.labels, evaluation.name, settings.threads)
+        print_accuracy(inputs.teacher, evaluation.images, evaluation.labels, evaluation.name,
+                       settings.threads)
     answers = inputs.teacher.answers(images, settings.threads) if settings.kl_weight else None
 
     checkpoint = Checkpoint(files.checkpoint, made_from)
@@ -190,7 +191,7 @@ class Training(NamedTuple):
     variables: List[tf.Variable]  # of the network
 
 
-def build_training(settings, pair, classes, textbook=False):
+def build_training(settings, pair, classes, plain=False):
     """The Training of one network in the default graph.
 
     Its loss is cross entropy, distillation and weight decay as asked for.
@@ -200,7 +201,7 @@ def build_training(settings, pair, classes, textbook=False):
     teacher_logits = tf.placeholder(tf.float32, [None, classes])
     step_size = tf.placeholder(tf.float32, [])
     role = settings.main_scope
-    logits = build(pair, role, images, classes, training=True, textbook=textbook)
+    logits = build(pair, role, images, classes, training=True, plain=plain)
     variables, updates = network_variables(role), tf.get_collection(tf.GraphKeys.UPDATE_OPS)
     predictions = tf.argmax(logits, axis=1)
     loss = settings.weight_decay * l2_penalty(role)
@@ -210,7 +211,7 @@ def build_training(settings, pair, classes, textbook=False):
         loss += (settings.kl_weight * settings.temperature ** 2
                  * distillation_loss(logits, teacher_logits, settings.temperature))
     train_op = tf.train.AdamOptimizer(step_size).minimize(loss, tf.train.get_global_step())
-    evaluated = tf.argmax(build(pair, role, images, classes, textbook=textbook), axis=1)
+    evaluated = tf.argmax(build(pair, role, images, classes, plain=plain), axis=1)
     return Training(pixels, labels, teacher_logits, step_size, loss, predictions, evaluated,
                     tf.group(train_op, *updates), variables)
 

@@ -8,11 +8,9 @@ with the two most probable classes of its target) and accuracy.png (accuracy ove
 --save_path; or else confusion.png (what a trained network takes the test images of each class for).
 """
 if __name__ == '__main__':
-    from utils.interrupt import end_on_ctrl_c
+    from utils.console import end_on_ctrl_c
     end_on_ctrl_c()  # while what follows is imported
 
-import csv
-import io
 import os
 import statistics
 import subprocess
@@ -21,24 +19,25 @@ import sys
 import numpy as np
 from tabulate import tabulate
 
-from nets import find_pair
-from nets.similarity import class_similarity
-from teachers.formats import FLAGS, Reading
-from teachers.trained import TrainedNetwork, open_teacher
+from export.source import network_of
+from nets.losses import class_similarity
+from nets.networks import find_pair
+from teachers.formats import FLAGS, TeacherOptions
+from teachers.trained import open_teacher
 from utils.console import run
-from utils.datasets import facts_of, open_dataset
-from utils.files import RunError, read_bytes
-from utils.flags import default_root, picture_flags
-from utils.impressions import load_impressions
-from utils.inputs import check_classes
-from utils.layout import REPOSITORY, impressions_file, teacher_file
-from utils.matfile import mat_arrays
-from utils.methods import METHODS
-from utils.parser import command_line
+from utils.data.datasets import dataset_info, nominal, open_dataset
+from utils.data.impressions import load_impressions
+from utils.files import REPOSITORY, RunError
 from utils.pictures import default_style, save_picture, show_windows, subplots
-from utils.processes import describe_status
-from utils.recipes import nominal
-from utils.records import IMPRESSIONS, check_impressions, check_teacher
+from utils.records.inputs import check_classes
+from utils.records.layout import impressions_file, teacher_file
+from utils.records.records import check_impressions, check_teacher
+from utils.settings.flags import picture_flags
+from utils.settings.methods import METHODS
+from utils.settings.parser import command_line
+from utils.table.flags import default_root
+from utils.table.processes import describe_status
+from utils.table.results import by_agreement, by_method, read_results
 
 RECORDS = {'mnist': os.path.join(REPOSITORY, 'results', 'results.csv'),  # the committed tables
            'fashion_mnist': os.path.join(REPOSITORY, 'results', 'fashion_mnist.csv'),
@@ -60,9 +59,9 @@ def main(argv=None):
 def draw(args):
     """{file name: figure} of all that the flags ask for."""
     pair = find_pair(args.nets)
-    teacher = open_teacher(teacher_file(args.teacher), pair, Reading.of(args))
+    teacher = open_teacher(teacher_file(args.teacher), pair, TeacherOptions.of(args))
     # Names need no image. Predictions do.
-    data = open_dataset if args.student else facts_of
+    data = open_dataset if args.student else dataset_info
     dataset = None if args.dataset == 'none' else data(args.dataset, args.data)
     if dataset:
         check_classes(teacher, dataset)
@@ -78,7 +77,7 @@ def draw(args):
     results = args.results or next(filter(os.path.exists, [
         os.path.join(default_root(args.dataset), 'results.csv'), RECORDS.get(args.dataset, '')]), None)
     if results:
-        figures['accuracy.png'] = draw_accuracy(load_accuracies(results), nominal(args.dataset))
+        figures['accuracy.png'] = draw_accuracy(read_results(results), results, nominal(args.dataset))
         print('accuracies are those of %r' % results)
     else:
         print('no results.csv yet, so no accuracy.png: run autotrain.py, or give --results')
@@ -91,11 +90,10 @@ def predictions(path, pair, teacher, dataset):
     Each is [N]. path: of the network's weights.
     """
     if not dataset:
-        raise RunError('--student is looked at on test images; choose a --dataset')
-    role = 'Teacher' if 'Teacher/' + pair.last_layer in mat_arrays(path)[0] else 'Student'
-    images, labels = dataset.part('test', pair.image_shape)
-    return (labels, TrainedNetwork(path, pair, role).answers(images).argmax(axis=1),
-            teacher.answers(images).argmax(axis=1))
+        raise RunError('--student is evaluated on test images; choose a --dataset')
+    network, _ = network_of(path, pair.name)
+    images, labels = dataset.part('test', network.image_shape)
+    return labels, network.answers(images).argmax(axis=1), teacher.answers(images).argmax(axis=1)
 
 
 def default_impressions(args):
@@ -111,27 +109,6 @@ def default_impressions(args):
             raise RunError('no impressions to show: Data_Impressions.py failed, see above (%s)'
                            % describe_status(status))
     return path
-
-
-def load_accuracies(path):
-    """{method: {rate: [accuracy of every run]}} from a results.csv.
-
-    Raises RunError if it is none, or has no training's row.
-    """
-    accuracies, content = {method: {} for method in METHODS}, read_bytes(path).decode(errors='replace')
-    try:
-        for row in csv.DictReader(io.StringIO(content, newline='')):
-            if row['method'] != IMPRESSIONS:
-                rate, accuracy = float(row['rate']), float(row['accuracy'])
-                if not (0 < rate <= 100 and 0 <= accuracy <= 100):
-                    raise ValueError('rate %s, accuracy %s' % (rate, accuracy))
-                accuracies[row['method']].setdefault(rate, []).append(accuracy)
-    except (KeyError, ValueError, TypeError, csv.Error) as error:
-        raise RunError('%r is no results.csv of autotrain.py (%s)' % (path, error)) from error
-    if not any(accuracies.values()):
-        raise RunError('%r holds no accuracy; let autotrain.py end a training, or choose other --results'
-                       % path)
-    return accuracies
 
 
 def draw_similarity(similarity, names):
@@ -194,17 +171,19 @@ def draw_samples(images, targets, rows, names):
     return figure
 
 
-def draw_accuracy(accuracies, total):
-    """Mean accuracy over the rate with one (sample) standard deviation.
+def draw_accuracy(rows, path, total):
+    """Mean accuracy, or agreement, over the rate with one (sample) standard deviation.
 
-    Teacher and student alone are lines. total: the number of images that a rate of 100 is.
+    Teacher and student alone are lines. rows: of the file ``path``, a results.csv; total: the number of
+    images that a rate of 100 is. Raises RunError where no row is of a training.
     """
+    found = by_method(rows)
+    if not found:
+        raise RunError('%r holds no training; let autotrain.py end one, or choose other --results' % path)
     figure, ((axes,),) = subplots(size=(6, 4.2))
-    for method in METHODS.values():
-        rates = sorted(accuracies[method.name])
-        if not rates:
-            continue
-        runs = [accuracies[method.name][rate] for rate in rates]
+    for method in [METHODS[name] for name in METHODS if name in found]:
+        rates = sorted(found[method.name])
+        runs = [found[method.name][rate] for rate in rates]
         means = [statistics.mean(values) for values in runs]
         if method.has_teacher:
             spread = [statistics.stdev(values) if len(values) > 1 else 0.0 for values in runs]
@@ -213,9 +192,9 @@ def draw_accuracy(accuracies, total):
         else:
             axes.axhline(means[0], color=method.colour, linestyle='--', label=method.label)
     axes.set_xscale('log')
-    distilled = [method.name for method in METHODS.values() if method.has_teacher]
-    ticks = sorted({rate for name in distilled for rate in accuracies[name]})
-    axes.set(xlabel='rate (%% of %s)' % format(total, ','), ylabel='test accuracy (%)', xticks=ticks,
+    ticks = sorted({rate for name in found if METHODS[name].has_teacher for rate in found[name]})
+    measure = 'agreement with the teacher' if by_agreement(rows) else 'test accuracy'
+    axes.set(xlabel='rate (%% of %s)' % format(total, ','), ylabel=measure + ' (%)', xticks=ticks,
              xticklabels=['%g' % rate for rate in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.3)

@@ -1,4 +1,5 @@
 """The formats that a network is exported to. What needs plain TensorFlow 2 is left to export/tf2.py."""
+import contextlib
 import io
 import os
 import subprocess
@@ -7,18 +8,16 @@ import tempfile
 
 import numpy as np
 
-from export.folder import new_folder
 from export.graph import serving_graph
-from nets.build import network_variables
-from utils.files import RunError, atomic_write, save_json
-from utils.graph_mode import tf
-from utils.layout import REPOSITORY
-from utils.session import session, values_of
+from nets.networks import network_variables
+from utils.files import REPOSITORY, RunError, atomic_write, make_folder, save_json
+from utils.graph_mode import session, tf, values_of
 
 SAVED_MODEL = 'saved_model'     # the one format that is a folder
 CLASS_NAMES = 'class_names'     # the .npz array and the .pb constant with the names of the classes
 TF2_SUFFIXES = '.tflite', '.keras', '.h5'
 SUFFIXES = ('.pb', '.npz') + TF2_SUFFIXES
+MEMBERS = {'saved_model.pb', 'variables', 'assets', 'assets.extra', 'fingerprint.pb'}  # of a SavedModel
 
 
 def check_available(form):
@@ -99,3 +98,47 @@ def from_tf2(sess, graph, class_names, form):
             raise RunError('this network cannot be written as %s: %s' % (form, said or child.returncode))
         with open(target, 'rb') as file:
             return file.read()
+
+
+@contextlib.contextmanager
+def new_folder(path):
+    """Yields the name of a folder to make. It becomes ``path`` when the block ends well, else it vanishes.
+
+    A SavedModel at ``path`` is replaced. Raises RunError where anything else is there, or where the folder
+    cannot be written.
+    """
+    path = os.path.realpath(path)
+    check_replaceable(path)
+    parent, name = os.path.split(path)
+    make_folder(parent)
+    try:
+        with tempfile.TemporaryDirectory(prefix='.%s.' % name, suffix='.tmp', dir=parent) as beside:
+            new, old = os.path.join(beside, 'new'), os.path.join(beside, 'old')
+            yield new
+            if os.path.isdir(path):
+                os.rename(path, old)
+            try:
+                os.rename(new, path)
+            except BaseException:
+                if os.path.isdir(old):
+                    os.rename(old, path)
+                raise
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or error
+        raise RunError('cannot write the folder %r: %s; make room or choose another'
+                       % (path, reason)) from error
+
+
+def check_replaceable(path):
+    """Raises RunError where ``path`` is neither free, nor an empty folder, nor a SavedModel alone."""
+    if not os.path.lexists(path):
+        return
+    if not os.path.isdir(path):
+        raise RunError('%r is a file; a SavedModel is a folder: give another path' % path)
+    try:
+        members = set(os.listdir(path))
+    except OSError as error:
+        raise RunError('cannot read the folder %r: %s' % (path, error.strerror)) from error
+    if members and ('saved_model.pb' not in members or members - MEMBERS):
+        raise RunError('the folder %r holds %r, which no SavedModel has; empty it or give another path'
+                       % (path, min(members - MEMBERS or members)))

@@ -1,14 +1,12 @@
 """What is exported: the network in a file of weights, and the images that its record says it is for."""
-from nets import PAIRS, find_pair
-from nets.build import variable_shapes
+from nets import PAIRS
+from nets.networks import ROLES, find_pair, variable_shapes
 from teachers.trained import TrainedNetwork
-from utils.datasets import DATASETS, open_dataset
+from utils.data.datasets import DATASETS, open_dataset
 from utils.files import RunError
-from utils.layout import records_of_weights
 from utils.matfile import mat_arrays
-from utils.records import record_of
-
-ROLES = 'Student', 'Teacher'
+from utils.records.layout import records_of_weights
+from utils.records.records import record_of
 
 
 def network_of(path, nets=None):
@@ -20,7 +18,7 @@ def network_of(path, nets=None):
     """
     arrays, digest = mat_arrays(path)
     record = record_of(digest, records_of_weights(path)) or {}
-    recorded = said(record, 'arguments', 'nets')
+    recorded = text_of(record, 'arguments', 'nets')
     if nets is None and recorded is not None and recorded not in PAIRS:
         raise RunError('%r is of the networks %r, says its record; give their file with --nets'
                        % (path, recorded))
@@ -46,12 +44,12 @@ def images_of(network, record, dataset=None):
     dataset: a known one, a file, 'none' for images of the network's own size, or None to take that of the
     record. Raises RunError where it cannot be read, has changed, or does not go with the network.
     """
-    name = dataset or said(record, 'arguments', 'dataset') or 'none'
+    name = dataset or text_of(record, 'arguments', 'dataset') or 'none'
     if name == 'none':
         return network.pair.image_shape, ()
     try:
         known = DATASETS.get(name) or open_dataset(name, folder=None)
-        if not dataset and name not in DATASETS and known.digest != said(record, 'inputs', 'dataset'):
+        if not dataset and name not in DATASETS and known.digest != text_of(record, 'inputs', 'dataset'):
             raise RunError('the data set %r is not as it was' % name)
     except RunError as error:
         if dataset:
@@ -67,7 +65,7 @@ def images_of(network, record, dataset=None):
     return known.image_shape, known.class_names
 
 
-def said(record, part, name):
+def text_of(record, part, name):
     """A text in a part of a record; None where it is not there, as records can be edited."""
     values = record.get(part)
     value = values.get(name) if isinstance(values, dict) else None

@@ -7,28 +7,28 @@ from utils.graph_mode import tf
 
 IMAGE_SHAPE = 32, 32, 3
 LAST_LAYER = 'fc2/weights'
-TEXTBOOK = {'textbook': True}
+PLAIN = {'plain': True}  # what ``build`` calls the builders with for the plain form
 
 
-def teacher(images, classes, training, textbook=False):
+def teacher(images, classes, training, plain=False):
     """AlexNet: 1,659,178 parameters for ten classes."""
-    return _alexnet(images, classes, training, [48, 128, 192, 192, 128], [512, 256], textbook)
+    return _alexnet(images, classes, training, [48, 128, 192, 192, 128], [512, 256], plain)
 
 
-def student(images, classes, training, textbook=False):
+def student(images, classes, training, plain=False):
     """AlexNet-half: 417,434 parameters for ten classes."""
-    return _alexnet(images, classes, training, [24, 64, 96, 96, 64], [256, 128], textbook)
+    return _alexnet(images, classes, training, [24, 64, 96, 96, 64], [256, 128], plain)
 
 
-def _alexnet(images, classes, training, kernels, units, textbook):
+def _alexnet(images, classes, training, kernels, units, plain):
     """Logits [B, classes] of images [B, 32, 32, 3].
 
-    ``kernels`` of the five convolutions, ``units`` of two layers. textbook: from TensorFlow's own operations
+    ``kernels`` of the five convolutions, ``units`` of two layers. plain: from TensorFlow's own operations
     alone.
     """
-    x = local_response_norm(conv(images, 'conv0', kernels[0], 5), textbook)
+    x = local_response_norm(conv(images, 'conv0', kernels[0], 5), plain)
     x = batch_norm(pool(x), 'norm0', training)                       # to 15x15
-    x = local_response_norm(conv(x, 'conv1', kernels[1], 5, bias=1.0), textbook)
+    x = local_response_norm(conv(x, 'conv1', kernels[1], 5, bias=1.0), plain)
     x = batch_norm(pool(x), 'norm1', training)                       # to 7x7
     x = batch_norm(conv(x, 'conv2', kernels[2], 3), 'norm2', training)
     x = batch_norm(conv(x, 'conv3', kernels[3], 3, bias=1.0), 'norm3', training)

@@ -8,7 +8,7 @@ so the result is the same for a quarter of the work.
 
 Activations are laid out [channel * row * column, batch]. With one to six channels the batch is the only axis
 that is long enough for vector instructions, so it comes last, and every rearrangement is a gather of rows. No
-other module knows of this layout. nets/plain_conv.py has the same layers in their textbook form.
+other module knows of this layout. nets/plain_conv.py has the same layers in their plain form.
 """
 import numpy as np
 
@@ -34,7 +34,7 @@ def conv_relu_pool(x, name, channels, kernels):
 
 
 def flatten(x, channels):
-    """Rows in the order (channel, row, column) -> (row, column, channel), that of a textbook's layer."""
+    """Rows in the order (channel, row, column) -> (row, column, channel), that of the plain layer."""
     rows = x.shape.as_list()[0]
     return _gather_rows(x, np.arange(rows, dtype=np.int32).reshape(channels, -1).T.ravel())
 

@@ -38,13 +38,13 @@ def pool(x, size=3, stride=2):
     return tf.nn.max_pool(x, [1, size, size, 1], [1, stride, stride, 1], 'VALID')
 
 
-def local_response_norm(x, textbook=False):
+def local_response_norm(x, plain=False):
     """x / (1 + 1e-4 s)^0.75, s the sum of x^2 over the channel and two on either side (AlexNet's numbers).
 
-    TensorFlow's own operation, which textbook asks for, takes a third of the time of AlexNet-half; a product
+    TensorFlow's own operation, which plain asks for, takes a third of the time of AlexNet-half; a product
     with a banded matrix does the same in half of that.
     """
-    if textbook:
+    if plain:
         return tf.nn.local_response_normalization(x, depth_radius=2, alpha=1e-4, beta=0.75, bias=1.0)
     channels = np.arange(x.shape.as_list()[3])
     near = np.abs(channels[:, None] - channels) <= 2

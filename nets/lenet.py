@@ -3,7 +3,7 @@ from nets import fast_conv, plain_conv
 
 IMAGE_SHAPE = 32, 32, 1
 LAST_LAYER = 'fc2/weights'
-TEXTBOOK = {'layers': plain_conv}
+PLAIN = {'layers': plain_conv}
 
 
 def teacher(images, classes, training, layers=fast_conv):

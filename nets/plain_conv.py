@@ -1,4 +1,4 @@
-"""LeNet's layers in their textbook form: TensorFlow's own operations, images [B, H, W, C].
+"""LeNet's layers in their plain form: TensorFlow's own operations, images [B, H, W, C].
 
 The variables are those of nets/fast_conv.py. Export and comparison use this form.
 """

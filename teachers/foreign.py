@@ -4,8 +4,7 @@ import numpy as np
 from teachers.formats import digest_of, format_of
 from teachers.freeze import first_line, frozen_graph
 from utils.files import RunError
-from utils.graph_mode import tf
-from utils.session import answers_of, session
+from utils.graph_mode import answers_of, session, tf
 
 SCOPE = 'Graph'
 ADDITIONS = 'BiasAdd', 'Add', 'AddV2'
@@ -20,26 +19,26 @@ class ForeignNetwork:
     ``role``.
     """
 
-    def __init__(self, path, image_shape, reading):
-        """image_shape: (height, width, channels) where the graph leaves them open; reading: a Reading.
+    def __init__(self, path, image_shape, options):
+        """image_shape: (height, width, channels) where the graph leaves them open; options: a TeacherOptions.
 
         Raises RunError where the graph is not differentiable, takes more than images, or does not end in a
         dense layer.
         """
-        self.path, self.digest, self.reading = path, digest_of(path), reading
+        self.path, self.digest, self.options = path, digest_of(path), options
         self._graph = frozen_graph(path, format_of(path))
         with tf.Graph().as_default() as graph:
             self._import(self._graph)
             self._logits, self.last_layer, self.templates = self._ending(graph)
             self._input, self.image_shape = self._beginning(graph, image_shape)
         self.classes = self.templates.shape[1]
-        reading.check(self.image_shape[2])
+        options.check(self.image_shape[2])
         self._graph = tf.graph_util.extract_sub_graph(self._graph, [self._logits.split(':')[0]])
         self._try()
 
     def logits(self, images):
         """Logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph."""
-        scaled = tf.cast(self.reading.scaled(images), self._input_type)
+        scaled = tf.cast(self.options.scaled(images), self._input_type)
         logits, = self._import(self._graph, {self._input: scaled}, [self._logits])
         return tf.cast(tf.reshape(logits, [-1, self.classes]), tf.float32)
 
@@ -66,8 +65,8 @@ class ForeignNetwork:
 
     def _ending(self, graph):
         """(name of the logits, of the matrix product that gives them, the matrix [features, classes])."""
-        if self.reading.logits:
-            ends = [self._tensor(graph, self.reading.logits, 'teacher_logits')]
+        if self.options.logits:
+            ends = [self._tensor(graph, self.options.logits, 'teacher_logits')]
         else:
             ends = [output for operation in graph.get_operations() for output in operation.outputs
                     if not output.consumers() and operation.type not in ('Const', 'Placeholder')]
@@ -97,8 +96,8 @@ class ForeignNetwork:
 
     def _beginning(self, graph, image_shape):
         """(name of the tensor that takes the images, (height, width, channels))."""
-        if self.reading.input:
-            images = self._tensor(graph, self.reading.input, 'teacher_input')
+        if self.options.input:
+            images = self._tensor(graph, self.options.input, 'teacher_input')
         else:
             needed = _needed(graph.get_tensor_by_name('%s/%s' % (SCOPE, self._logits)).op)
             inputs = {op.name: op for op in needed if op.type == 'Placeholder'}

@@ -15,7 +15,7 @@ FORMATS = ('.mat, .npz, .h5, .keras, .pb, .pt, .pth, the prefix or .index of a T
 FLAGS = 'teacher_scale', 'teacher_mean', 'teacher_std', 'teacher_input', 'teacher_logits'
 
 
-class Reading(NamedTuple):
+class TeacherOptions(NamedTuple):
     """What the user says of a teacher's file: the flags --teacher_..."""
     scale: Tuple[float, float] = (0.0, 1.0)     # what black and white are to the network, before mean and std
     mean: Optional[Tuple[float, ...]] = None    # one or one per channel: the network sees (x - mean) / std
@@ -25,7 +25,7 @@ class Reading(NamedTuple):
 
     @classmethod
     def of(cls, settings):
-        """The Reading that a script's settings, a Namespace, ask for."""
+        """The TeacherOptions that a script's settings, a Namespace, ask for."""
         given = {flag: getattr(settings, flag, None) for flag in FLAGS}
         return cls(**{flag[len('teacher_'):]: tuple(value) if isinstance(value, list) else value
                       for flag, value in given.items() if value is not None})

@@ -12,8 +12,7 @@ import sys
 import tempfile
 
 from teachers.weights import keras_config, read_graph, read_weights
-from utils.files import RunError
-from utils.layout import REPOSITORY
+from utils.files import REPOSITORY, RunError
 
 WAY_OUT = 'give a frozen graph (.pb), or the weights of a pair'
 

@@ -7,7 +7,7 @@ import re
 from collections import OrderedDict
 from typing import Dict, NamedTuple
 
-from nets.build import flattened_shape, variable_shapes
+from nets.networks import flattened_shape, variable_shapes
 
 BATCH_NORM = 'scale', 'offset', 'mean', 'variance'  # in the order in which every format has them
 WORDS = {'kernel': 'weights|weight|kernel|w', 'bias': 'biases|bias|b', 'scale': 'gamma|scale',

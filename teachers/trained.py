@@ -1,16 +1,16 @@
 """A trained network, opened from a file: a teacher, or a student that is looked at."""
 import numpy as np
 
-from nets.build import build, network_variables, variable_shapes
+from nets.networks import build, network_variables, variable_shapes
 from teachers.foreign import ForeignNetwork
-from teachers.formats import Reading, digest_of, format_of
+from teachers.formats import TeacherOptions, digest_of, format_of
 from teachers.recognise import recognise
 from teachers.weights import has_graph, read_weights
 from utils.files import RunError
-from utils.matfile import fitting
-from utils.session import answers_of
+from utils.graph_mode import answers_of
+from utils.matfile import arrays_of_shapes
 
-AS_READ = Reading()
+AS_READ = TeacherOptions()
 
 
 class TrainedNetwork:
@@ -26,22 +26,22 @@ class TrainedNetwork:
     | last_layer | what its templates are called |
     """
 
-    def __init__(self, path, pair, role, reading=AS_READ):
-        """reading: a Reading, of which the pixel scale counts.
+    def __init__(self, path, pair, role, options=AS_READ):
+        """options: a TeacherOptions, of which the pixel scale counts.
 
         Weights that have other names than the pair's are taken by their order and shapes, and a line on
         stdout says so. Raises RunError where the file does not hold such a network, with finite weights.
         """
-        reading.check(pair.image_shape[2])
+        options.check(pair.image_shape[2])
         self.digest, arrays = digest_of(path), read_weights(path)
-        self.path, self.pair, self.role, self.reading = path, pair, role, reading
+        self.path, self.pair, self.role, self.options = path, pair, role, options
         self.image_shape, self.last_layer = pair.image_shape, pair.last_layer
         last = '%s/%s' % (role, pair.last_layer)
         if last not in arrays:
             arrays = self._recognised(arrays, last)
         try:
-            self.classes = fitting(path, arrays, {last: [None, None]})[last].shape[1]
-            self._arrays = fitting(path, arrays, variable_shapes(pair, role, self.classes))
+            self.classes = arrays_of_shapes(path, arrays, {last: [None, None]})[last].shape[1]
+            self._arrays = arrays_of_shapes(path, arrays, variable_shapes(pair, role, self.classes))
         except RunError as error:
             raise RunError('%s (as the %s of the networks %r)' % (error, role.lower(), pair.name)) from error
         self.templates = self._arrays[last]
@@ -59,13 +59,13 @@ class TrainedNetwork:
               % (self.path, network, ', '.join('%s = %s' % names for names in layers.items())))
         return found
 
-    def logits(self, images, textbook=False):
+    def logits(self, images, plain=False):
         """The network's logits [B, classes] in the default graph.
 
         images: float32 [B, *image_shape] in [0, 1]. The network's variables get their values by ``restore``.
-        textbook: from TensorFlow's own operations alone.
+        plain: from TensorFlow's own operations alone.
         """
-        logits = build(self.pair, self.role, self.reading.scaled(images), self.classes, textbook=textbook)
+        logits = build(self.pair, self.role, self.options.scaled(images), self.classes, plain=plain)
         self._variables = network_variables(self.role)
         return logits
 
@@ -79,13 +79,13 @@ class TrainedNetwork:
         return answers_of(self, images, threads)
 
 
-def open_teacher(path, pair, reading=AS_READ):
+def open_teacher(path, pair, options=AS_READ):
     """The teacher in a file: a TrainedNetwork of the pair, or a ForeignNetwork.
 
-    It is a ForeignNetwork where the file holds another network. reading: a Reading. Raises RunError where
-    the teacher cannot teach.
+    It is a ForeignNetwork where the file holds another network. options: a TeacherOptions. Raises RunError
+    where the teacher cannot teach.
     """
-    teacher = _open(path, pair, reading)
+    teacher = _open(path, pair, options)
     without = np.flatnonzero(~teacher.templates.any(axis=0))
     if without.size:
         raise RunError('%r: class %d of the teacher has no weights in %s, so it is like no other class; '
@@ -100,19 +100,19 @@ def open_teacher(path, pair, reading=AS_READ):
     return teacher
 
 
-def _open(path, pair, reading):
+def _open(path, pair, options):
     if not has_graph(path):
-        if reading.input or reading.logits:
+        if options.input or options.logits:
             raise RunError('%r holds weights and no graph, in which --teacher_input and --teacher_logits '
                            'could name something; leave them out' % path)
-        return TrainedNetwork(path, pair, 'Teacher', reading)
+        return TrainedNetwork(path, pair, 'Teacher', options)
     read_weights(path)  # a damaged file is named here, before its graph is tried
-    if not (reading.input or reading.logits):
+    if not (options.input or options.logits):
         try:
-            return _same_or_graph(TrainedNetwork(path, pair, 'Teacher', reading))
+            return _same_or_graph(TrainedNetwork(path, pair, 'Teacher', options))
         except RunError:
             pass
-    return ForeignNetwork(path, pair.image_shape, reading)
+    return ForeignNetwork(path, pair.image_shape, options)
 
 
 def _same_or_graph(teacher):
@@ -121,7 +121,7 @@ def _same_or_graph(teacher):
     It is the graph's where the graph computes something else from the weights.
     """
     try:
-        graph = ForeignNetwork(teacher.path, teacher.image_shape, teacher.reading)
+        graph = ForeignNetwork(teacher.path, teacher.image_shape, teacher.options)
     except RunError:  # weights alone, or a graph of bytes such as an export of this project
         return teacher
     if graph.image_shape == teacher.image_shape:

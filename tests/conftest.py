@@ -19,7 +19,7 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 REFERENCE = os.path.join(os.path.dirname(ROOT), 'shared', 'reference')
-sys.path[:0] = [ROOT, HERE]
+sys.path[:0] = [ROOT, HERE, os.path.join(ROOT, 'tools')]
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -36,7 +36,7 @@ class Mnist(NamedTuple):
 @pytest.fixture(scope='session')
 def data():
     """The folder with MNIST, fetched once."""
-    from utils import datasets
+    from utils.data import datasets
     folder = os.path.join(ROOT, 'data')
     datasets.fetch('mnist', folder)
     return folder
@@ -44,7 +44,7 @@ def data():
 
 @pytest.fixture(scope='session')
 def mnist(data):
-    from utils import datasets
+    from utils.data import datasets
     opened = datasets.open_dataset('mnist', data)
     arrays = opened.part('train', (32, 32, 1)) + opened.part('test', (32, 32, 1))
     for array in arrays:
@@ -103,9 +103,9 @@ def augmented(tmp_path):
 
 def ended_training(folder, more):
     from utils.files import save_text
-    from utils.flags import training_flags
-    from utils.layout import training_files
-    from utils.records import digests_of, fingerprint, save_record
+    from utils.records.layout import training_files
+    from utils.records.records import digests_of, fingerprint, save_record
+    from utils.settings.flags import training_flags
     settings = training_flags(['--Distillation=ZSKD-1', '--train_dir', str(folder / 'out'), '--impressions',
                                str(folder), '--teacher', str(folder / 'teacher.mat'), *more])
     files = training_files(settings)
@@ -121,6 +121,12 @@ def reference():
     if not os.path.isdir(REFERENCE):
         pytest.skip('the reference files lie beside the development checkout only')
     return REFERENCE
+
+
+def arrays_of(path, shapes):
+    """The float32 arrays {name: array} of a MAT-file for every name in ``shapes``."""
+    from utils.matfile import arrays_of_shapes, mat_arrays
+    return arrays_of_shapes(path, mat_arrays(path)[0], shapes)
 
 
 def command(words):

@@ -4,10 +4,10 @@ from conftest import run_script
 
 import Data_Impressions
 import train_w_distill
-from nets import find_pair
+from nets.networks import find_pair
 from teachers.trained import TrainedNetwork
-from utils import recipes
-from utils.impressions import load_impressions
+from utils.data.impressions import load_impressions
+from utils.settings import recipes
 
 
 def test_students_are_compared_by_their_answers(tmp_path, teacher, monkeypatch):

@@ -19,12 +19,13 @@ import pytest
 from conftest import ROOT, Terminal, command, run_script, two_at_a_time, wait_until
 
 import autotrain
-from utils import datasets, flags, recipes
+from utils.data import datasets
 from utils.files import RunError, load_json
-from utils.hyper_parameters import TRAINING
-from utils.jobs import Job, LocalPool, run_jobs
 from utils.matfile import mat_arrays
-from utils.methods import METHODS, TABLE
+from utils.settings import flags, recipes
+from utils.settings.hyper_parameters import TRAINING
+from utils.settings.methods import METHODS, TABLE
+from utils.table.jobs import Job, LocalPool, run_jobs
 
 TRAININGS = ['Teacher run 0', 'Student run 0', 'Soft_logits-0.2 run 0', 'ZSKD-0.2 run 0',
              'ZSKD_augment-0.2 run 0']
@@ -249,7 +250,7 @@ def test_a_method_with_impressions_made_another_way(tmp_path, small):
     methods = tmp_path / 'utils' / 'methods.py'
     methods.write_text(methods.read_text().replace('\nDISTILLATIONS =', OTHER_METHOD))
     code = ('import autotrain, json, sys\n'
-            'from utils.flags import synthesis_flags, table_flags, training_flags\n'
+            'from utils.settings.flags import synthesis_flags, table_flags, training_flags\n'
             'for job in autotrain.plan(table_flags(sys.argv[1:])[1]):\n'
             '    script, *words = job.command\n'
             '    settings = (training_flags if script[0] == "t" else synthesis_flags)(words)\n'

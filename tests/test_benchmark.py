@@ -1,26 +1,27 @@
 """The benchmark times what the scripts run: each kind of step works in both forms."""
 import benchmark
+import plain_jobs
 import pytest
-import textbook_jobs
 from conftest import run_script
 
-from nets import PAIRS, find_pair
+from nets import PAIRS
+from nets.networks import find_pair
 from teachers.trained import TrainedNetwork
 from utils.graph_mode import tf
 
 
-@pytest.mark.parametrize('textbook', benchmark.FORMS.values(), ids=benchmark.FORMS)
+@pytest.mark.parametrize('plain', benchmark.FORMS.values(), ids=benchmark.FORMS)
 @pytest.mark.parametrize('kind', ['Teacher 100', 'ZSKD 1', 'impressions 1'])
 @pytest.mark.parametrize('nets', PAIRS)
-def test_a_step_of_every_kind_is_timed(nets, kind, textbook):
+def test_a_step_of_every_kind_is_timed(nets, kind, plain):
     settings = benchmark.kinds('default', nets)[kind]
     settings.batch_size = 2
-    with benchmark.Step(settings, textbook) as step:
+    with benchmark.Step(settings, plain) as step:
         assert step.seconds() > 0
 
 
 def test_jobs_of_the_textbook_see_a_teacher_of_its_operations(teacher, monkeypatch):
-    monkeypatch.setattr(TrainedNetwork, 'logits', textbook_jobs.textbook_logits)
+    monkeypatch.setattr(TrainedNetwork, 'logits', plain_jobs.plain_logits)
     opened = TrainedNetwork(teacher, find_pair('lenet'), 'Teacher')
     with tf.Graph().as_default() as graph:
         opened.logits(tf.zeros([1, *opened.image_shape]))
@@ -32,6 +33,6 @@ def test_jobs_of_the_textbook_make_impressions_and_a_student(tmp_path, teacher):
     training = ['train_w_distill.py', '--Distillation', 'ZSKD-0.02', '--impressions', tmp_path,
                 '--train_dir', tmp_path / 'student', '--steps', '2']
     for job in (synthesis, training):
-        done = run_script(['tests/textbook_jobs.py', *job, '--teacher', teacher, '--recipe', 'published'])
+        done = run_script(['tools/plain_jobs.py', *job, '--teacher', teacher, '--recipe', 'published'])
         assert done.returncode == 0, done.stderr
     assert (tmp_path / 'student' / 'train_params.mat').exists()

@@ -11,17 +11,17 @@ from conftest import ROOT
 
 import Data_Impressions
 import train_w_distill
-from utils import checkpoint
-from utils.checkpoint import Checkpoint
 from utils.files import RunError
 from utils.graph_mode import tf
+from utils.records import checkpoint
+from utils.records.checkpoint import Checkpoint
 
 MADE_FROM = {'arguments': {'seed': 0, 'train_dir': 'a'}, 'inputs': {'dataset': 'abc'},
              'versions': {'numpy': '1'}}
 # A script that saves whenever it may, and is killed when it would save for the N-th time.
 KILLED = """
 import os, signal, sys
-from utils import checkpoint
+from utils.records import checkpoint
 from utils.console import run
 import {script} as script
 

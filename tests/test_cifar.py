@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from utils import cifar, datasets
-from utils.cifar import ARCHIVE, BATCH_MD5, read_binary, read_pictures
+from utils.data import cifar, datasets
+from utils.data.cifar import ARCHIVE, BATCH_MD5, read_binary, read_pictures
+from utils.data.known import idx_sha256
 from utils.files import RunError
-from utils.known_data import idx_sha256
 
 # MD5 of the six files that the authors publish: data_batch_1 to 5, test_batch.
 OFFICIAL_MD5 = ['5dd7e06a14cb22eb9f671a540d1b7c25', '5ea93a67294ea407fff1d09f752e9692',

@@ -16,9 +16,9 @@ import time
 import pytest
 from conftest import ROOT, command, wait_until
 
-import utils.cluster
-from utils.cluster import LEASE, last_sign, lease_in
+import utils.table.cluster
 from utils.files import remove_leftovers
+from utils.table.cluster import LEASE, last_sign, lease_in
 
 SMALL = ['--runs', '1', '--rates', '0.2', '--budget', '0.002', '--methods', 'Student', 'Soft_logits', 'ZSKD']
 TEACHERS = ['--runs', '2', '--budget', '0.002', '--methods', 'Teacher']
@@ -231,7 +231,7 @@ def test_a_worker_that_does_not_fit_is_named(cluster, tmp_path, small):
 
 def test_a_lease_is_touched_as_long_as_it_is_held_and_nobody_keeps_it_open(tmp_path, monkeypatch):
     """On Windows, another process cannot read what this one keeps open under such a name."""
-    monkeypatch.setattr(utils.cluster, 'BEAT', 0.05)
+    monkeypatch.setattr(utils.table.cluster, 'BEAT', 0.05)
     with lease_in(str(tmp_path)) as lease:
         opened = set()
         for descriptor in os.listdir('/proc/self/fd'):

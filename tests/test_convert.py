@@ -17,15 +17,14 @@ from documents import read, snippets
 
 import convert
 import train_w_distill
-from export.enlarge import enlarged
 from export.formats import SAVED_MODEL, SUFFIXES, TF2_SUFFIXES
-from nets import find_pair
-from nets.build import build, network_variables
+from export.graph import enlarged
+from nets.networks import build, find_pair, network_variables
 from teachers.trained import TrainedNetwork
-from utils.datasets import open_dataset
+from utils.data.datasets import open_dataset
 from utils.files import RunError
+from utils.graph_mode import in_batches, new_graph, session, values_of
 from utils.matfile import save_mat
-from utils.session import in_batches, new_graph, session, values_of
 
 TF1 = tf.__version__.startswith('1.')
 needs_tf2 = pytest.mark.skipif(TF1, reason='TensorFlow 1.13 writes no TFLite nor Keras file')

@@ -11,15 +11,15 @@ from argparse import Namespace
 import numpy as np
 import pytest
 import scipy.io
+from conftest import arrays_of
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from utils.datasets import open_dataset
+from utils.data.datasets import open_dataset
+from utils.data.impressions import load_impressions
 from utils.files import RunError, load_json
-from utils.impressions import load_impressions
-from utils.layout import SynthesisFiles
-from utils.matfile import load_mat
-from utils.records import digests_of, fingerprint, finished_row, save_record
+from utils.records.layout import SynthesisFiles
+from utils.records.records import digests_of, fingerprint, finished_row, save_record
 
 SHAPES = {'Teacher/fc1/weights': [120, 84], 'Teacher/fc2/biases': [10]}
 EXAMPLES = settings(max_examples=250, deadline=None, derandomize=True,
@@ -76,7 +76,7 @@ def test_damaged_mat_files(kind, compressed):
         with written(content, 'x.mat') as path:
             try:
                 if kind == 'teacher':
-                    arrays = load_mat(path, SHAPES)
+                    arrays = arrays_of(path, SHAPES)
                     assert {name: list(array.shape) for name, array in arrays.items()} == SHAPES
                     assert all(np.isfinite(array).all() for array in arrays.values())
                 else:
@@ -138,7 +138,7 @@ def test_undamaged_files_are_read():
     """What is damaged above is whole to begin with."""
     for compressed in (False, True):
         with written(WHOLE['teacher', compressed], 'x.mat') as path:
-            assert set(load_mat(path, SHAPES)) == set(SHAPES)
+            assert set(arrays_of(path, SHAPES)) == set(SHAPES)
         with written(WHOLE['impressions', compressed], 'x.mat') as path:
             assert len(load_impressions(path).images) == 3
     for save in (np.savez, np.savez_compressed):

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from conftest import forbidden
 
-from utils import datasets, sources
-from utils.datasets import DATASETS, open_dataset, training_images
+from utils.data import datasets, sources
+from utils.data.datasets import DATASETS, open_dataset, training_images
+from utils.data.known import idx_sha256
 from utils.files import RunError
-from utils.known_data import idx_sha256
 
 GREY = (32, 32, 1)
 

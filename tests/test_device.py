@@ -6,12 +6,12 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import run_script
 
-from utils import flags
 from utils.console import run
-from utils.jobs import LocalPool
-from utils.machine import visible_gpus
-from utils.records import what_decides
-from utils.session import session
+from utils.graph_mode import session
+from utils.records.records import result_key
+from utils.settings import flags
+from utils.table.jobs import LocalPool
+from utils.table.machine import visible_gpus
 
 
 def test_no_gpu_is_used_unless_asked_for(monkeypatch):
@@ -43,7 +43,7 @@ def test_a_device_without_memory_is_one_line(capsys):
 
 def test_the_device_is_in_the_record_and_the_cpu_is_as_none():
     def settings(**device):
-        return what_decides({'arguments': dict(steps=1, **device), 'versions': {}, 'inputs': {}})['settings']
+        return result_key({'arguments': dict(steps=1, **device), 'versions': {}, 'inputs': {}})['settings']
 
     assert settings() == settings(device='cpu') != settings(device='gpu')
 

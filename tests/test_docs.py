@@ -18,9 +18,9 @@ import autotrain
 import Data_Impressions
 import train_w_distill
 from tools import document_tables
-from utils import flags
-from utils.datasets import open_dataset
+from utils.data.datasets import open_dataset
 from utils.files import load_json
+from utils.settings import flags
 
 PARSERS = {'train_w_distill.py': flags.training_flags, 'Data_Impressions.py': flags.synthesis_flags,
            'autotrain.py': flags.table_flags, 'visualization.py': flags.picture_flags}
@@ -52,7 +52,7 @@ def test_every_command_is_understood(document, command, shapes, monkeypatch):
         target, *rest = words
         assert re.search(r'^%s:' % target, read('Makefile'), re.MULTILINE)
         arguments = shlex.split(rest[0].split('ARGS=')[1]) if rest and 'ARGS=' in rest[0] else []
-        words = {'table': ['autotrain.py'], 'bench': ['tests/benchmark.py']}.get(target, []) + arguments
+        words = {'table': ['autotrain.py'], 'bench': ['tools/benchmark.py']}.get(target, []) + arguments
     if words[:1] == ['-m']:
         assert importlib.util.find_spec(words[1]), words[1]
     elif words and words[0].endswith('.py'):
@@ -329,7 +329,7 @@ def test_a_prior_and_a_column_are_added_as_the_page_says(tmp_path):
     subprocess.run([sys.executable, script, '--iterations=2', '--dataset=none', *words],
                    cwd=str(tmp_path), check=True, stdout=subprocess.DEVNULL)
     assert load_json(str(tmp_path / 'DI' / 'DI-1.json'))['arguments']['squared_differences'] == 0.001
-    plan = ('import sys, autotrain\nfrom utils.flags import table_flags\n'
+    plan = ('import sys, autotrain\nfrom utils.settings.flags import table_flags\n'
             'for job in autotrain.plan(table_flags(sys.argv[1:])[1]):\n    print(job.name, *job.command)')
     jobs = subprocess.check_output([sys.executable, '-c', plan, *shlex.split(table_command)[2:]],
                                    cwd=str(tmp_path), universal_newlines=True).splitlines()

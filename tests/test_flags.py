@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nets.priors import PRIORS
-from utils import flag_types, flags, recipes
-from utils.hyper_parameters import AUGMENTATION, SYNTHESIS, TRAINING
-from utils.parser import command_line
+from utils.settings import flags, recipes
+from utils.settings import parser as flag_types
+from utils.settings.hyper_parameters import AUGMENTATION, SYNTHESIS, TRAINING
+from utils.settings.parser import command_line
 
 EXAMPLES = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 

@@ -11,15 +11,14 @@ from test_teachers import python_blocks
 
 import Data_Impressions
 import train_w_distill
-from nets import find_pair
+from nets.networks import find_pair
 from teachers.foreign import ForeignNetwork
-from teachers.formats import Reading
+from teachers.formats import TeacherOptions
 from teachers.trained import AS_READ, TrainedNetwork, open_teacher
-from utils.datasets import open_dataset
+from utils.data.datasets import open_dataset
+from utils.data.impressions import load_impressions
 from utils.files import RunError
-from utils.graph_mode import tf
-from utils.impressions import load_impressions
-from utils.session import new_graph, session
+from utils.graph_mode import new_graph, session, tf
 
 SHAPE = 8, 8, 3
 IMAGES = np.random.RandomState(1).randint(0, 256, (3,) + SHAPE).astype(np.uint8)
@@ -58,13 +57,13 @@ def images_of(shape=SHAPE, dtype=tf.float32):
 @pytest.fixture
 def saved(tmp_path):
     """A function that saves the graph that ``build()`` makes as a frozen graph, and opens it as a teacher."""
-    def save_and_open(build, reading=AS_READ):
+    def save_and_open(build, options=AS_READ):
         new_graph(0)
         build()
         path = str(tmp_path / 'teacher.pb')
         with open(path, 'wb') as file:
             file.write(tf.get_default_graph().as_graph_def().SerializeToString())
-        return open_teacher(path, find_pair('lenet'), reading)
+        return open_teacher(path, find_pair('lenet'), options)
     return save_and_open
 
 
@@ -101,9 +100,9 @@ def test_templates_of_products_of_other_forms(saved, last):
 
 
 def test_pixel_scale_per_channel(saved):
-    reading = Reading((0.0, 255.0), (100.0, 110.0, 120.0), (50.0, 60.0, 70.0))
-    teacher = saved(lambda: dense(features(images_of())), reading)
-    seen = (IMAGES - np.array(reading.mean)) / np.array(reading.std)
+    options = TeacherOptions((0.0, 255.0), (100.0, 110.0, 120.0), (50.0, 60.0, 70.0))
+    teacher = saved(lambda: dense(features(images_of())), options)
+    seen = (IMAGES - np.array(options.mean)) / np.array(options.std)
     np.testing.assert_allclose(teacher.answers(IMAGES), expected(seen), rtol=1e-4, atol=1e-3)
 
 
@@ -121,10 +120,10 @@ def test_input_and_logits_by_name(saved):
     with pytest.raises(RunError, match='Sigmoid.*--teacher_logits'):
         saved(build)
     with pytest.raises(RunError, match='images:0 takes uint8.*--teacher_input'):
-        saved(build, Reading(logits='logits'))
+        saved(build, TeacherOptions(logits='logits'))
     with pytest.raises(RunError, match="no tensor 'nowhere'.*--teacher_input"):
-        saved(build, Reading(input='nowhere', logits='logits'))
-    teacher = saved(build, Reading((0.0, 255.0), input='seen', logits='logits:0'))
+        saved(build, TeacherOptions(input='nowhere', logits='logits'))
+    teacher = saved(build, TeacherOptions((0.0, 255.0), input='seen', logits='logits:0'))
     np.testing.assert_allclose(teacher.answers(IMAGES), expected(IMAGES / 255), rtol=1e-4, atol=1e-3)
 
 
@@ -222,10 +221,10 @@ def keras_teacher(keras):
 
 def test_keras_networks_are_read_as_they_were_saved(keras):
     """The same answers from every format."""
-    reading, lenet = Reading((-1.0, 1.0)), find_pair('lenet')
+    options, lenet = TeacherOptions((-1.0, 1.0)), find_pair('lenet')
     images = np.random.RandomState(0).randint(0, 256, (3, 16, 16, 3)).astype(np.uint8)
     names = ['teacher.h5'] + ['teacher'] * (keras / 'teacher').exists()  # teacher.keras: in the next test
-    teachers = [open_teacher(str(keras / name), lenet, reading) for name in names]
+    teachers = [open_teacher(str(keras / name), lenet, options) for name in names]
     for teacher in teachers:
         assert (teacher.image_shape, teacher.classes, teacher.templates.shape) == ((16, 16, 3), 5, (32, 5))
         np.testing.assert_allclose(teacher.answers(images), teachers[0].answers(images), rtol=1e-4, atol=1e-4)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import scipy.io
 
+from utils.data.impressions import load_impressions, save_impressions
 from utils.files import RunError
-from utils.impressions import load_impressions, save_impressions
 from utils.matfile import mat_arrays, save_mat
 
 

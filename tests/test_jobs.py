@@ -8,10 +8,10 @@ from concurrent.futures import Future
 import pytest
 from conftest import ROOT, wait_until
 
-from utils import processes
-from utils.jobs import Job, LocalPool, run_jobs
-from utils.machine import available_cores
-from utils.processes import describe_status
+from utils.table import processes
+from utils.table.jobs import Job, LocalPool, run_jobs
+from utils.table.machine import available_cores
+from utils.table.processes import describe_status
 
 STUBBORN = ('import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print("ready", flush=True); '
             'time.sleep(600)')
@@ -111,7 +111,7 @@ class SlowFolder:
 
 def test_a_job_whose_record_is_not_seen_yet_keeps_no_other_waiting(tmp_path, monkeypatch):
     """Two of a chain are seen late, one never; five that need nothing go on meanwhile."""
-    monkeypatch.setattr('utils.jobs.POLL', 0.05)
+    monkeypatch.setattr('utils.table.jobs.POLL', 0.05)
     looks = {}
 
     def finished(name, seen_at_look):
@@ -134,58 +134,22 @@ def test_a_job_whose_record_is_not_seen_yet_keeps_no_other_waiting(tmp_path, mon
 
 # How many at a time.
 
-def files(folder, contents):
-    """Writes {path: text} below ``folder``; (the file of groups, the folder they are mounted at)."""
-    for name, text in contents.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return dict(cgroups=str(folder / 'groups'), mounted=str(folder / 'mounted'))
-
-
-@pytest.fixture
-def eight_cores(monkeypatch):
-    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: set(range(8)), raising=False)
-
-
 @pytest.mark.parametrize('environment, cores', [
     ({}, 8), ({'SLURM_CPUS_PER_TASK': '3'}, 3), ({'SLURM_CPUS_ON_NODE': '5'}, 5),
     ({'SLURM_CPUS_PER_TASK': '3', 'SLURM_CPUS_ON_NODE': '5'}, 3), ({'SLURM_CPUS_ON_NODE': '64'}, 8),
     ({'SLURM_CPUS_PER_TASK': '0'}, 1), ({'SLURM_CPUS_PER_TASK': '', 'SLURM_CPUS_ON_NODE': '4(x2)'}, 8)])
-def test_cores_that_slurm_grants(environment, cores, eight_cores, tmp_path):
-    assert available_cores(environment, **files(tmp_path, {})) == cores
+def test_cores_that_slurm_grants(environment, cores, monkeypatch):
+    monkeypatch.setattr('utils.table.machine.cpu_count', lambda: 8)
+    for name in ('SLURM_CPUS_PER_TASK', 'SLURM_CPUS_ON_NODE'):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert available_cores() == cores
 
 
-@pytest.mark.parametrize('contents, cores', [
-    ({'groups': '0::/\n', 'mounted/cpu.max': '200000 100000\n'}, 2),
-    ({'groups': '0::/\n', 'mounted/cpu.max': 'max 100000\n'}, 8),
-    ({'groups': '0::/\n', 'mounted/cpu.max': '150000 100000\n'}, 2),
-    ({'groups': '0::/\n', 'mounted/cpu.max': '10000 100000\n'}, 1),
-    ({'groups': '0::/a/b\n', 'mounted/a/cpu.max': '300000 100000\n', 'mounted/a/b/cpu.max': 'max 1000\n'}, 3),
-    ({'groups': '0::/of/the/host\n', 'mounted/cpu.max': '400000 100000\n'}, 4),
-    ({'groups': '4:memory:/\n3:cpu,cpuacct:/a\n', 'mounted/cpu/a/cpu.cfs_quota_us': '600000\n',
-      'mounted/cpu/a/cpu.cfs_period_us': '100000\n'}, 6),
-    ({'groups': '3:cpu:/of/the/host\n0::/\n', 'mounted/cpu/cpu.cfs_quota_us': '200000\n',
-      'mounted/cpu/cpu.cfs_period_us': '100000\n'}, 2),
-    ({'groups': '3:cpu:/\n', 'mounted/cpu/cpu.cfs_quota_us': '-1\n',
-      'mounted/cpu/cpu.cfs_period_us': '100000\n'}, 8),
-    ({'groups': '0::/\n', 'mounted/cpu.max': 'nonsense\n'}, 8),
-], ids=str)
-def test_cores_that_a_container_grants(contents, cores, eight_cores, tmp_path):
-    assert available_cores({}, **files(tmp_path, contents)) == cores
-
-
-def test_cores_that_affinity_grants(tmp_path):
-    assert available_cores({}, **files(tmp_path, {})) == len(os.sched_getaffinity(0))
+def test_cores_that_affinity_grants():
     said = subprocess.check_output(
         [sys.executable, '-c', 'import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n'
-         'from utils.machine import available_cores; print(available_cores({}))'],
+         'from utils.table.machine import available_cores; print(available_cores())'],
         cwd=ROOT)
     assert said.split() == [b'1']
-
-
-def test_cores_where_there_is_no_affinity(monkeypatch, tmp_path):
-    monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
-    for count, cores in ((6, 6), (None, 1)):
-        monkeypatch.setattr(os, 'cpu_count', lambda count=count: count)
-        assert available_cores({}, **files(tmp_path, {})) == cores

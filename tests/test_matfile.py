@@ -4,10 +4,10 @@ import struct
 import numpy as np
 import pytest
 import scipy.io
-from conftest import forbidden
+from conftest import arrays_of, forbidden
 
 from utils.files import RunError
-from utils.matfile import load_mat, mat_arrays, read_arrays, save_mat
+from utils.matfile import mat_arrays, read_arrays, save_mat
 
 
 def test_round_trip(tmp_path):
@@ -15,7 +15,7 @@ def test_round_trip(tmp_path):
     arrays = {'a/weights': np.random.RandomState(0).rand(5, 5, 1, 6).astype(np.float32),
               'a/biases': np.arange(6, dtype=np.float32)}
     save_mat(path, arrays)
-    loaded = load_mat(path, {'a/weights': [5, 5, 1, 6], 'a/biases': [6]})
+    loaded = arrays_of(path, {'a/weights': [5, 5, 1, 6], 'a/biases': [6]})
     assert set(loaded) == set(arrays)
     for name, array in arrays.items():
         np.testing.assert_array_equal(loaded[name], array)
@@ -76,13 +76,13 @@ def test_axes_of_length_1_do_not_matter_and_others_do(tmp_path, stored, asked, r
     path = str(tmp_path / 'x.mat')
     save_mat(path, {'w': np.arange(np.prod(stored)).reshape(stored)})
     if read:
-        array = load_mat(path, {'w': asked})['w']
+        array = arrays_of(path, {'w': asked})['w']
         assert array.shape == read and array.ravel().tolist() == list(range(array.size))
     else:
         expected = 'x'.join('N' if n is None else str(n) for n in asked)
         said = 'has shape %s, expected %s$' % ('x'.join(map(str, stored)), expected)
         with pytest.raises(RunError, match=said):
-            load_mat(path, {'w': asked})
+            arrays_of(path, {'w': asked})
 
 
 @pytest.mark.parametrize('stored, said', [
@@ -94,21 +94,21 @@ def test_an_array_that_cannot_be_used_is_one_line(tmp_path, stored, said):
     path = str(tmp_path / 'x.mat')
     scipy.io.savemat(path, stored)
     with pytest.raises(RunError, match=said) as error:
-        load_mat(path, {'w': [3]})
+        arrays_of(path, {'w': [3]})
     assert path in str(error.value) and '\n' not in str(error.value)
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
     path = str(tmp_path / 'x.mat')
     with pytest.raises(RunError, match='no file .*x.mat'):
-        load_mat(path, {})
+        arrays_of(path, {})
     (tmp_path / 'x.mat').write_text('hello')
     with pytest.raises(RunError, match='x.mat.* is not a whole MAT-file'):
-        load_mat(path, {})
+        arrays_of(path, {})
     save_mat(path, {'w': np.arange(100)})
     (tmp_path / 'x.mat').write_bytes((tmp_path / 'x.mat').read_bytes()[:-8])
     with pytest.raises(RunError, match='x.mat.* is not a whole MAT-file .it ends early'):
-        load_mat(path, {})
+        arrays_of(path, {})
 
 
 def version_4(order):
@@ -131,7 +131,7 @@ def test_a_file_of_another_version_is_one_line_with_the_way_out(tmp_path, conten
     path = str(tmp_path / 'x.mat')
     (tmp_path / 'x.mat').write_bytes(content)
     with pytest.raises(RunError) as error:
-        load_mat(path, {'w': [2, 3]})
+        arrays_of(path, {'w': [2, 3]})
     assert str(error.value) == (
         "%r is %s, which is not read; save it with '-v7' in MATLAB or Octave" % (path, what))
 
@@ -140,9 +140,9 @@ def test_scipys_files_of_version_4_are_known(tmp_path):
     path = str(tmp_path / 'x.mat')
     scipy.io.savemat(path, {'w': np.arange(100)}, format='4')
     with pytest.raises(RunError, match="is a MAT-file of version 4, which is not read; save it with '-v7'"):
-        load_mat(path, {})
+        arrays_of(path, {})
 
 
 def test_the_name_of_a_file_does_not_matter(tmp_path):
     save_mat(str(tmp_path / 'X.MAT'), {'w': np.arange(6)})
-    assert load_mat(str(tmp_path / 'X.MAT'), {'w': [6]})['w'].tolist() == list(range(6))
+    assert arrays_of(str(tmp_path / 'X.MAT'), {'w': [6]})['w'].tolist() == list(range(6))

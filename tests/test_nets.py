@@ -1,23 +1,22 @@
-"""Networks, layers, losses, priors and class similarity against textbook forms, SciPy and definitions."""
+"""Networks, layers, losses, priors and class similarity against plain forms, SciPy and definitions."""
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
 import tensorflow.compat.v1 as tf
 
-from nets import PAIRS, find_pair
-from nets.build import build, network_variables, variable_shapes
+from nets import PAIRS
 from nets.fast_conv import fused_conv_relu_pool
 from nets.layers import batch_norm, conv, dense, dropout, local_response_norm, pool
-from nets.losses import distillation_loss, impression_loss, l2_penalty
+from nets.losses import class_similarity, dirichlet_targets, distillation_loss, impression_loss, l2_penalty
+from nets.networks import build, find_pair, network_variables, variable_shapes
 from nets.plain_conv import plain_conv_relu_pool
 from nets.priors import batch_norm as batch_norm_prior
 from nets.priors import l2, total_variation
-from nets.similarity import class_similarity, dirichlet_targets
 from teachers.trained import TrainedNetwork
 from utils.files import RunError
+from utils.graph_mode import image_bytes, in_batches, new_graph, session, values_of
 from utils.matfile import mat_arrays, save_mat
-from utils.session import image_bytes, in_batches, new_graph, session, values_of
 
 LENET, ALEXNET = find_pair('lenet'), find_pair('alexnet')
 ROLES = ['Teacher', 'Student']
@@ -125,7 +124,7 @@ def test_fast_form_equals_textbook_form(pair, role, batch):
     labels = np.arange(batch) % 10
     gradients = []
     values = []
-    for logits in (build(pair, role, x, 10), build(pair, role, x, 10, textbook=True)):
+    for logits in (build(pair, role, x, 10), build(pair, role, x, 10, plain=True)):
         loss = tf.losses.sparse_softmax_cross_entropy(labels, logits)
         values.append(logits)
         gradients.append(tf.gradients(loss, tf.trainable_variables() + [x]))

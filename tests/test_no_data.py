@@ -11,11 +11,13 @@ from conftest import run_script
 
 import Data_Impressions
 import train_w_distill
-from nets import find_pair
+from nets.networks import find_pair
 from teachers.trained import TrainedNetwork, open_teacher
-from utils import datasets, flags, inputs
+from utils.data import datasets
+from utils.data.impressions import load_impressions
 from utils.files import RunError
-from utils.impressions import load_impressions
+from utils.records.records import inputs
+from utils.settings import flags
 
 IMPRESSIONS = '--Rate=0.1 --dataset=none --save_path={0}/DI'
 STUDENT = '--train_dir={0}/zskd --Distillation=ZSKD-0.1 --impressions={0}/DI --dataset=none --steps=20'

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.datasets import fetch, open_dataset, training_images
+from utils.data.datasets import fetch, open_dataset, training_images
 from utils.files import RunError
 
 
@@ -108,7 +108,7 @@ def test_networks_for_other_channels_are_one_line(saved, stored, asked, said):
     assert str(error.value).startswith("the data set 'mine' " + said) and '\n' not in str(error.value)
 
 
-# One reading
+# One options
 
 def test_what_was_opened_stays_what_it_was(saved):
     """The digest is of the bytes that the images come from, whatever becomes of the file."""

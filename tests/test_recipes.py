@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 from nets import PAIRS
-from utils import flags, recipes
-from utils.hyper_parameters import AUGMENTATION, SCHEDULES, SYNTHESIS, TRAINING
-from utils.methods import METHODS, TABLE, method_for
-from utils.recipes import RECIPES
-from utils.schedule import learning_rate
+from utils.settings import flags, recipes
+from utils.settings.hyper_parameters import AUGMENTATION, SCHEDULES, SYNTHESIS, TRAINING
+from utils.settings.methods import METHODS, TABLE, method_for
+from utils.settings.recipes import RECIPES
+from utils.settings.schedule import learning_rate
 
 LENET, ALEXNET = RECIPES['default']['lenet'], RECIPES['default']['alexnet']
 

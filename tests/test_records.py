@@ -8,14 +8,12 @@ from argparse import Namespace
 import pytest
 from conftest import ROOT, forbidden
 
-from teachers.formats import Reading
-from utils import records
-from utils.datasets import DATASETS, open_dataset
+from teachers.formats import TeacherOptions
+from utils.data.datasets import DATASETS, open_dataset
 from utils.files import RunError, load_json, save_json, save_text, sha256
-from utils.flags import synthesis_flags, training_flags
-from utils.hyper_parameters import OFF
-from utils.layout import synthesis_files, training_files
-from utils.records import (
+from utils.records import records
+from utils.records.layout import synthesis_files, training_files
+from utils.records.records import (
     check_impressions,
     check_teacher,
     digests_of,
@@ -24,6 +22,8 @@ from utils.records import (
     save_record,
     versions,
 )
+from utils.settings.flags import synthesis_flags, training_flags
+from utils.settings.hyper_parameters import OFF
 
 
 def done(settings, files):
@@ -84,8 +84,8 @@ def test_tensorflow_by_another_name(monkeypatch):
 
 
 def test_a_table_is_planned_without_tensorflow():
-    code = ('import sys, autotrain; from utils.flags import table_flags; autotrain.plan(table_flags([])[1]); '
-            'from utils.records import versions; versions(); sys.exit("tensorflow" in sys.modules)')
+    code = ('import sys, autotrain; from utils.table.flags import table_flags; '
+            'autotrain.plan(table_flags([])[1]); sys.exit("tensorflow" in sys.modules)')
     subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True)
 
 
@@ -273,7 +273,7 @@ def check(impressions, teacher):
 
 def read(path):
     """What a check asks of a file that has been read."""
-    return Namespace(path=path, digest=sha256(path), reading=Reading())
+    return Namespace(path=path, digest=sha256(path), options=TeacherOptions())
 
 
 def test_impressions_of_the_students_teacher_are_accepted(impressions, capsys):
@@ -295,7 +295,7 @@ DAMAGED = ['{"outputs": {"NAME": "DIGEST"}, "arguments": %s, "inputs": %s}' % va
 
 def test_impressions_of_a_teacher_that_was_read_another_way_are_refused(impressions):
     teacher = read(impressions.teacher)
-    teacher.reading = Reading(mean=(0.5,))
+    teacher.options = TeacherOptions(mean=(0.5,))
     with pytest.raises(RunError, match="DI-1.mat' was made with .*teacher_mean"):
         check_impressions(read(impressions.path), teacher)
 

@@ -5,9 +5,9 @@ import os
 from conftest import ROOT
 
 from utils.files import save_text
-from utils.methods import METHODS
-from utils.records import fingerprint, finished_row
-from utils.results import results_csv, results_markdown
+from utils.records.records import fingerprint, finished_row
+from utils.settings.methods import METHODS
+from utils.table.results import results_csv, results_markdown
 
 
 def test_csv_has_its_first_columns_every_argument_and_version(job, tmp_path):

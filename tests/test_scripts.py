@@ -18,17 +18,17 @@ import autotrain
 import Data_Impressions
 import train_w_distill
 import visualization
-from nets import find_pair
+from nets.networks import find_pair
 from teachers.trained import TrainedNetwork
-from utils import flags, recipes
-from utils.datasets import open_dataset
+from utils.data.datasets import open_dataset
+from utils.data.impressions import load_impressions
 from utils.files import RunError, sha256
-from utils.impressions import load_impressions
-from utils.layout import training_files
+from utils.graph_mode import new_graph, session
 from utils.matfile import mat_arrays
-from utils.parser import Parser
-from utils.records import finished_row
-from utils.session import new_graph, session
+from utils.records.layout import training_files
+from utils.records.records import finished_row
+from utils.settings import flags, recipes
+from utils.settings.parser import Parser
 
 # The command lines of the implementation that this project follows, and the method each must mean.
 PUBLISHED = {
@@ -148,7 +148,7 @@ def test_impressions_are_what_the_teacher_asked_for(runs, teacher):
 def test_tensorflow_says_little(script):
     """What it says of its processor, and of a graphics card that is not there, is for those who ask."""
     environment = {name: value for name, value in os.environ.items() if name != 'TF_CPP_MIN_LOG_LEVEL'}
-    code = 'import %s; from utils.session import session; session(1)' % script
+    code = 'import %s; from utils.graph_mode import session; session(1)' % script
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=environment, stderr=subprocess.PIPE,
                           universal_newlines=True, check=True)
     assert not re.search('cpu_feature_guard|failed call|WARNING:tensorflow', done.stderr)

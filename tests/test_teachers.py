@@ -15,20 +15,19 @@ from conftest import ROOT, run_script
 import autotrain
 import Data_Impressions
 import train_w_distill
-from nets import find_pair, lenet, plain_conv
-from nets.build import variable_shapes
+from nets.networks import find_pair, lenet, plain_conv, variable_shapes
+from teachers.checks import print_accuracy, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
-from teachers.formats import Reading, digest_of
-from teachers.look import say_accuracy, warn_of_pixel_scale
+from teachers.formats import TeacherOptions, digest_of
 from teachers.recognise import recognise
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.weights import read_graph
-from utils import flags, layout
 from utils.files import RunError
-from utils.graph_mode import tf
+from utils.graph_mode import new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
-from utils.results import results_markdown
-from utils.session import new_graph, session
+from utils.records import layout
+from utils.settings import flags
+from utils.table.results import results_markdown
 
 LENET = find_pair('lenet')
 IMAGES = np.random.RandomState(0).randint(0, 256, (3, 32, 32, 1)).astype(np.uint8)
@@ -351,10 +350,10 @@ def test_pixel_scale_mean_and_deviation(tmp_path, arrays, answers):
     biases = arrays['Teacher/conv0/biases'] + weights.sum(axis=(0, 1, 2)) * (mean - low) / (high - low)
     np.savez(str(tmp_path / 'scaled.npz'),
              **dict(arrays, **{'Teacher/conv0/weights': kernel, 'Teacher/conv0/biases': biases}))
-    teacher = open_teacher(str(tmp_path / 'scaled.npz'), LENET, Reading((low, high), (mean,), (std,)))
+    teacher = open_teacher(str(tmp_path / 'scaled.npz'), LENET, TeacherOptions((low, high), (mean,), (std,)))
     np.testing.assert_allclose(teacher.answers(IMAGES), answers, rtol=1e-4, atol=1e-3)
     with pytest.raises(RunError, match='--teacher_mean has 3 numbers.*1 channels'):
-        open_teacher(str(tmp_path / 'scaled.npz'), LENET, Reading(mean=(0.1, 0.2, 0.3)))
+        open_teacher(str(tmp_path / 'scaled.npz'), LENET, TeacherOptions(mean=(0.1, 0.2, 0.3)))
 
 
 @pytest.mark.parametrize('words, message', [
@@ -368,9 +367,9 @@ def test_flags_that_cannot_be(capsys, words, message):
 
 
 def test_input_and_logits_name_nothing_in_weights(teacher):
-    for reading in (Reading(input='images'), Reading(logits='fc2')):
+    for options in (TeacherOptions(input='images'), TeacherOptions(logits='fc2')):
         with pytest.raises(RunError, match='holds weights and no graph'):
-            open_teacher(teacher, LENET, reading)
+            open_teacher(teacher, LENET, options)
 
 
 def test_impressions_of_another_pixel_scale_are_refused(tmp_path, monkeypatch):
@@ -438,18 +437,18 @@ def test_columns_of_agreement_say_so():
 @pytest.mark.parametrize('scale, warning', [
     ((0.0, 1.0), ''), ((0.0, 255.0), 'may be too large'), ((0.0, 1 / 255), 'may be too small')])
 def test_a_pixel_scale_that_is_far_off_is_warned_of(teacher, capsys, scale, warning):
-    warn_of_pixel_scale(open_teacher(teacher, LENET, Reading(scale)), threads=1)
+    warn_of_pixel_scale(open_teacher(teacher, LENET, TeacherOptions(scale)), threads=1)
     said = capsys.readouterr().out
     assert warning in said and ('warning' in said) == bool(warning)
 
 
 def test_a_teacher_near_chance_is_warned_of(teacher, mnist, arrays, tmp_path, capsys):
     images, labels = mnist.test_images, mnist.test_labels
-    say_accuracy(open_teacher(teacher, LENET), images, labels, 'test images', 1)
+    print_accuracy(open_teacher(teacher, LENET), images, labels, 'test images', 1)
     said = capsys.readouterr().out
     assert re.search(r'right about 9\d\.\d % of 1000 test images', said) and 'warning' not in said
     # The mistake of those who bring a network from elsewhere: the first dense layer is for channels first.
     rows = arrays['Teacher/fc0/weights'].reshape(5, 5, 16, 120).transpose(2, 0, 1, 3).reshape(400, 120)
     np.savez(str(tmp_path / 'mistaken.npz'), **dict(arrays, **{'Teacher/fc0/weights': rows}))
-    say_accuracy(open_teacher(str(tmp_path / 'mistaken.npz'), LENET), images, labels, 'test images', 1)
+    print_accuracy(open_teacher(str(tmp_path / 'mistaken.npz'), LENET), images, labels, 'test images', 1)
     assert 'warning: that is near chance' in capsys.readouterr().out

@@ -5,13 +5,21 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from nets import find_pair
-from utils.datasets import to_bytes
+from nets.networks import find_pair
+from utils.data.datasets import to_bytes
+from utils.data.impressions import load_impressions, save_impressions
+from utils.data.transfer_set import (
+    affine_copies,
+    batches,
+    cut_and_mix,
+    held_out,
+    stratified_sample,
+    transfer_set,
+)
 from utils.files import RunError
-from utils.flags import training_flags
-from utils.impressions import load_impressions, save_impressions
-from utils.inputs import TrainingInputs, training_inputs
-from utils.transfer_set import affine_copies, batches, cut_and_mix, held_out, stratified_sample, transfer_set
+from utils.records.inputs import TrainingInputs, training_inputs
+from utils.settings.flags import training_flags
+from utils.settings.methods import METHODS
 
 # Real images
 
@@ -43,7 +51,8 @@ def small(tmp_path_factory):
 
 def learnt_from(*flags):
     settings = training_flags(['--train_dir=unused', *flags])
-    return transfer_set(settings, training_inputs(settings), np.random.RandomState(0))
+    method, rng = METHODS[settings.method], np.random.RandomState(0)
+    return transfer_set(settings, method, training_inputs(settings), rng)
 
 
 @pytest.mark.parametrize('scope', ['Teacher', 'Student'])
@@ -109,7 +118,7 @@ def test_zskd_learns_from_impressions_and_reads_no_data_set(tmp_path):
 
     def learnt_from(*more):
         settings = training_flags(['--train_dir=unused', '--Distillation=ZSKD-1', *more])
-        return transfer_set(settings, read, np.random.RandomState(0))
+        return transfer_set(settings, METHODS[settings.method], read, np.random.RandomState(0))
 
     images, labels = learnt_from()
     np.testing.assert_array_equal(images, IMAGES)

@@ -13,7 +13,7 @@ MODULES = sorted(glob(os.path.join(ROOT, '*.py'))
                     for path in glob(os.path.join(ROOT, folder, '**', '*.py'), recursive=True)])
 ENDINGS = {'RunError', 'ArgumentTypeError', 'error', '_exit'}  # what is called with a message for the user
 # Where a ValueError is said as it is, by Parser.error.
-USAGE = {'autotrain.py', 'utils/flags.py', 'utils/recipes.py', 'utils/methods.py'}
+USAGE = {'autotrain.py', 'utils/settings/flags.py', 'utils/settings/recipes.py', 'utils/settings/methods.py'}
 
 
 def as_shown(text):

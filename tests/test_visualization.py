@@ -11,14 +11,14 @@ from conftest import ROOT, run_script
 
 import train_w_distill
 import visualization
-from nets import find_pair
+from nets.networks import find_pair
 from teachers.trained import TrainedNetwork
-from utils.datasets import DATASETS, open_dataset
+from utils.data.datasets import DATASETS, open_dataset
+from utils.data.impressions import save_impressions
 from utils.files import RunError, save_json, sha256
-from utils.flags import picture_flags
-from utils.impressions import save_impressions
-from utils.methods import METHODS
 from utils.pictures import show_windows
+from utils.settings.flags import picture_flags
+from utils.table.results import read_results
 
 RESULTS = ('method,rate,run,seed,accuracy\nTeacher,100,0,0,99\nStudent,100,0,0,98.5\nZSKD,1,0,0,92\n'
            'ZSKD,1,1,1,93\nZSKD,10,0,0,97\nSoft_logits,1,0,0,95\nSoft_logits,10,0,0,98\n')
@@ -72,9 +72,9 @@ def test_samples_picture_of_a_class_that_has_none(impressions):
 
 
 def test_accuracy_bars_are_one_sample_standard_deviation():
-    accuracies = dict.fromkeys(METHODS, {})
-    accuracies['ZSKD'] = {1: [92.0, 94.0], 10: [97.0]}
-    axes, = visualization.draw_accuracy(accuracies, 60000).axes
+    rows = [{'method': 'ZSKD', 'rate': rate, 'accuracy': accuracy}
+            for rate, accuracy in ((1, 92.0), (1, 94.0), (10, 97.0))]
+    axes, = visualization.draw_accuracy(rows, 'results.csv', 60000).axes
     (bars,), = [container.lines[2] for container in axes.containers]
     heights = [top - bottom for (_, bottom), (_, top) in bars.get_segments()]
     assert heights == pytest.approx([2 * math.sqrt(2), 0])
@@ -83,8 +83,8 @@ def test_accuracy_bars_are_one_sample_standard_deviation():
 @pytest.mark.parametrize('content', [RESULTS, RESULTS + IMPRESSIONS], ids=['trainings', 'and impressions'])
 def test_accuracy_picture_has_a_line_per_method(tmp_path, content):
     (tmp_path / 'results.csv').write_text(content)
-    accuracies = visualization.load_accuracies(str(tmp_path / 'results.csv'))
-    axes, = visualization.draw_accuracy(accuracies, 50000).axes
+    rows = read_results(str(tmp_path / 'results.csv'))
+    axes, = visualization.draw_accuracy(rows, 'results.csv', 50000).axes
     assert axes.get_xlabel() == 'rate (% of 50,000)'
     labels = {text.get_text() for text in axes.get_legend().get_texts()}
     assert labels == {'Teacher', 'Student', 'Soft-logits', 'ZSKD'}

@@ -16,16 +16,15 @@ from tabulate import tabulate
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from nets import find_pair
+from nets.networks import find_pair
 from teachers.trained import TrainedNetwork, open_teacher
 from utils.console import run
-from utils.flag_types import path
-from utils.flags import add_nets, add_teacher
-from utils.impressions import load_impressions
-from utils.layout import teacher_file
-from utils.parser import Parser
-from utils.recipes import LENET
-from utils.transfer_set import affine_copies
+from utils.data.impressions import load_impressions
+from utils.data.transfer_set import affine_copies
+from utils.records.layout import teacher_file
+from utils.settings.flags import add_nets, add_teacher
+from utils.settings.parser import Parser, path
+from utils.settings.recipes import LENET
 
 EACH = 500
 

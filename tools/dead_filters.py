@@ -14,9 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from utils.console import run
 from utils.files import RunError
-from utils.flag_types import path
 from utils.matfile import mat_arrays
-from utils.parser import Parser
+from utils.settings.parser import Parser, path
 
 NEARLY_ZERO = 1e-3  # the largest weight of a filter that is alive is about 0.1 to 0.5
 

@@ -18,12 +18,14 @@ from tabulate import tabulate
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from utils import hyper_parameters, recipes
 from utils.console import run
+from utils.data.datasets import count
 from utils.files import save_text
-from utils.methods import METHODS, TABLE
-from utils.parser import Parser
-from utils.results import results_markdown
+from utils.settings import hyper_parameters, recipes
+from utils.settings.job_settings import synthesis_rows
+from utils.settings.methods import METHODS, TABLE
+from utils.settings.parser import Parser
+from utils.table.results import by_method, results_markdown
 
 DOCUMENTS = ['README.md', 'docs/*.md']
 MARKED = re.compile(r'(<!-- table: (\S+) -->\n)((?:\|.*\n)*)')
@@ -66,10 +68,8 @@ def every_row(name):
 
 def means(name):
     """{(method, rate): mean accuracy} of a record."""
-    cells = {}
-    for row in record(name):
-        cells.setdefault((row['method'], float(row['rate'])), []).append(float(row['accuracy']))
-    return {cell: statistics.mean(accuracies) for cell, accuracies in cells.items()}
+    return {(method, rate): statistics.mean(accuracies)
+            for method, rates in by_method(record(name)).items() for rate, accuracies in rates.items()}
 
 
 def beside_copies(name, dataset):
@@ -136,14 +136,14 @@ def training_columns(recipe, nets, methods):
     """{method: {hyper-parameter: text}} of a recipe, over the rates 1 to 40."""
     columns = {}
     for name in methods:
-        rows = [recipes.training(recipe, name, recipes.count(rate), nets)
+        rows = [recipes.training(recipe, name, count(rate), nets)
                 for rate in (recipes.RATES if METHODS[name].has_teacher else [100])]
         columns[name] = {key: shown([row[key] for row in rows]) for key in rows[0]}
     return columns
 
 
 def synthesis_column(recipe, nets='lenet'):
-    rows = recipes.synthesis_rows(recipe, nets)
+    rows = synthesis_rows(recipe, nets)
     return {key: shown([row[key] for row in rows]) for key in rows[0] if key}
 
 

@@ -23,10 +23,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from utils.console import run
-from utils.files import RunError
-from utils.flag_types import number
-from utils.layout import REPOSITORY
-from utils.parser import Parser
+from utils.files import REPOSITORY, RunError
+from utils.settings.parser import Parser, number
 
 TABLE = ['--runs=1', '--rates', '1', '--budget=0.01', '--jobs=2']
 SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]

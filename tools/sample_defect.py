@@ -18,8 +18,8 @@ from tabulate import tabulate
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from utils import datasets
 from utils.console import run
+from utils.data import datasets
 from utils.files import RunError, atomic_write, load_json, save_text
 
 FOLDER = 'sample_defect'

@@ -21,10 +21,8 @@ from convert import size
 from export.formats import SAVED_MODEL, export
 from export.source import images_of, network_of
 from utils.console import run
-from utils.flag_types import path
-from utils.graph_mode import tf
-from utils.parser import Parser
-from utils.session import session
+from utils.graph_mode import session, tf
+from utils.settings.parser import Parser, path
 
 ROUNDS = 15
 SECONDS = 0.2   # of a round

@@ -1,4 +1,5 @@
-"""What the scripts print: progress, and one line for whatever goes wrong."""
+"""What the scripts print: progress, and one line for whatever goes wrong. Its imports are quick."""
+import builtins
 import os
 import signal
 import sys
@@ -8,11 +9,34 @@ from contextlib import suppress
 from tqdm import tqdm
 
 from utils.files import RunError
-from utils.interrupt import IN_NOTEBOOK, end_at_once, say_interrupted
 
 BAR = '{desc} {percentage:3.0f} %|{bar}| {remaining} left{postfix}'
 LINE = '{desc} {percentage:3.0f} %{postfix}, {remaining} left'
 NOTICE = 0.1  # seconds in which a signal that was sent is noticed
+IN_NOTEBOOK = hasattr(builtins, '__IPYTHON__')  # where a script shares its process
+
+
+def end_on_ctrl_c():
+    """From here until ``run``, Ctrl-C ends the process at once in one line, with status 130.
+
+    Scripts call it before they import TensorFlow, which takes seconds.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    if not (ignored or IN_NOTEBOOK):
+        signal.signal(signal.SIGINT, end_at_once)
+
+
+def end_at_once(*_):
+    """Ends the process: nothing is on disk yet, and no library that is being imported sees an error."""
+    print_interrupted()
+    os._exit(130)
+
+
+def print_interrupted():
+    try:
+        print('interrupted', file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError):  # nobody is there to read it
+        pass
 
 
 def run(main):
@@ -45,7 +69,7 @@ def run(main):
     except MemoryError:
         _exit('error: out of memory; use a smaller rate, --batch_size or --copies')
     except KeyboardInterrupt:
-        say_interrupted()
+        print_interrupted()
         _exit_in_silence(130)
     except _Terminated:
         _exit_in_silence(143)

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TEMPORARY = dict(prefix='.zskd-', suffix='.tmp')  # of files being written; no other program's look so
 
 

@@ -1,8 +1,13 @@
-"""``tf``: TensorFlow in graph mode, 1.13 or 2.x, with as little chatter as it allows.
+"""``tf``: TensorFlow in graph mode, 1.13 or 2.x, with its graphs and sessions.
 
 All that use TensorFlow get it here.
 """
 import os
+
+import numpy as np
+
+from utils.files import RunError
+from utils.images import PIXEL_MAX
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # looked at once, while TensorFlow is imported
 
@@ -10,3 +15,57 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()
+
+
+def new_graph(seed):
+    """Starts an empty default graph in which every random draw follows from ``seed``."""
+    tf.reset_default_graph()
+    tf.set_random_seed(seed)
+
+
+def session(threads, device='cpu'):
+    """A session on ``threads`` CPU threads; with one, the order of every sum is fixed.
+
+    device: 'cpu', which uses no GPU, or 'gpu', which takes its memory as needed. Raises RunError where
+    TensorFlow sees no GPU.
+    """
+    config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1,
+                            device_count={'GPU': 0 if device == 'cpu' else 1})
+    config.gpu_options.allow_growth = True
+    sess = tf.Session(config=config)
+    if device == 'gpu' and not any(each.device_type == 'GPU' for each in sess.list_devices()):
+        raise RunError('TensorFlow sees no GPU here; use --device cpu, or a TensorFlow that is made for GPUs')
+    return sess
+
+
+def image_bytes(image_shape):
+    """A placeholder for images uint8 [B, *image_shape] in 0..255, and the same as a network sees them.
+
+    The second is float32 in [0, 1].
+    """
+    pixels = tf.placeholder(tf.uint8, [None, *image_shape])
+    return pixels, tf.cast(pixels, tf.float32) / PIXEL_MAX
+
+
+def in_batches(sess, output, placeholder, values, batch_size=250):
+    """``output`` for every row of ``values`` [N, ...], fed in blocks: [N, ...]."""
+    return np.concatenate([sess.run(output, {placeholder: values[start:start + batch_size]})
+                           for start in range(0, len(values), batch_size)])
+
+
+def answers_of(network, images, threads):
+    """The logits of images uint8 [N, *network.image_shape] in 0..255: float32 [N, classes].
+
+    They come from a graph of their own. network: a TrainedNetwork or a ForeignNetwork.
+    """
+    new_graph(seed=0)
+    pixels, seen = image_bytes(network.image_shape)
+    logits = network.logits(seen)
+    with session(threads) as sess:
+        network.restore(sess)
+        return in_batches(sess, logits, pixels, images)
+
+
+def values_of(sess, variables):
+    """{variable name: float32 array}."""
+    return {v.op.name: sess.run(v) for v in variables}

@@ -36,11 +36,6 @@ def save_mat(path, arrays):
         file.write(content)
 
 
-def load_mat(path, shapes):
-    """Reads float32 arrays from a MAT-file: {name: array} for every name in ``shapes``; see ``fitting``."""
-    return fitting(path, mat_arrays(path)[0], shapes)
-
-
 def mat_arrays(path):
     """All that a MAT-file holds, {name: array, or None for what is no real numbers}, and its SHA-256.
 
@@ -56,7 +51,7 @@ def mat_arrays(path):
         raise RunError('%r is not a whole MAT-file (%s); make it again' % (path, error)) from error
 
 
-def fitting(path, content, shapes):
+def arrays_of_shapes(path, content, shapes):
     """The float32 arrays {name: array} for every name in ``shapes``; content: what the file ``path`` holds.
 
     shapes: {name: shape}. None in a shape matches any length. Axes of length 1 may be missing or extra

@@ -1,0 +1,56 @@
+"""Priors on an impression: what a natural image is like, whatever it shows.
+
+Each takes the impressions less their background level, [H, W, C, B], and gives a scalar: the sum of the
+penalties of all B of them. Its factor is the hyper-parameter of its name
+(utils/settings/hyper_parameters.py); 0 leaves it out.
+"""
+from nets.layers import EPSILON, STATISTICS
+from utils.files import RunError
+from utils.graph_mode import tf
+
+
+def batch_norm(images):
+    """Distance of mean and variance of the batch from those that the teacher's batch norms hold.
+
+    A trained batch norm holds the statistics that its input had over the training images: DeepInversion, Yin
+    et al., CVPR 2020. Differences count in units of the variance that it holds, squared, as a mean over its
+    channels. The sum over batch norms is multiplied by B. Raises RunError where the teacher in the graph has
+    no batch norm of nets/layers.py.
+    """
+    statistics = tf.get_collection(STATISTICS)
+    if not statistics:
+        raise RunError('the teacher has no batch norm that --batch_norm could compare with; leave it out')
+    distance = 0
+    for x, mean, variance in statistics:
+        batch_mean, batch_variance = tf.nn.moments(x, list(range(len(x.shape) - 1)))
+        variance += EPSILON
+        distance += tf.reduce_mean(tf.square(batch_mean - mean) / variance
+                                   + tf.square(batch_variance / variance - 1))
+    return distance * images.shape.as_list()[3]
+
+
+def l2(images):
+    """Half the sum of the squares of all pixels: the published implementation has this, the paper none."""
+    return tf.nn.l2_loss(images)
+
+
+@tf.custom_gradient
+def total_variation(images):
+    """Sum of the absolute differences between neighbouring pixels (Rudin et al., 1992; anisotropic).
+
+    A prior on images found by descent: Mahendran and Vedaldi, CVPR 2015. The background beyond the border
+    counts as a neighbour, as where the search shifts the images. Otherwise bright patches lean on the border,
+    where they cost little. The stock gradient takes longer than that of a whole LeNet-5.
+    """
+    rows = tf.pad(images, [[1, 1], [0, 0], [0, 0], [0, 0]])
+    columns = tf.pad(images, [[0, 0], [1, 1], [0, 0], [0, 0]])
+    down, right = rows[1:] - rows[:-1], columns[:, 1:] - columns[:, :-1]
+
+    def grad(dy):
+        sign_down, sign_right = [difference / (tf.abs(difference) + 1e-12) for difference in (down, right)]
+        return dy * (sign_down[:-1] - sign_down[1:] + sign_right[:, :-1] - sign_right[:, 1:])
+
+    return tf.reduce_sum(tf.abs(down)) + tf.reduce_sum(tf.abs(right)), grad
+
+
+PRIORS = {'batch_norm': batch_norm, 'l2': l2, 'total_variation': total_variation}

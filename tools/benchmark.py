@@ -1,0 +1,233 @@
+"""How fast the scripts are: the plain graph against ours, side by side in one run.
+
+    make bench                    a step of every kind, ten minutes
+    make bench ARGS=--full        and whole jobs as processes, about half an hour
+    make bench ARGS=--profile     where the time of our steps goes
+
+Steps are timed as the scripts run them: the graphs of train_w_distill.py and Data_Impressions.py, fed bytes
+in the batches of their recipe, the same fetches.
+"""
+import contextlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+import numpy as np
+from tabulate import tabulate
+
+from Data_Impressions import build_search
+from nets.networks import Pair, build, find_pair
+from train_w_distill import build_training
+from utils.data.datasets import count
+from utils.graph_mode import session, tf
+from utils.records.records import versions
+from utils.settings import flags, recipes
+from utils.settings.methods import METHODS, TABLE
+from utils.settings.parser import Parser
+
+CLASSES = 10
+FORMS = {'plain': True, 'ours': False}  # whether it is plain
+REPETITIONS = 12
+# Of these (recipe, pair) a few kinds are timed; the batches of the others are the same.
+PUBLISHED_STEPS = ['Teacher 100', 'ZSKD 40', 'impressions 40']
+FEW = {('published', 'lenet'): PUBLISHED_STEPS, ('default', 'alexnet'): ['Student 100', *PUBLISHED_STEPS]}
+
+
+def main():
+    parser = Parser(description=__doc__)
+    parser.add_argument('--full', action='store_true', help='time whole jobs as well')
+    parser.add_argument('--profile', action='store_true',
+                        help='only list the costliest operations of our steps')
+    parser.add_argument('--threads', type=int, default=1, help='of a step')
+    args = parser.parse_args()
+    print('%s, %d cores; commit %s; TensorFlow %s, Python %s; threads: %d' % (
+        processor(), os.cpu_count(), commit(), versions()['tensorflow'], versions()['python'], args.threads),
+        flush=True)
+    costs = {}
+    for recipe, nets in [(recipe, nets) for recipe, pairs in recipes.RECIPES.items() for nets in pairs]:
+        rows = []
+        for name, settings in kinds(recipe, nets).items():
+            if name not in FEW.get((recipe, nets), [name]):
+                continue
+            with contextlib.ExitStack() as stack:
+                steps = [stack.enter_context(Step(settings, form, args.threads)) for form in FORMS.values()]
+                if args.profile:
+                    print_profile('%s, --nets %s' % (name, nets), steps[1])
+                    continue
+                times = [[step.seconds() for step in steps] for _ in range(REPETITIONS)]
+            plain, ours = (1e6 * statistics.median(column) / settings.batch_size for column in zip(*times))
+            ratios = sorted(a / b for a, b in times)
+            costs[recipe, nets, name] = plain, ours
+            rows.append([name, settings.batch_size, '%.0f' % plain, '%.0f' % ours,
+                         '%.1f' % statistics.median(ratios), '%.1f - %.1f' % (ratios[0], ratios[-1])])
+        if rows:
+            print('\nSteps of --recipe %s --nets %s, microseconds per sample, median of %d repetitions in '
+                  'turn\n' % (recipe, nets, REPETITIONS))
+            print(tabulate(rows, ['', 'batch', 'plain', 'ours', 'ratio', 'its range'], tablefmt='github'),
+                  flush=True)
+    if not args.profile:
+        print_run(costs)
+    if args.full:
+        print_jobs()
+
+
+def kinds(recipe, nets):
+    """{name: settings} of every kind of job in a table of that recipe and pair."""
+    jobs = {}
+    for method in [METHODS[name] for name in TABLE]:
+        if method.name in recipes.recipe_for(recipe, nets).training:
+            for rate in recipes.RATES if method.has_teacher else [100]:
+                words = ['--train_dir=x', '--recipe', recipe, '--nets', nets, '--main_scope', method.role]
+                words += ['--augment'] * method.augment
+                if method.has_teacher:
+                    words += ['--Distillation', '%s-%g' % (method.source.distillation, rate)]
+                jobs['%s %g' % (method.label, rate)] = flags.training_flags(words)
+    for rate in recipes.RATES:
+        jobs['impressions %g' % rate] = flags.synthesis_flags(['--Rate', str(rate), '--recipe', recipe,
+                                                            '--nets', nets])
+    return jobs
+
+
+class Untrained(NamedTuple):
+    """What a search needs of a teacher, with first weights instead of those of a file."""
+    pair: Pair
+    classes: int
+    plain: bool
+
+    @property
+    def image_shape(self):
+        return self.pair.image_shape
+
+    def logits(self, images):
+        return build(self.pair, 'Teacher', images, self.classes, plain=self.plain)
+
+
+class Step:
+    """One training or search step in a graph and session of its own; what it learns from is noise."""
+
+    def __init__(self, settings, plain, threads=1):
+        rng, size, pair = np.random.RandomState(0), settings.batch_size, find_pair(settings.nets)
+        self._graph = tf.Graph()
+        with self._graph.as_default():
+            if hasattr(settings, 'iterations'):
+                graph = build_search(Untrained(pair, CLASSES, plain), size, settings)
+                self._feed = {graph.targets: rng.dirichlet(np.ones(CLASSES), size), graph.offset: [1, -1],
+                              graph.learning_rate: 1e-3}
+                self.fetches = [graph.loss, graph.train_op]
+            else:
+                graph = build_training(settings, pair, CLASSES, plain)
+                self._feed = {graph.pixels: rng.randint(0, 256, (size, *pair.image_shape)).astype(np.uint8),
+                              graph.labels: rng.randint(0, CLASSES, size), graph.learning_rate: 1e-3,
+                              graph.teacher_logits: 10 * rng.standard_normal((size, CLASSES))}
+                self.fetches = [graph.loss, graph.predictions, graph.train_op]
+            self._initialise = tf.global_variables_initializer()
+            self._sess = session(threads)
+
+    def __enter__(self):
+        self._sess.run(self._initialise)
+        self._steps = 1
+        self.seconds()
+        self._steps = max(1, min(6, int(0.1 / self.seconds())))
+        return self
+
+    def __exit__(self, *_):
+        self._sess.close()
+
+    def run(self, **options):
+        self._sess.run(self.fetches, self._feed, **options)
+
+    def seconds(self):
+        """Mean time of a step, over up to six."""
+        started = time.perf_counter()
+        for _ in range(self._steps):
+            self.run()
+        return (time.perf_counter() - started) / self._steps
+
+
+def print_run(costs):
+    """Core hours of one run of LeNet's table, from the steps above: published on plain graphs, and ours."""
+    def hours(recipe, form):
+        total = 0.0
+        for name, settings in kinds(recipe, 'lenet').items():
+            if hasattr(settings, 'steps'):
+                samples = settings.steps * settings.batch_size
+            else:
+                samples = settings.iterations * count(settings.Rate)
+            known = name if (recipe, 'lenet', name) in costs else next(
+                kind for kind in PUBLISHED_STEPS
+                if kind.startswith('impressions') == name.startswith('impressions')
+                and kind.startswith('Teacher') == name.startswith('Teacher'))
+            total += 1e-6 / 3600 * samples * costs[recipe, 'lenet', known][form]
+        return total
+
+    published, fast, ours = hours('published', 0), hours('published', 1), hours('default', 1)
+    print('\nOne run of the table of --nets lenet, steps times their cost (extrapolated; without evaluation '
+          'and start-up): published recipe on plain graphs %.1f core hours, on ours %.1f, default recipe on '
+          'ours %.2f; %.0f to 1' % (published, fast, ours, published / ours), flush=True)
+
+
+def print_jobs():
+    """Impressions at rate 1 and a student of them as processes: published (plain graph, ours), and ours."""
+    rows = []
+    for label, command, recipe in [('published recipe, plain graph', ['tools/plain_jobs.py'], 'published'),
+                                   ('published recipe, our graph', [], 'published'),
+                                   ('default recipe, our graph', [], 'default')]:
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            for words in ('Data_Impressions.py --Rate=1 --save_path'.split() + [folder],
+                          'train_w_distill.py --Distillation=ZSKD-1 --impressions'.split()
+                          + [folder, '--train_dir', folder]):
+                begun = time.perf_counter()
+                subprocess.run([sys.executable] + command + words + ['--recipe', recipe], cwd=ROOT,
+                               check=True, stdout=subprocess.DEVNULL)
+                seconds = time.perf_counter() - begun
+                rows.append([label, words[0], '%.0f' % seconds])
+            with open(os.path.join(folder, 'result.json')) as file:
+                rows[-1].append('%.2f' % json.load(file)['accuracy'])
+            rows.append([label, 'both', '%.0f' % (time.perf_counter() - started)])
+    print('\nWhole jobs at rate 1 as processes, one run each, one after the other\n')
+    print(tabulate(rows, ['', 'job', 'seconds', 'test accuracy'], tablefmt='github', disable_numparse=True),
+          flush=True)
+
+
+def print_profile(name, step, most=12):
+    """The costliest operations of one step, from TensorFlow's own trace."""
+    trace = tf.RunMetadata()
+    step.run(options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=trace)
+    times = {}
+    for device in trace.step_stats.dev_stats:
+        for node in device.node_stats:
+            times.setdefault(node.node_name, 0)
+            times[node.node_name] += node.op_end_rel_micros - node.op_start_rel_micros
+    total = sum(times.values())
+    print('\n%s: %d operations, %d microseconds\n' % (name, len(times), total))
+    print(tabulate([[t, '%.0f %%' % (100 * t / total), node]
+                    for node, t in sorted(times.items(), key=lambda item: -item[1])[:most]],
+                   ['us', 'share', 'operation'], tablefmt='github'))
+
+
+def processor():
+    """The processor's name, where the system tells it."""
+    try:
+        with open('/proc/cpuinfo') as file:
+            return next(line.split(':')[1].strip() for line in file if line.startswith('model name'))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def commit():
+    return subprocess.run(['git', 'describe', '--always', '--dirty'], cwd=ROOT, stdout=subprocess.PIPE,
+                          universal_newlines=True).stdout.strip() or 'unknown'
+
+
+if __name__ == '__main__':
+    main()

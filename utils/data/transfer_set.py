@@ -1,0 +1,114 @@
+"""What a network learns from: real images or data impressions, and affine copies of either."""
+import cv2
+import numpy as np
+
+from utils.data.datasets import count
+from utils.files import RunError
+
+
+def transfer_set(settings, method, inputs, rng):
+    """What to learn from: (images uint8 [N, H, W, C] in 0..255, labels int32 [N] in 0..classes-1).
+
+    settings: of a training; method: its Method; inputs: its TrainingInputs; rng a numpy RandomState. The
+    label of an impression is its target's most probable class, for the curve of train accuracy alone.
+    """
+    if method.from_impressions:
+        images, labels = inputs.impressions.images, inputs.impressions.targets.argmax(axis=1)
+    else:
+        images, labels = inputs.dataset.part('train', inputs.pair.image_shape)
+        check_holdout(inputs.dataset, images, settings.holdout)
+        remaining = len(images) - settings.holdout
+        images, labels = images[:remaining], labels[:remaining]
+        if method.has_teacher:
+            sample = stratified_sample(labels, count(settings.rate, len(labels)), rng)
+            images, labels = images[sample], labels[sample]
+    if method.augment:
+        copies = affine_copies(images, settings.copies, settings.rotation, settings.scale, settings.shift,
+                               rng)
+        if settings.mirror:
+            copies[::2] = copies[::2, :, ::-1]
+        if method.has_teacher and settings.cutmix:
+            cut_and_mix(copies, settings.cutmix, rng)
+        images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + settings.copies)
+    return images, labels
+
+
+def held_out(settings, inputs):
+    """The last training images, which ``transfer_set`` leaves out, and their labels."""
+    images, labels = inputs.dataset.part('train', inputs.pair.image_shape)
+    check_holdout(inputs.dataset, images, settings.holdout)
+    return images[-settings.holdout:], labels[-settings.holdout:]
+
+
+def check_holdout(dataset, images, holdout):
+    """Raises RunError where ``holdout`` leaves none of the training images of a data set."""
+    if holdout >= len(images):
+        raise RunError('%s holds %d training images, too few for --holdout %d'
+                       % (dataset.name, len(images), holdout))
+
+
+def stratified_sample(labels, size, rng):
+    """Sorted indices of exactly ``size`` random items, each class in proportion to its share.
+
+    labels [N] in 0..classes-1; 0 < size <= N; rng a numpy RandomState.
+    """
+    counts = np.bincount(labels)
+    shares = counts * (size / len(labels))
+    quotas = np.floor(shares).astype(int)
+    largest_remainders = np.argsort(quotas - shares, kind='stable')
+    quotas[largest_remainders[:size - quotas.sum()]] += 1
+    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == k))[:quotas[k]]
+                                   for k in range(len(counts))]))
+
+
+def affine_copies(images, copies, rotation, scale, shift, rng):
+    """``copies`` randomly rotated, scaled and shifted versions of every image, empty space black.
+
+    images uint8 [N, H, W, C]; rotation in degrees, scale as a fraction, shift in pixels, each the largest
+    deviation either way; rng a numpy RandomState. Returns uint8 [copies * N, H, W, C], one whole set after
+    the other.
+    """
+    _, height, width, channels = images.shape
+    result = np.empty((copies,) + images.shape, np.uint8)
+    middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
+    for version in result:
+        angle = np.radians(rng.uniform(-rotation, rotation, len(images)))
+        zoom = rng.uniform(1 - scale, 1 + scale, len(images))
+        dy, dx = rng.uniform(-shift, shift, (2, len(images)))
+        c, s = np.cos(angle) / zoom, np.sin(angle) / zoom
+        # Where in the image each pixel of the copy comes from.
+        sources = np.array([[c, -s, dx + middle_x * (1 - c) + middle_y * s],
+                            [s, c, dy + middle_y * (1 - c) - middle_x * s]]).transpose(2, 0, 1)
+        for image, copy, source in zip(images, version, sources):
+            moved = cv2.warpAffine(image, source, (width, height),
+                                   flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+            copy[...] = moved.reshape(height, width, channels)
+    return result.reshape(-1, height, width, channels)
+
+
+def cut_and_mix(copies, share, rng):
+    """Puts a random rectangle of another copy into ``share`` of the copies, in place.
+
+    CutMix (Yun et al., ICCV 2019), without its mixed labels: the teacher answers what comes out. copies
+    uint8 [N, H, W, C]. Each side of a rectangle is a quarter to three quarters of the image's; rng a numpy
+    RandomState.
+    """
+    def part_of(side):
+        length = rng.randint(side // 4, 3 * side // 4 + 1)
+        start = rng.randint(side - length + 1)
+        return slice(start, start + length)
+
+    items, height, width, _ = copies.shape
+    for mixed in rng.permutation(items)[:int(round(share * items))]:
+        rectangle = part_of(height), part_of(width)
+        copies[mixed][rectangle] = copies[rng.randint(items)][rectangle]
+
+
+def batches(items, batch_size, steps, rng):
+    """Yields ``steps`` index arrays of length batch_size; every item once before any twice."""
+    order = np.empty(0, int)
+    for _ in range(steps):
+        while len(order) < batch_size:
+            order = np.concatenate([order, rng.permutation(items)])
+        yield order[:batch_size]
+        order = order[batch_size:]

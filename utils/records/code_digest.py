@@ -1,0 +1,57 @@
+"""The version of the code that computes results: a digest of it, which nobody has to raise.
+
+Comments, docstrings, what is printed and what errors say do not count, so that a better sentence makes no
+record stale.
+"""
+import ast
+import functools
+import glob
+import hashlib
+import os
+
+from nets import PAIRS
+from utils.files import REPOSITORY
+
+# Every module that can change a number. Known pairs count where they are used.
+MODULES = ('Data_Impressions.py', 'train_w_distill.py', 'nets/*.py', 'teachers/*.py', 'utils/data/*.py',
+           'utils/graph_mode.py', 'utils/images.py', 'utils/matfile.py', 'utils/npz.py',
+           'utils/settings/schedule.py')
+
+
+def code_digest(nets):
+    """12 hex digits for the code that computes a job with the pair of networks ``nets``.
+
+    A user's own pair is not among it: its content is an input of the job.
+    """
+    others = {'%s.py' % pair for pair in PAIRS if pair != nets}
+    return _digest(others=frozenset(others))
+
+
+@functools.lru_cache(maxsize=None)
+def _digest(others):
+    digest = hashlib.sha256()
+    for pattern in MODULES:
+        for path in sorted(glob.glob(os.path.join(REPOSITORY, pattern))):
+            if os.path.basename(path) not in others:
+                with open(path, encoding='utf-8') as file:
+                    digest.update(digest_of_source(file.read()).encode())
+    return digest.hexdigest()[:12]
+
+
+def digest_of_source(source):
+    """SHA-256 of what a Python source computes, without its words."""
+    return hashlib.sha256(ast.dump(_WithoutWords().visit(ast.parse(source))).encode()).hexdigest()
+
+
+class _WithoutWords(ast.NodeTransformer):
+    """Leaves out docstrings and other bare texts, calls of print, and what is raised."""
+
+    def visit_Expr(self, node):
+        value = node.value
+        text = value.value if hasattr(value, 'value') else getattr(value, 's', None)  # .s before Python 3.8
+        is_text = isinstance(text, str)
+        is_print = isinstance(value, ast.Call) and getattr(value.func, 'id', '') == 'print'
+        return None if is_text or is_print else self.generic_visit(node)
+
+    def visit_Raise(self, node):
+        return ast.copy_location(ast.Raise(exc=None, cause=None), node)

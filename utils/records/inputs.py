@@ -1,0 +1,100 @@
+"""All that a job reads, read once before it computes: networks, data set, teacher, impressions."""
+from typing import NamedTuple, Optional
+
+from nets.networks import Pair, find_pair
+from teachers.checks import print_accuracy, warn_of_pixel_scale
+from teachers.formats import TeacherOptions
+from teachers.trained import TrainedNetwork, open_teacher
+from utils.data.datasets import DataSet, open_dataset
+from utils.data.impressions import Impressions, load_impressions
+from utils.files import RunError, sha256
+from utils.images import by_x
+from utils.records.layout import synthesis_files, teacher_file, training_files
+from utils.records.records import check_impressions, check_teacher
+from utils.settings.methods import METHODS
+
+
+class TrainingInputs(NamedTuple):
+    """What a training reads."""
+    pair: Pair
+    dataset: Optional[DataSet]
+    teacher: Optional[TrainedNetwork]
+    impressions: Optional[Impressions]
+    classes: int
+    digests: dict       # {role: SHA-256 of what was read}
+
+
+class SynthesisInputs(NamedTuple):
+    """What a synthesis of impressions reads."""
+    pair: Pair
+    teacher: TrainedNetwork
+    digests: dict
+
+
+def training_inputs(settings):
+    """The TrainingInputs. Raises RunError where something cannot be read, or does not go with the rest."""
+    files, method, digests = training_files(settings), METHODS[settings.method], {}
+    pair = read_pair(settings.nets, files.nets, digests)
+    dataset = teacher = impressions = None
+    if files.dataset:
+        dataset = open_dataset(settings.dataset, settings.data)
+        digests['dataset'] = dataset.digest
+    if method.has_teacher:
+        teacher = open_teacher(files.teacher, pair, TeacherOptions.of(settings))
+        digests['teacher'] = teacher.digest
+        check_shapes(teacher, pair)
+        if dataset:
+            check_classes(teacher, dataset)
+            check_teacher(teacher, dataset, settings.holdout, settings.any_teacher)
+    if method.from_impressions:
+        impressions = load_impressions(files.impressions, pair.image_shape, teacher.classes)
+        digests['impressions'] = impressions.digest
+        check_impressions(impressions, teacher)
+    return TrainingInputs(pair, dataset, teacher, impressions, (teacher or dataset).classes, digests)
+
+
+def synthesis_inputs(settings):
+    """The SynthesisInputs. Raises RunError where something cannot be read."""
+    files, digests = synthesis_files(settings), {}
+    pair = read_pair(settings.nets, files.nets, digests)
+    teacher = open_teacher(files.teacher, pair, TeacherOptions.of(settings))
+    digests['teacher'] = teacher.digest
+    return SynthesisInputs(pair, teacher, digests)
+
+
+def check_teacher_file(settings, pair, dataset):
+    """Opens a user's own teacher before a table is filled.
+
+    Prints how often it is right about the test images. dataset: None where there is none. Raises RunError
+    where the teacher cannot be read, or does not go with the rest.
+    """
+    teacher = open_teacher(teacher_file(settings.teacher), pair, TeacherOptions.of(settings))
+    check_shapes(teacher, pair)
+    warn_of_pixel_scale(teacher, settings.threads)
+    if dataset:
+        check_classes(teacher, dataset)
+        check_teacher(teacher, dataset, 0, settings.any_teacher)
+        print_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads)
+
+
+def read_pair(name, own_file, digests):
+    """The pair of networks; the content of a user's own file is put among the ``digests``."""
+    pair = find_pair(name)
+    if own_file:
+        digests['nets'] = sha256(own_file)
+    return pair
+
+
+def check_shapes(teacher, pair):
+    if teacher.image_shape != pair.image_shape:
+        raise RunError('the teacher %r takes images of %s and the student of the networks %r images of %s; '
+                       'give --nets a pair whose IMAGE_SHAPE is %d, %d, %d'
+                       % ((teacher.path, by_x(teacher.image_shape), pair.name, by_x(pair.image_shape))
+                          + teacher.image_shape))
+
+
+def check_classes(teacher, dataset):
+    if teacher.classes != dataset.classes:
+        raise RunError('the teacher %r knows %d classes and the data set %s has %d; give a teacher of its '
+                       'classes, or put class_names for all of them into the data set'
+                       % (teacher.path, teacher.classes, dataset.name, dataset.classes))

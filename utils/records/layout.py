@@ -1,0 +1,117 @@
+"""Where every file of a run is: the inputs and outputs of a job, and the folders of a table."""
+import os
+from typing import List, NamedTuple, Optional
+
+from nets import PAIRS
+from teachers.formats import is_path
+from utils.files import REPOSITORY
+from utils.settings.methods import METHODS
+
+
+def teacher_file(teacher):
+    """Path of ``--teacher``: a name in the repository's pre_trained/, or a path of any format."""
+    if is_path(teacher):
+        return teacher.rstrip('/') or teacher
+    return os.path.join(REPOSITORY, 'pre_trained', teacher + '.mat')
+
+
+def impressions_file(folder, rate):
+    return os.path.join(folder, 'DI-%g.mat' % rate)
+
+
+def weights_file(train_dir):
+    """The final weights of a training."""
+    return os.path.join(train_dir, 'train_params.mat')
+
+
+class TrainingFiles(NamedTuple):
+    """What a training reads and writes."""
+    dataset: Optional[str]      # the name of a known data set, or the path of a file
+    teacher: Optional[str]
+    impressions: Optional[str]
+    nets: Optional[str]         # the user's own pair
+    weights: str                # the final weights
+    best_weights: str           # those that did best on the evaluation images
+    checkpoint: str             # there while it runs
+    record: str                 # written last
+
+    @property
+    def inputs(self):
+        """{role: path, or name of a known data set}."""
+        return _without_none(dataset=self.dataset, teacher=self.teacher, impressions=self.impressions,
+                             nets=self.nets)
+
+    @property
+    def outputs(self) -> List[str]:
+        return [self.weights, self.best_weights]
+
+
+class SynthesisFiles(NamedTuple):
+    """What a synthesis of impressions reads and writes."""
+    teacher: str
+    nets: Optional[str]
+    impressions: str
+    checkpoint: str
+    record: str
+
+    @property
+    def inputs(self):
+        return _without_none(teacher=self.teacher, nets=self.nets)
+
+    @property
+    def outputs(self) -> List[str]:
+        return [self.impressions]
+
+
+def _without_none(**paths):
+    return {role: path for role, path in paths.items() if path is not None}
+
+
+def training_files(settings):
+    method, folder = METHODS[settings.method], settings.train_dir
+    return TrainingFiles(
+        dataset=None if settings.dataset == 'none' else settings.dataset,
+        teacher=teacher_file(settings.teacher) if method.has_teacher else None,
+        impressions=(impressions_file(settings.impressions, settings.rate)
+                     if method.from_impressions else None),
+        nets=own_pair(settings.nets),
+        weights=weights_file(folder),
+        best_weights=os.path.join(folder, 'best_params.mat'),
+        checkpoint=os.path.join(folder, 'checkpoint.npz'),
+        record=os.path.join(folder, 'result.json'))
+
+
+def synthesis_files(settings):
+    path = impressions_file(settings.save_path, settings.Rate)
+    return SynthesisFiles(
+        teacher=teacher_file(settings.teacher), nets=own_pair(settings.nets), impressions=path,
+        checkpoint=os.path.splitext(path)[0] + '-checkpoint.npz', record=record_of_impressions(path))
+
+
+def own_pair(nets):
+    """The path of the user's own pair of networks; None for a known pair."""
+    return None if nets in PAIRS else nets
+
+
+def record_of_impressions(path):
+    return os.path.splitext(path)[0] + '.json'
+
+
+def records_of_weights(path):
+    """Where the record of a file of weights may be: beside it under its own name, or of the training."""
+    return [os.path.splitext(path)[0] + '.json', os.path.join(os.path.dirname(path), 'result.json')]
+
+
+def run_folder(root, method, rate, run):
+    """The folder of one training of a table."""
+    return os.path.join(root, METHODS[method].folder.format(rate=rate, run=run))
+
+
+def run_teacher(root, method, run):
+    """The teacher of one run of a table, which ``method`` trains."""
+    return weights_file(run_folder(root, method, 100, run))
+
+
+def run_impressions(root, source, run):
+    """The folder of a run's impressions of a table."""
+    return os.path.join(root, source.folder, 'di%d' % run)

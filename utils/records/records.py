@@ -1,0 +1,211 @@
+"""Records of jobs: what a result was made from, and whether it still holds."""
+import functools
+import math
+import os
+import subprocess
+import sys
+from argparse import Namespace
+
+import cv2
+import numpy as np
+import scipy
+
+from teachers.formats import TeacherOptions, digest_of
+from utils.data.datasets import digest
+from utils.files import REPOSITORY, RunError, load_json, save_json, sha256
+from utils.records.code_digest import code_digest
+from utils.records.layout import record_of_impressions, records_of_weights
+from utils.settings.hyper_parameters import OFF
+
+try:
+    from importlib import metadata
+except ImportError:  # before Python 3.8
+    import importlib_metadata as metadata
+
+IMPRESSIONS = 'Impressions'  # the method of a row of theirs
+# Flags that say where something lies. What lies there counts, and is among the inputs.
+PLACES = {'train_dir', 'save_path', 'data', 'dataset', 'teacher', 'impressions', 'nets', 'any_teacher'}
+
+
+@functools.lru_cache(maxsize=None)
+def versions():
+    """What computes a result.
+
+    {'tensorflow': '1.13.2', ...}, without importing TensorFlow, which takes seconds.
+    """
+    try:
+        tensorflow = metadata.version('tensorflow')
+    except metadata.PackageNotFoundError:  # it was installed by another name, such as tensorflow-cpu
+        from utils.graph_mode import tf
+        tensorflow = tf.__version__
+    return {'python': '%d.%d' % sys.version_info[:2], 'tensorflow': tensorflow, 'numpy': np.__version__,
+            'scipy': scipy.__version__, 'opencv': cv2.__version__}
+
+
+def fingerprint(settings, digests):
+    """What a result depends on.
+
+    {'arguments': all settings, 'inputs': {role: SHA-256}, 'versions': those of ``versions``}.
+
+    settings: a Namespace; digests: of the inputs. The code that computes counts as a version.
+    """
+    return {'arguments': vars(settings), 'inputs': digests, 'versions': software(settings.nets)}
+
+
+def software(nets):
+    """What a result depends on beside a job's settings and inputs: {name: version}."""
+    return dict(versions(), code=code_digest(nets))
+
+
+def digests_of(files):
+    """{role: SHA-256} of a job's input files as they are now, None where one cannot be read."""
+    return {role: digest_of(place) if role == 'teacher' else digest(place)
+            for role, place in files.inputs.items()}
+
+
+def result_key(record):
+    """What of a record decides about the result: {name: value} without what says only where files lie."""
+    arguments = {name: value for name, value in record['arguments'].items()
+                 if name not in PLACES and not (name in OFF and value == OFF[name])}
+    return {'settings': dict(arguments, **record['versions']), 'inputs': record['inputs']}
+
+
+def save_record(files, made_from, **values):
+    """Writes a job's record, the last of its files.
+
+    Its fingerprint, what it made (by SHA-256), and ``values``.
+    """
+    save_json(files.record, dict(values, outputs=_output_digests(files), commit=git_commit(), **made_from))
+
+
+def git_commit():
+    """The Git commit of this checkout, with '+' where files differ from it; None where there is no Git."""
+    command = ['git', '-C', REPOSITORY, 'describe', '--always', '--abbrev=40', '--dirty=+', '--exclude=*']
+    try:
+        described = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except OSError:
+        return None
+    return described.stdout.decode().strip() or None
+
+
+def finished_row(settings, files, run):
+    """(the row of a job that is done, ''), or (None, why its record does not hold); '' where it has none.
+
+    A job is done if its record is whole, of these settings, inputs and versions, and its outputs are as they
+    were. Where files lie does not matter, what is in them does. A setting that does nothing is as good as
+    none.
+    """
+    record = load_json(files.record)
+    if record is None:
+        return None, ''
+    now = result_key(fingerprint(settings, digests_of(files)))
+    try:
+        then = result_key(record)
+        made_with = differences(then['settings'], now['settings'])
+        if made_with:
+            return None, 'made with ' + made_with
+        changed = _changed(then['inputs'], now['inputs'])
+        if changed:
+            return None, 'made from another ' + ' and another '.join(changed)
+        changed = _changed(record['outputs'], _output_digests(files))
+        if changed:
+            return None, ' and '.join(changed) + ' cannot be read or was altered'
+        return table_row(record, run), ''
+    except (TypeError, KeyError, AttributeError, ValueError):  # somebody's JSON, but no record
+        return None, 'its record is damaged'
+
+
+def differences(found, wanted):
+    """What of {name: value} is not as wanted, in words.
+
+    For example 'steps 24, not 12000, tensorflow 1.13.2, not 2.21.0'.
+    """
+    return ', '.join('%s %s, not %s' % (name, _shown(found, name), _shown(wanted, name))
+                     for name in _changed(found, wanted))
+
+
+def _shown(values, name):
+    return values.get(name, OFF.get(name, 'none'))
+
+
+def _changed(found, wanted):
+    return sorted(name for name in {*found, *wanted} if found.get(name, 'none') != wanted.get(name, 'none'))
+
+
+def _output_digests(files):
+    return {os.path.basename(path): sha256(path) for path in files.outputs}
+
+
+def table_row(record, run):
+    """One job's row: {column: value}, from its record; impressions have other figures than an accuracy.
+
+    Raises KeyError, TypeError or ValueError for a record that somebody edited.
+    """
+    row = dict(record['arguments'], **record['versions'])
+    limits = {'agreement' if 'agreement' in record else 'accuracy': 100, 'seconds': math.inf}
+    if 'Rate' in row:
+        row.update(method=IMPRESSIONS, rate=row.pop('Rate'))
+        limits = {'kl': math.inf, 'targets_met': 100, 'seconds': math.inf}
+    for name, most in limits.items():
+        if not 0 <= record[name] <= most:  # nor NaN
+            raise ValueError(name)
+        row[name] = round(record[name], 1 if name == 'seconds' else 4)
+    return dict(row, run=run)
+
+
+def record_of(digest_of_file, places):
+    """The first record among the files ``places`` that is of a file with this content, whatever its name.
+
+    None where there is none. A record is whole if it has arguments, inputs and outputs, each {name: value}.
+    """
+    for place in places:
+        record = load_json(place)
+        if (isinstance(record, dict)
+                and all(isinstance(record.get(name), dict) for name in ('arguments', 'inputs', 'outputs'))
+                and digest_of_file in record['outputs'].values()):
+            return record
+    return None
+
+
+def check_impressions(impressions, teacher):
+    """Raises RunError where a record says that impressions are not of the student's teacher.
+
+    Impressions without a record of their own are taken with a notice.
+    """
+    path = impressions.path
+    record = record_of(impressions.digest, [record_of_impressions(path)])
+    made_of = record and record['inputs'].get('teacher')
+    if made_of is None:
+        print('%r has no record that says which teacher it was made from; taken as it is' % path)
+        return
+    if made_of != teacher.digest:
+        raise RunError('%r was made from another teacher than %r; make it again, or give its own with '
+                       '--teacher' % (path, teacher.path))
+    made_with = TeacherOptions.of(Namespace(**record['arguments']))
+    then, now = made_with.flags(), teacher.options.flags()
+    if then != now:
+        raise RunError('%r was made with %s; make it again, or give the same flags'
+                       % (path, differences(then, now)))
+
+
+def check_teacher(teacher, dataset, holdout, any_teacher):
+    """Raises RunError where a teacher's record says that it was trained on other data than ``dataset``.
+
+    any_teacher: say it, and go on. A teacher that has seen the ``holdout`` last training images is named in a
+    line.
+    """
+    record = record_of(teacher.digest, records_of_weights(teacher.path))
+    trained_on = record and record['inputs'].get('dataset')
+    if trained_on is None:
+        return
+    if trained_on != dataset.digest:
+        message = ('the teacher %r was trained on %s, not on %s'
+                   % (teacher.path, record['arguments'].get('dataset', 'other data'), dataset.name))
+        if not any_teacher:
+            raise RunError(message + '; give another --teacher, or --any_teacher to take it all the same')
+        print(message)
+        return
+    unseen = record['arguments'].get('holdout', 0)
+    if isinstance(unseen, int) and holdout > unseen:
+        print('the teacher %r has seen held-out images: it was trained with --holdout %d'
+              % (teacher.path, unseen))

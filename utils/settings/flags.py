@@ -1,0 +1,156 @@
+"""The flags of the scripts; those of autotrain.py are in utils/table/flags.py.
+
+The meanings of hyper-parameters are in hyper_parameters.py beside this file, their values in recipes.py.
+"""
+from nets import PAIRS
+from teachers.formats import FORMATS
+from utils.data import datasets
+from utils.data.datasets import DATASETS
+from utils.settings import hyper_parameters, job_settings, recipes
+from utils.settings.parser import Parser, Range, dataset, distillation, nets, number, path, rate
+
+LARGEST_PIXEL = 1e6
+
+
+def training_flags(argv=None):
+    """All settings of train_w_distill.py as a Namespace.
+
+    A wrong flag ends the process with status 2. Raises RunError for a data set of the user's own that cannot
+    be read.
+    """
+    parser = training_parser()
+    parser.add_argument('--train_dir', required=True, type=path, metavar='DIR',
+                        help='weights, curves and result go here')
+    given = with_nets(parser.given(argv))
+    try:
+        return job_settings.training_settings(given, available_images(given))
+    except ValueError as error:
+        parser.error(error)
+
+
+def training_parser():
+    """The flags of train_w_distill.py but for --train_dir."""
+    parser = Parser(prog='train_w_distill.py', epilog=job_settings.tables(job_settings.training_rows),
+                    description='Trains a teacher, or a student alone or by distillation.')
+    add = parser.add_argument
+    add('--main_scope', default='Student', choices=['Teacher', 'Student'], help='the network to train')
+    add('--Distillation', default='None', type=distillation, metavar='{None,Soft_logits-R,ZSKD-R}',
+        help='what the network learns from: labels, the teacher\'s answers to R %% of the real images, or '
+             'those to impressions')
+    add('--augment', action='store_true', help='add affine copies of the images')
+    add('--impressions', type=path, metavar='DIR', help='where DI-R.mat is (default: DI)')
+    add('--holdout', default=0, type=number(int, 0), metavar='N',
+        help='evaluate on the last N training images, unseen in training, instead of the test images')
+    add_teacher(parser, default=None, instead='Lenet5')
+    add_any_teacher(parser)
+    add_common(parser)
+    parser.add_hyper_parameters(hyper_parameters.TRAINING)
+    return parser
+
+
+def synthesis_flags(argv=None):
+    """All settings of Data_Impressions.py as a Namespace. A wrong flag ends the process with status 2."""
+    parser = synthesis_parser()
+    parser.add_argument('--Rate', required=True, type=rate, metavar='R',
+                        help='impressions to make, in %% of 60,000 (of the training images of cifar10: '
+                             '50,000)')
+    return job_settings.synthesis_settings(with_nets(parser.given(argv)))
+
+
+def synthesis_parser():
+    """The flags of Data_Impressions.py but for --Rate."""
+    parser = Parser(prog='Data_Impressions.py', epilog=job_settings.tables(job_settings.synthesis_rows),
+                    description='Synthesises data impressions from a trained teacher, without any image.')
+    parser.add_argument('--save_path', default='DI', type=path, metavar='DIR', help='DI-R.mat goes here')
+    add_teacher(parser)
+    add_common(parser)
+    parser.add_hyper_parameters(hyper_parameters.SYNTHESIS)
+    return parser
+
+
+def picture_flags(argv=None):
+    """The settings of visualization.py as a Namespace."""
+    parser = Parser(prog='visualization.py',
+                    description='Draws the class similarity, impressions, and the accuracies.')
+    add = parser.add_argument
+    add('--impressions', type=path, metavar='FILE',
+        help='impressions to show (default: DI/DI-1.mat, made from the teacher if it is not there)')
+    add('--student', type=path, metavar='FILE',
+        help='weights of a student (or teacher): draw confusion.png alone, its predictions on the test '
+             'images')
+    add('--results', type=path, metavar='FILE',
+        help="results.csv of autotrain.py (default: that of the data set's folder, or the committed one in "
+             "results/)")
+    add('--save_path', default='pictures', type=path, metavar='DIR', help='where the pictures go')
+    add('--rows', default=5, type=number(int, 1, 50), help='impressions per class')
+    add('--show', action='store_true', help='open windows as well')
+    add_teacher(parser)
+    add_any_teacher(parser)
+    add_dataset(parser)
+    args = parser.parse_args(argv)
+    args.nets = with_nets(vars(args))['nets']
+    return args
+
+
+def add_teacher(parser, default='Lenet5', instead=''):
+    """--teacher, and how it is read; the TeacherOptions of teachers/formats.py has a field for each flag.
+
+    instead: what --help says of a default that is None.
+    """
+    group = parser.add_argument_group('teacher')
+    add, pixel = group.add_argument, number(float, -LARGEST_PIXEL, LARGEST_PIXEL)
+    add('--teacher', default=default, type=path, metavar='FILE',
+        help='a name in pre_trained/, or a path: ' + FORMATS + ' (default: %s)' % instead * bool(instead))
+    add('--teacher_scale', nargs=2, type=pixel, action=Range, metavar=('LOW', 'HIGH'),
+        help='what black and white are to the teacher (default: 0 1)')
+    add('--teacher_mean', nargs='+', type=pixel, metavar='X',
+        help='the teacher sees (pixels - mean) / std, in the units of --teacher_scale; one number, or one '
+             'per channel')
+    add('--teacher_std', nargs='+', type=number(float, 0, LARGEST_PIXEL, above=True), metavar='X',
+        help='see --teacher_mean')
+    add('--teacher_input', metavar='NAME', help="the tensor of the teacher's own graph that takes the images")
+    add('--teacher_logits', metavar='NAME',
+        help="the tensor of the teacher's own graph that holds the logits")
+
+
+def add_any_teacher(parser):
+    parser.add_argument('--any_teacher', action='store_true',
+                        help='take a teacher whose record says that it was trained on other data')
+
+
+def add_common(parser):
+    add = parser.add_argument
+    add('--recipe', default='default', choices=list(recipes.RECIPES), help='where hyper-parameters come from')
+    add_dataset(parser)
+    add('--seed', default=0, type=number(int, 0, 2 ** 31 - 1), help='of every random draw')
+    add('--threads', default=1, type=number(int, 1, 1024),
+        help='CPU threads per process; with 1 the same bytes come out every time')
+    add('--device', default='cpu', choices=['cpu', 'gpu'],
+        help='where networks are trained and impressions are searched for; on a GPU bytes differ')
+
+
+def add_dataset(parser):
+    add = parser.add_argument
+    add('--dataset', default='mnist', type=dataset, metavar='{%s,FILE.npz,none}' % ','.join(DATASETS),
+        help="a known data set, or a file in the layout of Keras' mnist.npz; none: impressions alone, no "
+             "image is read")
+    add('--data', default='data', type=path, metavar='DIR', help='where known data sets are kept')
+    add_nets(parser)
+
+
+def add_nets(parser, default=None):
+    parser.add_argument('--nets', type=nets, default=default, metavar='{%s,FILE.py}' % ','.join(PAIRS),
+                        help="the pair of networks, or a file with one's own"
+                             + (default is None) * ' (default: that of the data set, else lenet)')
+
+
+def with_nets(given):
+    """The flags with --nets: where it is not given, it is the pair that goes with the data set."""
+    known = DATASETS.get(given['dataset'])
+    return dict(given, nets=given.get('nets') or (known.nets if known else 'lenet'))
+
+
+def available_images(given):
+    """The number of training images of the data set that the flags name."""
+    return (datasets.NOMINAL if given['dataset'] == 'none'
+            else datasets.training_images(given['dataset'], given['data']))

@@ -1,0 +1,75 @@
+"""Every hyper-parameter: its name, type, range and meaning. The values are in utils/settings/recipes.py.
+
+Flags, --help and the documented tables follow from these rows. Priors are in nets/priors.py.
+"""
+import math
+from typing import NamedTuple
+
+SCHEDULES = 'cosine', 'warmup', 'constant'
+LARGEST_BATCH = 60000
+
+
+class HyperParameter(NamedTuple):
+    """One row of the table."""
+    name: str
+    kind: type              # int, float, or str for one of ``choices``
+    meaning: str
+    low: float = 0
+    above: bool = False     # ``low`` itself is not allowed
+    high: float = math.inf
+    choices: tuple = ()
+    several: bool = False   # a list of such values
+    off: object = None      # the value at which it does nothing; a record that does not name it had this
+
+
+def _table(*rows):
+    return {row.name: row for row in rows}
+
+
+AUGMENTATION = _table(
+    HyperParameter('copies', int, '--augment: affine copies of every image', low=1, high=1000),
+    HyperParameter('rotation', float, '--augment: degrees either way', high=180),
+    HyperParameter('scale', float, '--augment: fraction either way', high=0.9),
+    HyperParameter('shift', float, '--augment: pixels either way', high=31),
+    HyperParameter('mirror', int, '--augment: 1 flips every other copy left to right', high=1, off=0),
+    HyperParameter('cutmix', float, '--augment: share of the copies with a rectangle of another, which the '
+                                    'teacher answers as it sees it', high=1, off=0),
+)
+TRAINING = dict(_table(
+    HyperParameter('steps', int, 'optimiser steps', low=1),
+    HyperParameter('batch_size', int, 'images per step', low=1, high=LARGEST_BATCH),
+    HyperParameter('learning_rate', float, "Adam's learning rate, before --schedule", above=True),
+    HyperParameter('schedule', str, 'learning rate over the steps: cosine decay to 0, that after a warm-up '
+                                    'over the first tenth, or constant', choices=SCHEDULES),
+    HyperParameter('weight_decay', float, 'factor of ||weights||^2 / 2'),
+    HyperParameter('ce_weight', float, 'factor of the cross entropy with the labels'),
+    HyperParameter('kl_weight', float, 'factor of T^2 KL(teacher || student)'),
+    HyperParameter('temperature', float, 'T of the distillation loss', above=True),
+), **AUGMENTATION)
+SYNTHESIS = _table(
+    HyperParameter('iterations', int, 'Adam steps per impression', low=1),
+    HyperParameter('learning_rate', float, "Adam's learning rate, before --schedule", above=True),
+    HyperParameter('schedule', str, 'learning rate over the iterations', choices=SCHEDULES),
+    HyperParameter('beta2', float, "Adam's memory of squared gradients", high=0.999999),
+    HyperParameter('epsilon', float, "Adam's epsilon", above=True),
+    HyperParameter('temperature', float, "T of the teacher's softmax", above=True),
+    HyperParameter('betas', float, 'Dirichlet scales, in equal parts', above=True, several=True),
+    HyperParameter('batch_size', int, 'impressions at a time; does not change them', low=1,
+                   high=LARGEST_BATCH),
+    HyperParameter('start_blur', float, 'blur of the noise that impressions start from: standard deviation '
+                                        'of a Gaussian in pixels; 0: white noise', high=32, off=0),
+    HyperParameter('start_grey', float, 'correlation between the channels of that noise', high=1, off=0),
+    HyperParameter('start_deviation', float, 'standard deviation of that noise', above=True, off=1),
+    HyperParameter('ground', float, 'background level: mean of the start, and padding value; 0: black, '
+                                    '1: white', high=1, off=0),
+    HyperParameter('jitter', int, 'maximum random shift in pixels, drawn again in every iteration', high=31,
+                   off=0),
+    HyperParameter('batch_norm', float, "factor of the distance from the statistics of the teacher's batch "
+                                        'norm, for each impression', off=0),
+    HyperParameter('l2', float, 'factor of ||x||^2 / 2, for each impression', off=0),
+    HyperParameter('total_variation', float, 'factor of the total variation, for each impression', off=0),
+)
+
+# {setting: the value that a record had which does not name it}
+OFF = {name: row.off for name, row in {**TRAINING, **SYNTHESIS}.items() if row.off is not None}
+OFF['device'] = 'cpu'

@@ -1,0 +1,80 @@
+"""All settings of a job: what was given, and the rest from its recipe. The tables of values in --help."""
+from argparse import Namespace
+
+from tabulate import tabulate
+
+from utils.data.datasets import count, nominal
+from utils.settings.methods import METHODS, method_for, why_without_effect
+from utils.settings.recipes import RATES, RECIPES, recipe_for, synthesis, training
+
+
+def training_settings(given, available):
+    """All settings of a training as a Namespace.
+
+    They are what was ``given`` as {flag: value}, and the rest from its recipe.
+
+    available: training images of the data set. Adds ``method`` and ``rate``. Raises ValueError for values
+    that do not go together, and for a given value that would do nothing.
+    """
+    distillation, _, rate = given['Distillation'].partition('-')
+    method = method_for(given['main_scope'], distillation, given['augment'])
+    rate = float(rate or 100)
+    if method.from_impressions:
+        items = count(rate, nominal(given['dataset']))
+    else:
+        items = count(rate, max(1, available - given['holdout']))
+    values = training(given['recipe'], method.name, items, given['nets'])
+    for name, value in given.items():
+        reason = why_without_effect(name, method)
+        if reason and value is not False:
+            raise ValueError('--%s does nothing %s' % (name, reason))
+    if given['any_teacher'] and given['dataset'] == 'none':
+        raise ValueError('--any_teacher does nothing without a data set')
+    if method.has_teacher:
+        values['teacher'] = 'Lenet5'
+    if method.from_impressions:
+        values['impressions'] = 'DI'
+    settings = Namespace(**dict(values, **given), method=method.name, rate=rate)
+    if settings.ce_weight == settings.kl_weight == 0:
+        raise ValueError('--ce_weight and --kl_weight cannot both be 0')
+    if settings.ce_weight and method.from_impressions:
+        raise ValueError('--ce_weight needs labels, and impressions have none; use 0')
+    if settings.ce_weight and getattr(settings, 'cutmix', 0):
+        raise ValueError('--ce_weight needs one label for each copy; use 0, or --cutmix 0')
+    if settings.kl_weight and not method.has_teacher:
+        raise ValueError('--kl_weight needs a teacher; use --Distillation')
+    if settings.dataset == 'none' and (settings.holdout or not method.from_impressions):
+        raise ValueError('--dataset none goes with --Distillation ZSKD-R, and without --holdout')
+    return settings
+
+
+def synthesis_settings(given):
+    """The same for a synthesis of impressions; adds ``size``, the number of impressions."""
+    size = count(given['Rate'], nominal(given['dataset']))
+    return Namespace(**dict(synthesis(given['recipe'], size, given['nets']), **given), size=size)
+
+
+def training_rows(recipe, nets='lenet'):
+    """[{'': what, hyper-parameter: value}], a row for every method and rate of the table."""
+    return [dict({'': '%s %g' % (method.label, rate)}, **training(recipe, method.name, count(rate), nets))
+            for method in METHODS.values() if method.name in recipe_for(recipe, nets).training
+            for rate in (RATES if method.has_teacher else [100])]
+
+
+def synthesis_rows(recipe, nets='lenet'):
+    return [dict({'': 'impressions %g' % rate}, **synthesis(recipe, count(rate), nets)) for rate in RATES]
+
+
+def tables(rows_of):
+    """The hyper-parameters of all recipes as text, a table each; rows_of: training_rows or synthesis_rows."""
+    texts = []
+    for recipe, pairs in RECIPES.items():
+        for nets in pairs:
+            rows = rows_of(recipe, nets)
+            # The longest row first, so that the temperature comes before the copies.
+            names = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
+            cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-')
+                      for name in names] for row in rows]
+            texts.append('--recipe %s --nets %s:\n\n%s' % (recipe, nets, tabulate(
+                cells, [name.replace('_', '\n') for name in names], tablefmt='plain', disable_numparse=True)))
+    return '\n\n'.join(texts)

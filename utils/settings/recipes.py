@@ -1,0 +1,142 @@
+"""The value of every hyper-parameter, per recipe, pair, method and number of images.
+
+This is the one place to change one. utils/settings/job_settings.py makes a job's settings of them.
+
+``default`` is this project's own recipe (how its values were chosen: docs/studies.md). ``published`` is that
+of the TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats
+its recipe. What each hyper-parameter means is in utils/settings/hyper_parameters.py.
+"""
+import math
+from typing import Dict, NamedTuple
+
+from utils.data.datasets import NOMINAL
+from utils.settings import hyper_parameters
+from utils.settings.methods import METHODS, why_without_effect
+
+RATES = [1, 5, 10, 25, 40]  # of the published table
+TEMPERATURE = 20.0      # of the distillation loss
+PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
+AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0)  # degrees, fraction, pixels
+SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network that learns labels
+
+
+class Recipe(NamedTuple):
+    """The values for one pair."""
+    training: Dict[str, dict]   # by method, for NOMINAL images; ``training`` below fits them to fewer
+    synthesis: dict
+    augmentation: dict = {}     # of affine copies, where a method has no values of its own; may be empty
+    augmented_set: int = 100000  # images that affine copies bring an augmented set to
+    shrinks_batches: bool = False  # for ZSKD on few impressions, which get fewer steps otherwise
+
+
+LENET = Recipe(
+    # Without warm-up some filters of conv1 die in ZSKD, with copies or without: no impression makes them
+    # answer, and weight decay does the rest.
+    {
+        'Teacher': dict(steps=10000, batch_size=128, learning_rate=2e-3, schedule='cosine', weight_decay=1e-3,
+                        ce_weight=1.0, kl_weight=0.0),
+        'Student': dict(steps=8000, batch_size=128, learning_rate=4e-3, schedule='cosine', weight_decay=5e-4,
+                        ce_weight=1.0, kl_weight=0.0),
+        'Soft_logits': dict(steps=10000, batch_size=128, learning_rate=1e-2, schedule='cosine',
+                            weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
+        'Teacher_augment': dict(steps=24000, batch_size=128, learning_rate=2e-3, schedule='cosine',
+                                weight_decay=1e-3, ce_weight=1.0, kl_weight=0.0, **SLIGHT),
+        'Student_augment': dict(steps=24000, batch_size=128, learning_rate=4e-3, schedule='cosine',
+                                weight_decay=5e-4, ce_weight=1.0, kl_weight=0.0, **SLIGHT),
+        'Soft_logits_augment': dict(steps=16000, batch_size=128, learning_rate=1e-2, schedule='cosine',
+                                    weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
+        'ZSKD': dict(steps=5000, batch_size=512, learning_rate=1e-2, schedule='warmup', weight_decay=8e-4,
+                     ce_weight=0.0, kl_weight=1.0),
+        'ZSKD_augment': dict(steps=20000, batch_size=128, learning_rate=1e-2, schedule='warmup',
+                             weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
+    },
+    dict(iterations=50, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
+         start_blur=3.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
+    AFFINE, shrinks_batches=True)
+ALEXNET_TEACHER = dict(steps=5600, batch_size=128, learning_rate=1.5e-3, schedule='warmup', weight_decay=3e-4,
+                       ce_weight=1.0, kl_weight=0.0)
+ALEXNET_STUDENT = dict(steps=8400, batch_size=128, learning_rate=2e-3, schedule='warmup', weight_decay=1e-4,
+                       ce_weight=1.0, kl_weight=0.0)
+ALEXNET_DISTILLED = dict(ALEXNET_STUDENT, ce_weight=0.0, kl_weight=1.0)
+ALEXNET = Recipe(
+    # The steps and iterations fit a table of one run into two and a half hours on two cores.
+    {
+        'Teacher': ALEXNET_TEACHER, 'Teacher_augment': ALEXNET_TEACHER,
+        'Student': ALEXNET_STUDENT, 'Student_augment': ALEXNET_STUDENT,
+        'Soft_logits': ALEXNET_DISTILLED, 'Soft_logits_augment': ALEXNET_DISTILLED,
+        'ZSKD': dict(ALEXNET_DISTILLED, steps=3000), 'ZSKD_augment': dict(ALEXNET_DISTILLED, steps=12000),
+    },
+    dict(LENET.synthesis, iterations=30, learning_rate=0.1, start_grey=0.9, start_deviation=0.25, ground=0.5,
+         batch_norm=1.0),
+    dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1, cutmix=0.5), augmented_set=300000)
+PUBLISHED = Recipe(
+    {
+        'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant',
+                        weight_decay=1e-4, ce_weight=1.0, kl_weight=0.0),
+        'Student': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant',
+                        weight_decay=1e-4, ce_weight=1.0, kl_weight=0.0),
+        'Soft_logits': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant',
+                            weight_decay=1e-4, ce_weight=0.3, kl_weight=PLAIN_KL),
+        'ZSKD': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
+                     ce_weight=0.0, kl_weight=PLAIN_KL),
+    },
+    dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None,
+         temperature=20.0, l2=1e-3, betas=[0.1, 1.0], batch_size=100))
+# (impressions, Adam's learning rate), published for 600, 3000, 6000, 12000 and 24000 impressions. Other
+# numbers take the next smaller one's.
+PUBLISHED_LEARNING_RATES = [(0, 0.1), (6000, 1.0), (12000, 2.0), (24000, 3.0)]
+# A pair without values of its own takes those of lenet.
+RECIPES = {'default': {'lenet': LENET, 'alexnet': ALEXNET}, 'published': {'lenet': PUBLISHED}}
+
+
+def recipe_for(recipe, nets='lenet'):
+    """The Recipe of that name for a pair."""
+    return RECIPES[recipe].get(nets, RECIPES[recipe]['lenet'])
+
+
+def training(recipe, method, items, nets='lenet'):
+    """{hyper-parameter: value} to train ``method``, a name of METHODS.
+
+    items: the number of images, before any copies. Raises ValueError where the recipe has no such method.
+    """
+    found, row = recipe_for(recipe, nets), method
+    if row not in found.training and METHODS[method].from_impressions:  # a column of other impressions
+        row = 'ZSKD_augment' if METHODS[method].augment else 'ZSKD'
+    if row not in found.training:
+        raise ValueError('the %s recipe has no %s; use --recipe default' % (recipe, METHODS[method].label))
+    values = dict(found.training[row])
+    share = items / NOMINAL
+    if 'epochs' in values:
+        values = dict(steps=items * values.pop('epochs') // values['batch_size'] + 1, **values)
+    elif METHODS[method].from_impressions and not METHODS[method].augment and found.shrinks_batches:
+        # Few impressions do better with as many steps of smaller batches and with more weight decay.
+        # Otherwise the student learns what is odd about the few there are.
+        values.update(batch_size=max(8, round(values['batch_size'] * share ** 0.75)),
+                      weight_decay=values['weight_decay'] / share ** 0.75)
+    else:
+        # A smaller set needs fewer steps, though not in proportion.
+        values['steps'] = int(values['steps'] * (0.25 + 0.75 * math.sqrt(share)))
+    if METHODS[method].has_teacher:
+        values['temperature'] = TEMPERATURE
+    if METHODS[method].augment:
+        copies = max(4, min(100, round(found.augmented_set / items)))
+        for name, value in dict(copies=copies, **found.augmentation).items():
+            if not why_without_effect(name, METHODS[method]):
+                values.setdefault(name, value)
+    return values
+
+
+def synthesis(recipe, items, nets='lenet'):
+    """{hyper-parameter: value} to synthesise ``items`` impressions.
+
+    What the recipe does not name is off.
+    """
+    given = recipe_for(recipe, nets).synthesis
+    values = {name: given[name] if name in given else row.kind(row.off)
+              for name, row in hyper_parameters.SYNTHESIS.items()}
+    if recipe == 'published':
+        values['learning_rate'] = [value for least, value in PUBLISHED_LEARNING_RATES if items >= least][-1]
+        # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that
+        # number is the same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter.
+        values['epsilon'] = 1e-7 if items < 6000 else 1e-6
+    return values

@@ -1,0 +1,176 @@
+"""Jobs: processes that need each other's files, run wherever a pool takes them, each with a log."""
+import collections
+import itertools
+import queue
+import threading
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import Callable, List, NamedTuple
+
+from utils.table.processes import describe_status, spawn, stop, tail
+
+POLL = 1.0  # seconds between two looks at how far the running jobs are
+
+
+class Job(NamedTuple):
+    """One process and how to tell that it is done."""
+    name: str
+    command: List[str]          # a script of this project and its flags
+    log: str
+    needs: List[str]            # names of the jobs that make its inputs
+    cost: float                 # about proportional to its time
+    finished: Callable          # () -> (its row of the table, or None; why its record does not hold, or '')
+
+
+class Ended(NamedTuple):
+    """How a job ended."""
+    job: Job
+    row: dict                   # of the table; None if it failed or could not run
+    reason: str                 # why there is none
+    ran: bool                   # False if it was finished before, or could not run
+
+
+def run_jobs(jobs, pool, show_running, announce_rerun):
+    """Yields an Ended for every job; each starts as soon as those it needs are done, in the order given.
+
+    pool: where commands run, ``slots`` at a time, ``submit(command, log)`` -> Future of the exit status,
+    after which it may take ``delay`` seconds until files are seen; show_running: called about every POLL
+    seconds with a list of jobs, among them those that run; announce_rerun: called with a job whose record
+    does not hold, and why, before it runs anew.
+    """
+    by_name = {job.name: job for job in jobs}
+    waiting = {job.name: len(job.needs) for job in jobs}
+    needed_by = collections.defaultdict(list)
+    for job in jobs:
+        for name in job.needs:
+            needed_by[name].append(job)
+    ended, submitted, without_row = queue.Queue(), {}, set()
+    # Of the jobs that ended well, but whose record is not seen yet: (when to look again, job, future), in
+    # that order, and how long to do so.
+    unseen, deadlines = collections.deque(), {}
+
+    def start(job):
+        missing = [name for name in job.needs if name in without_row]
+        row, why = (None, '') if missing else job.finished()
+        if missing or row is not None:
+            ended.put((job, Ended(job, row, 'not run: %s failed' % missing[0] if missing else '', False)))
+        else:
+            if why:
+                announce_rerun(job, why)
+            future = pool.submit(job.command, job.log)
+            submitted[job.name] = job
+            future.add_done_callback(lambda future: ended.put((job, future)))
+
+    def next_end():
+        """(job, Ended, or the Future of its exit status)."""
+        while True:
+            if unseen and unseen[0][0] <= time.monotonic():
+                return unseen.popleft()[1:]
+            try:
+                return ended.get(timeout=POLL)
+            except queue.Empty:
+                # About the first come first; in a large table, to look at all that wait costs more than to
+                # run them.
+                show_running(list(itertools.islice(submitted.values(), 2 * pool.slots)))
+
+    for job in jobs:
+        if not job.needs:
+            start(job)
+    to_come = len(jobs)
+    while to_come:
+        job, end = next_end()
+        if job.name in submitted:
+            future, now = end, time.monotonic()
+            end = end_of(job, future)
+            if end.ran and end.row is None and future.result() == 0:
+                if now < deadlines.setdefault(job.name, now + pool.delay):
+                    unseen.append((now + POLL, job, future))
+                    continue
+            del submitted[job.name]
+        to_come -= 1
+        if end.row is None:
+            without_row.add(job.name)
+        yield end
+        for dependent in needed_by[job.name]:
+            waiting[dependent.name] -= 1
+            if not waiting[dependent.name]:
+                start(by_name[dependent.name])
+
+
+def end_of(job, future):
+    """The Ended of a job whose process is over, as its files are seen now.
+
+    Raises CancelledError if the whole pool is gone.
+    """
+    try:
+        status = future.result()
+    except CancelledError:
+        raise
+    except Exception as error:  # whatever keeps a pool from running it
+        return Ended(job, None, str(error), False)
+    row, why = (None, describe_status(status)) if status else job.finished()
+    if row is not None:
+        return Ended(job, row, '', True)
+    reason = '%s; the end of %s:\n%s' % (why or 'it left no record', job.log, tail(job.log))
+    return Ended(job, None, reason, True)
+
+
+class LocalPool:
+    """Runs commands as child processes of this one, ``workers`` at a time.
+
+    They end with it: on Linux however it ends, elsewhere unless it is killed outright (SIGKILL).
+    """
+
+    delay = 0
+
+    def __init__(self, workers, variables, gpus=()):
+        """variables: {environment variable: value} for the commands, beside those of this process.
+
+        gpus: names of those that commands share out among them. With none, a command sees what this process
+        sees.
+        """
+        self.slots = workers
+        self._gpus = queue.Queue()
+        for gpu in itertools.islice(itertools.cycle(gpus), workers if gpus else 0):
+            self._gpus.put(gpu)
+        self._threads = ThreadPoolExecutor(workers)
+        self._variables = variables
+        self._lock = threading.Lock()  # of the two below
+        self._children = set()
+        self._stopping = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._stopping = True
+            children = list(self._children)
+        try:
+            stop(children)
+        finally:
+            self._threads.shutdown()
+
+    def submit(self, command, log):
+        """A Future of the exit status of ``command``; its output is added to the file ``log`` as it comes."""
+        return self._threads.submit(self._call, command, log)
+
+    def _call(self, command, log):
+        gpu = None if self._gpus.empty() else self._gpus.get()
+        try:
+            return self._status(command, log, dict(self._variables, CUDA_VISIBLE_DEVICES=gpu) if gpu else
+                                self._variables)
+        finally:
+            if gpu:
+                self._gpus.put(gpu)
+
+    def _status(self, command, log, variables):
+        with self._lock:
+            if self._stopping:
+                raise CancelledError
+            child = spawn(command, log, variables)
+            self._children.add(child)
+        status = child.wait()
+        with self._lock:
+            self._children.remove(child)
+        return status
