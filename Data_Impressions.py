@@ -39,14 +39,14 @@ def main(argv=None):
     settings = synthesis_flags(argv)
     started, files = time.time(), synthesis_files(settings)
     inputs = synthesis_inputs(settings)
-    warn_of_pixel_scale(inputs.teacher, settings.threads)
+    warn_of_pixel_scale(inputs.teacher, settings.threads, settings.device)
     made_from = fingerprint(settings, inputs.digests)
     checkpoint = Checkpoint(files.checkpoint, made_from)
     images, targets = data_impressions(inputs.teacher, settings.size, settings,
                                        np.random.RandomState(settings.seed), 'DI-%g' % settings.Rate,
                                        checkpoint)
-    kl, targets_met = agreement_with(targets, inputs.teacher.answers(images, settings.threads),
-                                     settings.temperature)
+    answers = inputs.teacher.answers(images, settings.threads, settings.device)
+    kl, targets_met = agreement_with(targets, answers, settings.temperature)
 
     print('%d impressions, mean KL to the targets at T = %g: %.4f, same class as the target: %.2f %%'
           % (len(targets), settings.temperature, kl, targets_met))

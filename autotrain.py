@@ -62,7 +62,7 @@ def pool_for(args, data):
     """Where jobs run: on this machine, or on the workers of a cluster; data: path of the data set's file."""
     variables = dict(OMP_NUM_THREADS=str(args.threads), OPENBLAS_NUM_THREADS=str(args.threads))
     if not args.scheduler:
-        gpus = visible_gpus() if args.device == 'gpu' else []
+        gpus = list(visible_gpus()) if args.device == 'gpu' else []
         return LocalPool(args.jobs, variables, gpus)
     try:
         from utils.table.cluster import ClusterPool

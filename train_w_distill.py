@@ -28,7 +28,7 @@ from utils.console import Progress, run
 from utils.curves import Curves
 from utils.data.transfer_set import batches, held_out, transfer_set
 from utils.files import RunError
-from utils.graph_mode import image_bytes, in_batches, new_graph, session, tf, values_of
+from utils.graph_mode import IN_USE, image_bytes, in_batches, new_graph, session, tf, values_of
 from utils.matfile import save_mat
 from utils.records.checkpoint import Checkpoint
 from utils.records.inputs import training_inputs
@@ -53,8 +53,9 @@ def main(argv=None):
     images, labels = transfer_set(settings, METHODS[settings.method], inputs, rng)
     if inputs.teacher and inputs.dataset:
         print_accuracy(inputs.teacher, evaluation.images, evaluation.labels, evaluation.name,
-                       settings.threads)
-    answers = inputs.teacher.answers(images, settings.threads) if settings.kl_weight else None
+                       settings.threads, settings.device)
+    answers = (inputs.teacher.answers(images, settings.threads, settings.device) if settings.kl_weight
+               else None)
 
     checkpoint = Checkpoint(files.checkpoint, made_from)
     with Curves(settings.train_dir) as curves:  # those of an earlier run stay until all is saved
@@ -86,9 +87,9 @@ def evaluation_set(settings, inputs):
     if inputs.dataset is None:
         rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
         hyper_parameters = Namespace(seed=settings.seed, threads=settings.threads, device=settings.device,
-                                     **synthesis(settings.recipe, UNSEEN, settings.nets))
+                                     **synthesis(settings.recipe, UNSEEN, settings.nets, settings.device))
         images, _ = data_impressions(inputs.teacher, UNSEEN, hyper_parameters, rng, 'unseen impressions')
-        answers = inputs.teacher.answers(images, settings.threads).argmax(axis=1)
+        answers = inputs.teacher.answers(images, settings.threads, settings.device).argmax(axis=1)
         return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement')
     if settings.holdout:
         return Evaluation(*held_out(settings, inputs), 'held-out training images', 'accuracy',
@@ -134,8 +135,8 @@ def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint
                     if not all(np.isfinite(array).all() for array in [loss, *weights.values()]):
                         raise RunError('the loss became NaN or infinite by step %d; use a smaller '
                                        '--learning_rate' % state.step)
-                    right = (in_batches(sess, graph.evaluated, graph.pixels, evaluation.images)
-                             == evaluation.labels)
+                    right = (in_batches(sess, graph.evaluated, graph.pixels, evaluation.images,
+                                        IN_USE[settings.device]) == evaluation.labels)
                     score = 100 * np.mean(right)
                     progress.show(loss=loss, lr=current, **{evaluation.measure: score})
                     state.points.append({

@@ -11,7 +11,7 @@ LEAST_DIFFERENCE = 0.03
 LARGEST_LOGITS = 60
 
 
-def print_accuracy(teacher, images, labels, name, threads):
+def print_accuracy(teacher, images, labels, name, threads, device):
     """Prints how often a teacher is right about LOOKED_AT of the images.
 
     Where that is near chance, a warning follows.
@@ -19,7 +19,7 @@ def print_accuracy(teacher, images, labels, name, threads):
     images uint8 [N, H, W, C] in 0..255, labels [N]; name: what the images are.
     """
     some = np.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).astype(int)
-    accuracy = np.mean(teacher.answers(images[some], threads).argmax(axis=1) == labels[some])
+    accuracy = np.mean(teacher.answers(images[some], threads, device).argmax(axis=1) == labels[some])
     print('the teacher %r is right about %.1f %% of %d %s' % (teacher.path, 100 * accuracy, len(some), name))
     if accuracy < near_chance(teacher.classes):
         print('warning: that is near chance; was it trained on other data or with its classes in another '
@@ -35,12 +35,12 @@ def near_chance(classes):
     return min(1.5 / classes, 1 / classes + 0.1)
 
 
-def warn_of_pixel_scale(teacher, threads):
+def warn_of_pixel_scale(teacher, threads, device):
     """Prints a warning where answers to noise, black and white say that the pixel scale is far off."""
     shape = tuple(teacher.image_shape)
     images = np.random.RandomState(0).randint(0, 256, (NOISE + 2,) + shape).astype(np.uint8)
     images[0], images[1] = 0, 255
-    logits = teacher.answers(images, threads)
+    logits = teacher.answers(images, threads, device)
     size, difference = logits.std(axis=1).mean(), logits.std(axis=0).mean()
     if size > LARGEST_LOGITS:
         print('warning: the teacher %r answers noise with logits of %.0f; --teacher_scale (now %g %g) may be '

@@ -74,9 +74,9 @@ class TrainedNetwork:
         for variable in self._variables:
             variable.load(self._arrays[variable.op.name], sess)
 
-    def answers(self, images, threads=1):
+    def answers(self, images, threads=1, device='cpu'):
         """The logits of images uint8 [N, *image_shape] in 0..255: float32 [N, classes]."""
-        return answers_of(self, images, threads)
+        return answers_of(self, images, threads, device)
 
 
 def open_teacher(path, pair, options=AS_READ):

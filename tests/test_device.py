@@ -10,6 +10,8 @@ from utils.console import run
 from utils.graph_mode import session
 from utils.records.records import result_key
 from utils.settings import flags
+from utils.table import machine
+from utils.table.flags import table_flags
 from utils.table.jobs import LocalPool
 from utils.table.machine import visible_gpus
 
@@ -48,23 +50,27 @@ def test_the_device_is_in_the_record_and_the_cpu_is_as_none():
     assert settings() == settings(device='cpu') != settings(device='gpu')
 
 
-@pytest.mark.parametrize('visible, gpus', [('', []), ('-1', []), ('0', ['0']), ('0,3', ['0', '3']),
-                                           ('GPU-a,GPU-b', ['GPU-a', 'GPU-b'])])
-def test_gpus_are_those_that_are_visible(visible, gpus):
-    assert visible_gpus({'CUDA_VISIBLE_DEVICES': visible}) == gpus
-
-
-def test_gpus_are_listed_by_the_driver(monkeypatch):
-    listed = Namespace(stdout=b'GPU 0: H100 (UUID: GPU-x)\nGPU 1: H100 (UUID: GPU-y)\n')
+@pytest.mark.parametrize('visible, gpus', [
+    (None, ['0', '1']), ('', []), ('-1', []), ('1', ['1']), ('0,1', ['0', '1']), ('GPU-x', ['GPU-x']),
+    ('MIG-z', ['MIG-z'])])
+def test_gpus_are_those_that_the_driver_lists_and_the_user_allows(visible, gpus, monkeypatch):
+    listed = Namespace(stdout=b'0, GPU-x, 81559\n1, GPU-y, 16384\n')
     monkeypatch.setattr(subprocess, 'run', lambda *_, **__: listed)
-    assert visible_gpus({}) == ['0', '1']
+    if visible is None:
+        monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    else:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
+    assert list(visible_gpus()) == gpus
 
 
-def test_a_table_has_as_many_jobs_as_gpus(monkeypatch):
-    monkeypatch.setattr(flags, 'visible_gpus', lambda: ['0', '1', '2'])
-    monkeypatch.setattr(flags, 'available_cores', lambda: 7)
-    assert [flags.table_flags(words)[1].jobs for words in
-            ([], ['--device=gpu'], ['--device=gpu', '--jobs=2'])] == [7, 3, 2]
+@pytest.mark.parametrize('memory, cores, jobs', [
+    ({}, 8, 1), ({'0': 79.6}, 16, 9), ({'0': 79.6}, 2, 2), ({'0': 6.0}, 8, 1),
+    ({'0': 16.0, '1': 16.0}, 8, 4)])
+def test_as_many_jobs_as_memory_and_cores_carry(memory, cores, jobs, monkeypatch):
+    monkeypatch.setattr(machine, 'visible_gpus', lambda: memory)
+    monkeypatch.setattr(machine, 'available_cores', lambda: cores)
+    assert table_flags(['--device=gpu'])[1].jobs == jobs and table_flags(['--jobs=3'])[1].jobs == 3
+    assert table_flags([])[1].jobs == cores
 
 
 def test_jobs_share_out_the_gpus(tmp_path):
@@ -75,3 +81,9 @@ def test_jobs_share_out_the_gpus(tmp_path):
         assert [future.result() for future in ended] == [0] * 4
     seen = (tmp_path / 'seen').read_text().split()
     assert sorted(seen) == ['4', '4', '6', '6'] and sorted(seen[:2]) == ['4', '6']
+
+
+def test_a_gpu_gets_larger_batches_of_impressions():
+    assert flags.synthesis_flags(['--Rate=1', '--device=gpu']).batch_size == 1024
+    assert flags.synthesis_flags(['--Rate=1']).batch_size == 128
+    assert flags.synthesis_flags(['--Rate=1', '--device=gpu', '--batch_size=64']).batch_size == 64

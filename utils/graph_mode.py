@@ -16,6 +16,8 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()
 
+IN_USE = {'cpu': 250, 'gpu': 4000}  # images at a time through a network that is not being trained
+
 
 def new_graph(seed):
     """Starts an empty default graph in which every random draw follows from ``seed``."""
@@ -47,13 +49,13 @@ def image_bytes(image_shape):
     return pixels, tf.cast(pixels, tf.float32) / PIXEL_MAX
 
 
-def in_batches(sess, output, placeholder, values, batch_size=250):
+def in_batches(sess, output, placeholder, values, batch_size):
     """``output`` for every row of ``values`` [N, ...], fed in blocks: [N, ...]."""
     return np.concatenate([sess.run(output, {placeholder: values[start:start + batch_size]})
                            for start in range(0, len(values), batch_size)])
 
 
-def answers_of(network, images, threads):
+def answers_of(network, images, threads, device):
     """The logits of images uint8 [N, *network.image_shape] in 0..255: float32 [N, classes].
 
     They come from a graph of their own. network: a TrainedNetwork or a ForeignNetwork.
@@ -61,9 +63,9 @@ def answers_of(network, images, threads):
     new_graph(seed=0)
     pixels, seen = image_bytes(network.image_shape)
     logits = network.logits(seen)
-    with session(threads) as sess:
+    with session(threads, device) as sess:
         network.restore(sess)
-        return in_batches(sess, logits, pixels, images)
+        return in_batches(sess, logits, pixels, images, IN_USE[device])
 
 
 def values_of(sess, variables):

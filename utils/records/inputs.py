@@ -70,11 +70,12 @@ def check_teacher_file(settings, pair, dataset):
     """
     teacher = open_teacher(teacher_file(settings.teacher), pair, TeacherOptions.of(settings))
     check_shapes(teacher, pair)
-    warn_of_pixel_scale(teacher, settings.threads)
+    warn_of_pixel_scale(teacher, settings.threads, settings.device)
     if dataset:
         check_classes(teacher, dataset)
         check_teacher(teacher, dataset, 0, settings.any_teacher)
-        print_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads)
+        print_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads,
+                       settings.device)
 
 
 def read_pair(name, own_file, digests):

@@ -16,7 +16,7 @@ from utils.settings.flags import (
 )
 from utils.settings.methods import METHODS, TABLE, teaching
 from utils.settings.parser import Parser, joined, number, path, rate
-from utils.table.machine import available_cores, visible_gpus
+from utils.table.machine import jobs_at_a_time
 
 
 def table_flags(argv=None):
@@ -30,8 +30,8 @@ def table_flags(argv=None):
         help='columns of the table; the students learn from Teacher, or from Teacher_augment where that '
              'alone is one (default: %s)' % ' '.join(TABLE))
     add('--jobs', type=number(int, 1, 1024),
-        help='processes at a time, on this machine (default: as many as it has cores, or GPUs with '
-             '--device gpu)')
+        help='processes at a time, on this machine (default: as many as its cores, and with --device gpu '
+             "the GPUs' memory, carry)")
     add('--scheduler', type=path, metavar='ADDRESS',
         help="run on the workers of a Dask cluster instead: its scheduler's address (tcp://host:8786) or "
              "file")
@@ -54,7 +54,7 @@ def table_flags(argv=None):
                 parser.error('--%s goes with --teacher' % flag)
     args.nets = with_nets(vars(args))['nets']
     args.rates = sorted(set(args.rates))
-    args.jobs = args.jobs or (available_cores() if args.device == 'cpu' else max(1, len(visible_gpus())))
+    args.jobs = args.jobs or jobs_at_a_time(args.device)
     args.root = args.root or default_root(args.dataset, args.teacher)
     args.methods = table_methods(parser, args)
     args.training = job_flags(parser, 'training', args.training, training_parser(),

@@ -4,6 +4,8 @@ import subprocess
 
 from loky import cpu_count
 
+JOB_MEMORY = 8  # GiB of a GPU that a job may take
+
 
 def available_cores():
     """How many processes of one thread this one may run at full speed, at least 1.
@@ -17,16 +19,26 @@ def available_cores():
 
 
 def visible_gpus():
-    """The names of the GPUs that this process may use.
+    """{name: GiB of memory} of the GPUs that this process may use.
 
-    They are those of CUDA_VISIBLE_DEVICES, or else those that nvidia-smi lists.
+    They are those that nvidia-smi lists, or those of them that CUDA_VISIBLE_DEVICES names.
     """
-    if 'CUDA_VISIBLE_DEVICES' in os.environ:
-        names = os.environ['CUDA_VISIBLE_DEVICES'].split(',')
-        return [name for name in names if name.strip() not in ('', '-1')]
     try:
-        listed = subprocess.run(['nvidia-smi', '--list-gpus'], stdout=subprocess.PIPE,
-                                stderr=subprocess.DEVNULL)
+        listed = subprocess.run(['nvidia-smi', '--query-gpu=index,uuid,memory.total',
+                                 '--format=csv,noheader,nounits'], stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL).stdout.decode()
     except OSError:
-        return []
-    return [str(number) for number, _ in enumerate(listed.stdout.splitlines())]
+        return {}
+    memory = {}
+    for index, uuid, mebibytes in (line.split(', ') for line in listed.splitlines()):
+        memory[index] = memory[uuid] = int(mebibytes) / 1024
+    names = os.environ.get('CUDA_VISIBLE_DEVICES', ','.join(name for name in memory if name.isdigit()))
+    return {name: memory.get(name, JOB_MEMORY) for name in names.split(',') if name.strip() not in ('', '-1')}
+
+
+def jobs_at_a_time(device):
+    """How many jobs of one thread run side by side at full speed, at least 1; device: 'cpu' or 'gpu'."""
+    if device == 'cpu':
+        return available_cores()
+    carried = sum(max(1, int(memory // JOB_MEMORY)) for memory in visible_gpus().values())
+    return max(1, min(available_cores(), carried))
