@@ -437,18 +437,19 @@ def test_columns_of_agreement_say_so():
 @pytest.mark.parametrize('scale, warning', [
     ((0.0, 1.0), ''), ((0.0, 255.0), 'may be too large'), ((0.0, 1 / 255), 'may be too small')])
 def test_a_pixel_scale_that_is_far_off_is_warned_of(teacher, capsys, scale, warning):
-    warn_of_pixel_scale(open_teacher(teacher, LENET, TeacherOptions(scale)), threads=1)
+    warn_of_pixel_scale(open_teacher(teacher, LENET, TeacherOptions(scale)), 1, 'cpu')
     said = capsys.readouterr().out
     assert warning in said and ('warning' in said) == bool(warning)
 
 
 def test_a_teacher_near_chance_is_warned_of(teacher, mnist, arrays, tmp_path, capsys):
     images, labels = mnist.test_images, mnist.test_labels
-    print_accuracy(open_teacher(teacher, LENET), images, labels, 'test images', 1)
+    print_accuracy(open_teacher(teacher, LENET), images, labels, 'test images', 1, 'cpu')
     said = capsys.readouterr().out
     assert re.search(r'right about 9\d\.\d % of 1000 test images', said) and 'warning' not in said
     # The mistake of those who bring a network from elsewhere: the first dense layer is for channels first.
     rows = arrays['Teacher/fc0/weights'].reshape(5, 5, 16, 120).transpose(2, 0, 1, 3).reshape(400, 120)
     np.savez(str(tmp_path / 'mistaken.npz'), **dict(arrays, **{'Teacher/fc0/weights': rows}))
-    print_accuracy(open_teacher(str(tmp_path / 'mistaken.npz'), LENET), images, labels, 'test images', 1)
+    mistaken = open_teacher(str(tmp_path / 'mistaken.npz'), LENET)
+    print_accuracy(mistaken, images, labels, 'test images', 1, 'cpu')
     assert 'warning: that is near chance' in capsys.readouterr().out

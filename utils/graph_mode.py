@@ -49,7 +49,7 @@ def image_bytes(image_shape):
     return pixels, tf.cast(pixels, tf.float32) / PIXEL_MAX
 
 
-def in_batches(sess, output, placeholder, values, batch_size):
+def in_batches(sess, output, placeholder, values, batch_size=IN_USE['cpu']):
     """``output`` for every row of ``values`` [N, ...], fed in blocks: [N, ...]."""
     return np.concatenate([sess.run(output, {placeholder: values[start:start + batch_size]})
                            for start in range(0, len(values), batch_size)])
