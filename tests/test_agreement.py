@@ -6,8 +6,8 @@ import Data_Impressions
 import train_w_distill
 from nets.networks import find_pair
 from teachers.trained import TrainedNetwork
+from utils.data.datasets import count
 from utils.data.impressions import load_impressions
-from utils.settings import recipes
 
 
 def test_students_are_compared_by_their_answers(tmp_path, teacher, monkeypatch):
@@ -28,7 +28,7 @@ def test_students_are_compared_by_their_answers(tmp_path, teacher, monkeypatch):
     shares = np.array([row[1:] for row in table[2:]], float)
     assert (shares[0] < 40).all() and (shares[1] > 60).all()
     # All 300 of the file are looked at, so the order in which they were drawn does not matter.
-    assert recipes.count(0.5) == 300
+    assert count(0.5) == 300
     lenet = find_pair('lenet')
     images = load_impressions(file, lenet.image_shape, 10).images
     seen = [TrainedNetwork(weights, lenet, role).answers(images).argmax(axis=1)

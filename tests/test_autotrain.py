@@ -25,6 +25,8 @@ from utils.matfile import mat_arrays
 from utils.settings import flags, recipes
 from utils.settings.hyper_parameters import TRAINING
 from utils.settings.methods import METHODS, TABLE
+from utils.table.check import check_inputs
+from utils.table.flags import table_flags
 from utils.table.jobs import Job, LocalPool, run_jobs
 
 TRAININGS = ['Teacher run 0', 'Student run 0', 'Soft_logits-0.2 run 0', 'ZSKD-0.2 run 0',
@@ -45,7 +47,7 @@ def table(root, data_set, *more, **options):
 
 
 def plan(*flags_given):
-    return autotrain.plan(flags.table_flags(list(flags_given))[1])
+    return autotrain.plan(table_flags(list(flags_given))[1])
 
 
 def to_do(root, data_set, *more):
@@ -247,10 +249,11 @@ def test_a_method_with_impressions_made_another_way(tmp_path, small):
     for name in ('autotrain.py', 'train_w_distill.py', 'Data_Impressions.py', 'utils', 'nets', 'teachers'):
         source = os.path.join(ROOT, name)
         (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, str(tmp_path / name))
-    methods = tmp_path / 'utils' / 'methods.py'
+    methods = tmp_path / 'utils' / 'settings' / 'methods.py'
     methods.write_text(methods.read_text().replace('\nDISTILLATIONS =', OTHER_METHOD))
     code = ('import autotrain, json, sys\n'
-            'from utils.settings.flags import synthesis_flags, table_flags, training_flags\n'
+            'from utils.settings.flags import synthesis_flags, training_flags\n'
+            'from utils.table.flags import table_flags\n'
             'for job in autotrain.plan(table_flags(sys.argv[1:])[1]):\n'
             '    script, *words = job.command\n'
             '    settings = (training_flags if script[0] == "t" else synthesis_flags)(words)\n'
@@ -330,9 +333,9 @@ def test_a_full_disk_stops_a_table(tmp_path, small, no_job, monkeypatch):
     there = tmp_path / 'table' / 'DI' / 'di0' / 'DI-40.mat'
     there.parent.mkdir(parents=True)
     there.write_text('impressions')
-    assert autotrain.check_inputs(flags.table_flags(table)[1]) == small
+    assert check_inputs(table_flags(table)[1]) == small
     no_impressions = words(tmp_path / 'table', small, '--rates', '40', '--runs=9', '--methods', 'Soft_logits')
-    assert autotrain.check_inputs(flags.table_flags(no_impressions)[1]) == small
+    assert check_inputs(table_flags(no_impressions)[1]) == small
 
 
 # The same bytes.

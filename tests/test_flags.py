@@ -9,17 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nets.priors import PRIORS
-from utils.settings import flags, recipes
+from utils.settings import flags, job_settings, recipes
 from utils.settings import parser as flag_types
 from utils.settings.hyper_parameters import AUGMENTATION, SYNTHESIS, TRAINING
 from utils.settings.parser import command_line
+from utils.table.flags import table_flags
 
 EXAMPLES = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def table(*words):
     """The settings of autotrain.py."""
-    return flags.table_flags(list(words))[1]
+    return table_flags(list(words))[1]
 
 
 def training(*words):
@@ -72,7 +73,7 @@ def test_training_flags_there_and_back(values, train_dir):
     assert parser.typed(command_line(values)) == typed
     given_values = flags.with_nets(dict(parser.given([]), train_dir=train_dir, **values))
     try:
-        expected = recipes.training_settings(given_values, 60000)
+        expected = job_settings.training_settings(given_values, 60000)
     except ValueError:
         with pytest.raises(SystemExit, match='2'):
             flags.training_flags(words)
@@ -87,7 +88,7 @@ def test_synthesis_flags_there_and_back(values, rate):
     assert parser.typed(command_line(values)) == values
     shown = float('%g' % rate)
     given_values = flags.with_nets(dict(parser.given([]), Rate=shown, **values))
-    expected = recipes.synthesis_settings(given_values)
+    expected = job_settings.synthesis_settings(given_values)
     assert flags.synthesis_flags(command_line(dict(values, Rate=rate))) == expected
 
 
@@ -157,7 +158,7 @@ def test_two_rates_that_look_alike_are_one(capsys):
 # Paths
 
 SCRIPTS = {'train_w_distill.py': flags.training_flags, 'Data_Impressions.py': flags.synthesis_flags,
-           'autotrain.py': lambda words: flags.table_flags(words)[1], 'visualization.py': flags.picture_flags}
+           'autotrain.py': lambda words: table_flags(words)[1], 'visualization.py': flags.picture_flags}
 
 
 @pytest.mark.parametrize('line, name', [
@@ -225,7 +226,7 @@ def test_flags_for_both_kinds_of_jobs(monkeypatch):
     assert (settings.synthesis, settings.training) == (dict(l2=1, betas=[2, 3]), dict(steps=5))
     assert settings.rates == [1, 5]
     monkeypatch.setattr('sys.argv', ['autotrain.py', *shlex.split(line)])
-    assert flags.table_flags()[1] == settings
+    assert table_flags()[1] == settings
 
 
 @pytest.mark.parametrize('words, said', [

@@ -16,7 +16,7 @@ from teachers.trained import TrainedNetwork, open_teacher
 from utils.data import datasets
 from utils.data.impressions import load_impressions
 from utils.files import RunError
-from utils.records.records import inputs
+from utils.records import inputs
 from utils.settings import flags
 
 IMPRESSIONS = '--Rate=0.1 --dataset=none --save_path={0}/DI'

@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 
 from nets import PAIRS
+from utils.data.datasets import count
 from utils.settings import flags, recipes
 from utils.settings.hyper_parameters import AUGMENTATION, SCHEDULES, SYNTHESIS, TRAINING
+from utils.settings.job_settings import training_settings
 from utils.settings.methods import METHODS, TABLE, method_for
 from utils.settings.recipes import RECIPES
 from utils.settings.schedule import learning_rate
@@ -45,7 +47,7 @@ def test_published_training(words, steps, rate, ce_weight, kl_weight):
     (1, 600, 10, 0.1), (5, 3000, 10, 0.1), (10, 6000, 100, 1), (20, 12000, 100, 2), (40, 24000, 100, 3)])
 def test_published_synthesis(rate, items, batch_size, adams):
     """The published 'rate 25' made 12,000 impressions, which are 20 %; 25 % take the same values."""
-    assert recipes.count(rate) == items
+    assert count(rate) == items
     values = synthesis('--recipe=published', '--Rate=%d' % rate)
     assert (values.learning_rate, values.iterations) == (adams, 1500)
     assert (values.schedule, values.beta2, values.temperature) == ('constant', 0.999, 20)
@@ -164,7 +166,7 @@ def test_a_data_set_of_2000_images_gets_the_steps_of_2000(small):
 @pytest.mark.parametrize('rate, total, items', [
     (100, 60000, 60000), (1, 60000, 600), (0.055, 60000, 33), (40, 50, 20), (0.001, 60000, 1), (1, 7, 1)])
 def test_rate_is_a_percentage(rate, total, items):
-    assert recipes.count(rate, total) == items
+    assert count(rate, total) == items
 
 
 # Settings: a flag beats the recipe, and what does not go together is refused
@@ -220,9 +222,9 @@ GIVEN = dict(main_scope='Student', Distillation='None', augment=False, any_teach
     (dict(dataset='none', Distillation='Soft_logits-1'), '--dataset none goes with --Distillation ZSKD-R'),
     (dict(dataset='none', Distillation='ZSKD-1', holdout=5), 'and without --holdout')])
 def test_what_does_not_go_together(changes, said):
-    recipes.training_settings(GIVEN, 60000)
+    training_settings(GIVEN, 60000)
     with pytest.raises(ValueError, match=said):
-        recipes.training_settings(dict(GIVEN, **changes), 60000)
+        training_settings(dict(GIVEN, **changes), 60000)
 
 
 @pytest.mark.parametrize('changes, said', [
@@ -236,7 +238,7 @@ def test_what_does_not_go_together(changes, said):
      '--any_teacher does nothing without a data set')])
 def test_a_flag_that_does_nothing_is_refused(changes, said):
     with pytest.raises(ValueError, match=said):
-        recipes.training_settings(dict(GIVEN, **changes), 60000)
+        training_settings(dict(GIVEN, **changes), 60000)
 
 
 # Methods

@@ -27,7 +27,7 @@ from utils.graph_mode import new_graph, session
 from utils.matfile import mat_arrays
 from utils.records.layout import training_files
 from utils.records.records import finished_row
-from utils.settings import flags, recipes
+from utils.settings import flags, job_settings, recipes
 from utils.settings.parser import Parser
 
 # The command lines of the implementation that this project follows, and the method each must mean.
@@ -444,8 +444,8 @@ def parser(monkeypatch):
 def test_help_shows_every_flag_with_its_default(parser, module):
     of = parser(module)
     entries = dict(re.findall(r'^  (--\w+)(.*?)(?=^  -|^\S|^$)', of.format_help(), re.MULTILINE | re.DOTALL))
-    in_table = {name for rows in (recipes.training_rows, recipes.synthesis_rows) for line in rows('default')
-                for name in line}
+    in_table = {name for rows in (job_settings.training_rows, job_settings.synthesis_rows)
+                for line in rows('default') for name in line}
     depends = 'methods', 'root', 'impressions', 'results', 'nets', 'teacher', 'jobs'  # on other flags
     options = [action for action in of._actions if action.dest != 'help']
     assert set(entries) == {action.option_strings[0] for action in options} and len(options) > 8

@@ -15,7 +15,8 @@ from conftest import ROOT, run_script
 import autotrain
 import Data_Impressions
 import train_w_distill
-from nets.networks import find_pair, lenet, plain_conv, variable_shapes
+from nets import lenet, plain_conv
+from nets.networks import find_pair, variable_shapes
 from teachers.checks import print_accuracy, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions, digest_of
@@ -27,6 +28,7 @@ from utils.graph_mode import new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
 from utils.records import layout
 from utils.settings import flags
+from utils.table.flags import table_flags
 from utils.table.results import results_markdown
 
 LENET = find_pair('lenet')
@@ -91,7 +93,7 @@ def test_every_command_of_the_docs_can_be_given():
     lines = re.findall(r'^    python (\S+) (.*)$', docs().replace('\\\n', ' '), re.MULTILINE)
     assert len(lines) >= 6
     parsers = {'Data_Impressions.py': flags.synthesis_flags, 'train_w_distill.py': flags.training_flags,
-               'autotrain.py': flags.table_flags}
+               'autotrain.py': table_flags}
     for script, line in lines:
         parsers[script](line.split())
 
@@ -387,7 +389,7 @@ def test_impressions_of_another_pixel_scale_are_refused(tmp_path, monkeypatch):
 
 def table_plan(*words):
     """{name of a job: its command} of a table."""
-    _, args = flags.table_flags(['--runs=2', '--rates', '1', '--teacher=Lenet5', *words])
+    _, args = table_flags(['--runs=2', '--rates', '1', '--teacher=Lenet5', *words])
     return {job.name: (job.command, job.needs) for job in autotrain.plan(args)}
 
 
@@ -409,7 +411,7 @@ def test_a_table_of_ones_own_teacher_trains_none(data_set, methods):
      'Soft_logits does not go with --teacher --dataset none')])
 def test_tables_that_cannot_be(capsys, words, message):
     with pytest.raises(SystemExit) as caught:
-        flags.table_flags(words)
+        table_flags(words)
     assert caught.value.code == 2 and message in capsys.readouterr().err
 
 
@@ -422,7 +424,7 @@ def test_a_table_of_ones_own_teacher(tmp_path, small, files):
     assert '| Rate' in done.stdout.replace('|   ', '| ') and 'Teacher' not in done.stdout.split('|', 1)[1]
 
     def to_do(*more):
-        _, args = flags.table_flags(words + list(more))
+        _, args = table_flags(words + list(more))
         return [job.name for job in autotrain.plan(args) if job.finished()[0] is None]
     assert to_do() == []
     assert to_do('--teacher_std', '0.9') == ['DI-0.2 run 0', 'ZSKD-0.2 run 0']

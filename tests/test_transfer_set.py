@@ -6,7 +6,6 @@ import pytest
 import scipy.ndimage
 
 from nets.networks import find_pair
-from utils.data.datasets import to_bytes
 from utils.data.impressions import load_impressions, save_impressions
 from utils.data.transfer_set import (
     affine_copies,
@@ -17,6 +16,7 @@ from utils.data.transfer_set import (
     transfer_set,
 )
 from utils.files import RunError
+from utils.images import to_bytes
 from utils.records.inputs import TrainingInputs, training_inputs
 from utils.settings.flags import training_flags
 from utils.settings.methods import METHODS
