@@ -219,7 +219,7 @@ def test_batch_norm_prior_by_definition():
          + (x.var(axis=axes) / (held[name][1] + 1e-3) - 1) ** 2).mean()
         for x, name, axes in ((features[0], 'first', (0, 1, 2)), (features[1], 'second', (0, 1, 2)),
                               (logits, 'third', 0)))
-    found = batch_norm_prior.penalty(tf.zeros([9, 9, 3, 6]))
+    found = batch_norm_prior(tf.zeros([9, 9, 3, 6]))
     with session(1) as sess:
         sess.run(tf.global_variables_initializer())
         for v in tf.global_variables():
@@ -233,25 +233,25 @@ def test_batch_norm_prior_needs_batch_norm():
     new_graph(0)
     build(LENET, 'Teacher', tf.zeros([2, 32, 32, 1]), 10)
     with pytest.raises(RunError, match='no batch norm'):
-        batch_norm_prior.penalty(tf.zeros([32, 32, 1, 2]))
+        batch_norm_prior(tf.zeros([32, 32, 1, 2]))
 
 
 def test_total_variation_and_its_gradient_against_the_stock_operation():
     x = tf.constant(np.random.RandomState(0).standard_normal((5, 7, 2, 3)))
     black_around = [[0, 0], [1, 1], [1, 1], [0, 0]]
     images = tf.pad(tf.transpose(x, [3, 0, 1, 2]), black_around)
-    ours, stock = 2 * total_variation.penalty(x), 2 * tf.reduce_sum(tf.image.total_variation(images))
+    ours, stock = 2 * total_variation(x), 2 * tf.reduce_sum(tf.image.total_variation(images))
     with session(1) as sess:
         np.testing.assert_allclose(*sess.run([ours, stock]), rtol=1e-12)
         gradients = sess.run([tf.gradients(ours, x)[0], tf.gradients(stock, x)[0]])
         np.testing.assert_allclose(*gradients, atol=1e-9)
-        assert (sess.run(tf.gradients(total_variation.penalty(0 * x), x)[0]) == 0).all()
+        assert (sess.run(tf.gradients(total_variation(0 * x), x)[0]) == 0).all()
 
 
 def test_l2_is_half_the_squares():
     images = np.random.RandomState(0).standard_normal((5, 7, 2, 3))
     with session(1) as sess:
-        assert sess.run(l2.penalty(tf.constant(images))) == pytest.approx((images ** 2).sum() / 2, rel=1e-12)
+        assert sess.run(l2(tf.constant(images))) == pytest.approx((images ** 2).sum() / 2, rel=1e-12)
 
 
 def test_class_similarity_against_the_definition():
