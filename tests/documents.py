@@ -5,13 +5,8 @@ from glob import glob
 
 from conftest import ROOT
 
-README = os.path.join(ROOT, 'README.md')
-PAGES = sorted(glob(os.path.join(ROOT, 'docs', '*.md')))
 RECORDS = [os.path.join(ROOT, 'results', name) for name in ('README.md', 'bench_jobs.md')]
-OTHERS = [os.path.join(ROOT, name) for name in ('CONTRIBUTING.md', 'CHANGELOG.md')]
-DOCUMENTS = [README, *PAGES, *RECORDS, *OTHERS]
-# What is still to come: its links and commands are not checked. Take a name off once it is there.
-PENDING = []
+DOCUMENTS = sorted(glob(os.path.join(ROOT, '*.md')) + glob(os.path.join(ROOT, 'docs', '*.md')) + RECORDS)
 
 
 def read(*parts):
@@ -20,13 +15,8 @@ def read(*parts):
         return file.read()
 
 
-def unwrapped(*parts):
-    """The same with every line break and run of spaces as one space."""
-    return ' '.join(read(*parts).split())
-
-
 def short(path):
-    """A document's path as it is named in a test."""
+    """A path as it is named in a test."""
     return os.path.relpath(path, ROOT)
 
 

@@ -1,20 +1,17 @@
-"""How fast the scripts are: the plain graph against ours, side by side in one run.
+"""How fast the scripts are: the plain form of the networks and the fast one, in turn.
 
     make bench                    a step of every kind, ten minutes
-    make bench ARGS=--full        and whole jobs as processes, about half an hour
-    make bench ARGS=--profile     where the time of our steps goes
+    make bench ARGS=--profile     the costliest operations of the fast form
 
 Steps are timed as the scripts run them: the graphs of train_w_distill.py and Data_Impressions.py, fed bytes
 in the batches of their recipe, the same fetches.
 """
 import contextlib
-import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from typing import NamedTuple
 
@@ -35,7 +32,7 @@ from utils.settings.methods import METHODS, TABLE
 from utils.settings.parser import Parser
 
 CLASSES = 10
-FORMS = {'plain': True, 'ours': False}  # whether it is plain
+FORMS = {'plain': True, 'fast': False}  # whether it is plain
 REPETITIONS = 12
 # Of these (recipe, pair) a few kinds are timed; the batches of the others are the same.
 PUBLISHED_STEPS = ['Teacher 100', 'ZSKD 40', 'impressions 40']
@@ -44,9 +41,8 @@ FEW = {('published', 'lenet'): PUBLISHED_STEPS, ('default', 'alexnet'): ['Studen
 
 def main():
     parser = Parser(description=__doc__)
-    parser.add_argument('--full', action='store_true', help='time whole jobs as well')
     parser.add_argument('--profile', action='store_true',
-                        help='only list the costliest operations of our steps')
+                        help='only list the costliest operations of the fast form')
     parser.add_argument('--threads', type=int, default=1, help='of a step')
     args = parser.parse_args()
     print('%s, %d cores; commit %s; TensorFlow %s, Python %s; threads: %d' % (
@@ -64,20 +60,18 @@ def main():
                     print_profile('%s, --nets %s' % (name, nets), steps[1])
                     continue
                 times = [[step.seconds() for step in steps] for _ in range(REPETITIONS)]
-            plain, ours = (1e6 * statistics.median(column) / settings.batch_size for column in zip(*times))
+            plain, fast = (1e6 * statistics.median(column) / settings.batch_size for column in zip(*times))
             ratios = sorted(a / b for a, b in times)
-            costs[recipe, nets, name] = plain, ours
-            rows.append([name, settings.batch_size, '%.0f' % plain, '%.0f' % ours,
+            costs[recipe, nets, name] = plain, fast
+            rows.append([name, settings.batch_size, '%.0f' % plain, '%.0f' % fast,
                          '%.1f' % statistics.median(ratios), '%.1f - %.1f' % (ratios[0], ratios[-1])])
         if rows:
             print('\nSteps of --recipe %s --nets %s, microseconds per sample, median of %d repetitions in '
                   'turn\n' % (recipe, nets, REPETITIONS))
-            print(tabulate(rows, ['', 'batch', 'plain', 'ours', 'ratio', 'its range'], tablefmt='github'),
+            print(tabulate(rows, ['', 'batch', 'plain', 'fast', 'ratio', 'its range'], tablefmt='github'),
                   flush=True)
     if not args.profile:
         print_run(costs)
-    if args.full:
-        print_jobs()
 
 
 def kinds(recipe, nets):
@@ -154,7 +148,7 @@ class Step:
 
 
 def print_run(costs):
-    """Core hours of one run of LeNet's table, from the steps above: published on plain graphs, and ours."""
+    """Core hours of one run of LeNet's table, from the steps above: both recipes, both forms."""
     def hours(recipe, form):
         total = 0.0
         for name, settings in kinds(recipe, 'lenet').items():
@@ -169,34 +163,9 @@ def print_run(costs):
             total += 1e-6 / 3600 * samples * costs[recipe, 'lenet', known][form]
         return total
 
-    published, fast, ours = hours('published', 0), hours('published', 1), hours('default', 1)
-    print('\nOne run of the table of --nets lenet, steps times their cost (extrapolated; without evaluation '
-          'and start-up): published recipe on plain graphs %.1f core hours, on ours %.1f, default recipe on '
-          'ours %.2f; %.0f to 1' % (published, fast, ours, published / ours), flush=True)
-
-
-def print_jobs():
-    """Impressions at rate 1 and a student of them as processes: published (plain graph, ours), and ours."""
-    rows = []
-    for label, command, recipe in [('published recipe, plain graph', ['tools/plain_jobs.py'], 'published'),
-                                   ('published recipe, our graph', [], 'published'),
-                                   ('default recipe, our graph', [], 'default')]:
-        with tempfile.TemporaryDirectory() as folder:
-            started = time.perf_counter()
-            for words in ('Data_Impressions.py --Rate=1 --save_path'.split() + [folder],
-                          'train_w_distill.py --Distillation=ZSKD-1 --impressions'.split()
-                          + [folder, '--train_dir', folder]):
-                begun = time.perf_counter()
-                subprocess.run([sys.executable] + command + words + ['--recipe', recipe], cwd=ROOT,
-                               check=True, stdout=subprocess.DEVNULL)
-                seconds = time.perf_counter() - begun
-                rows.append([label, words[0], '%.0f' % seconds])
-            with open(os.path.join(folder, 'result.json')) as file:
-                rows[-1].append('%.2f' % json.load(file)['accuracy'])
-            rows.append([label, 'both', '%.0f' % (time.perf_counter() - started)])
-    print('\nWhole jobs at rate 1 as processes, one run each, one after the other\n')
-    print(tabulate(rows, ['', 'job', 'seconds', 'test accuracy'], tablefmt='github', disable_numparse=True),
-          flush=True)
+    print('\nOne run of the table of --nets lenet in core hours: steps times their cost, without evaluation and '
+          'start-up: published recipe %.1f in the plain form, %.1f in the fast one; default recipe %.2f in the '
+          'fast one' % (hours('published', 0), hours('published', 1), hours('default', 1)), flush=True)
 
 
 def print_profile(name, step, most=12):

@@ -1,16 +1,16 @@
-"""Writes the tables of the documents from the records in results/ and from the recipes.
+"""Writes the tables and the marked numbers of the documents from the records in results/ and the recipes.
 
     python tools/document_tables.py
 
-A line such as <!-- table: mnist --> says where a table goes. The lines below that begin with | are replaced.
+Below <!-- table: NAME --> it writes a table of TABLES. Before <!-- = RECORD METHOD RATE --> it writes a cell
+of one of RECORDS, and before <!-- = RECORD METHOD RATE - METHOD RATE --> the difference of two.
 tests/test_docs.py fails where a document is not as this would write it.
 """
-import csv
-import math
 import os
 import re
 import statistics
 import sys
+from functools import partial
 from glob import glob
 
 from tabulate import tabulate
@@ -20,40 +20,49 @@ sys.path.insert(0, ROOT)
 
 from utils.console import run
 from utils.data.datasets import count
-from utils.files import save_text
+from utils.files import read_bytes, save_text
 from utils.settings import hyper_parameters, recipes
 from utils.settings.job_settings import synthesis_rows
 from utils.settings.methods import METHODS, TABLE
 from utils.settings.parser import Parser
-from utils.table.results import by_method, results_markdown
+from utils.table.results import by_method, read_results, results_markdown
 
-DOCUMENTS = ['README.md', 'docs/*.md']
-MARKED = re.compile(r'(<!-- table: (\S+) -->\n)((?:\|.*\n)*)')
-# Means of five that sseung0703's implementation reports: of teacher and student alone, or of soft-logits and
-# ZSKD.
-PUBLISHED = {100: [99.06, 98.52], 40: [89.78, 97.92], 25: [91.64, 97.35], 10: [93.08, 96.69],
-             5: [88.43, 91.31], 1: [70.02, 92.15]}
+TABLE_MARK = re.compile(r'(<!-- table: (\S+) -->\n)((?:\|.*\n)*)')
+NUMBER_MARK = re.compile(r'([\d.]+( ± [\d.]+)?)(?=<!-- = (.*?) -->)')
+# Means of five that sseung0703's implementation reports: {rate: {method: mean}}.
 PUBLISHED_METHODS = ['Teacher', 'Student', 'Soft_logits', 'ZSKD']
+PUBLISHED = {100: {'Teacher': 99.06, 'Student': 98.52}, 40: {'Soft_logits': 89.78, 'ZSKD': 97.92},
+             25: {'Soft_logits': 91.64, 'ZSKD': 97.35}, 10: {'Soft_logits': 93.08, 'ZSKD': 96.69},
+             5: {'Soft_logits': 88.43, 'ZSKD': 91.31}, 1: {'Soft_logits': 70.02, 'ZSKD': 92.15}}
 
 
 def main(argv=None):
     Parser(prog='document_tables.py', description=__doc__).parse_args(argv)
     for path in documents():
-        with open(path, encoding='utf-8') as file:
-            text = file.read()
-        if with_tables(text) != text:
-            save_text(path, with_tables(text))
+        text = read_bytes(path).decode()
+        if updated(text) != text:
+            save_text(path, updated(text))
             print(path)
 
 
 def documents():
     """The paths of the documents that can hold tables."""
-    return sorted(path for pattern in DOCUMENTS for path in glob(os.path.join(ROOT, pattern)))
+    return sorted(glob(os.path.join(ROOT, 'docs', '*.md'))) + [os.path.join(ROOT, 'README.md')]
 
 
-def with_tables(text):
-    """A document's text with every marked table as it should be."""
-    return MARKED.sub(lambda match: match.group(1) + TABLES[match.group(2)]().rstrip('\n') + '\n', text)
+def updated(text):
+    """A document's text with every marked table and number as it should be."""
+    text = TABLE_MARK.sub(lambda match: match.group(1) + TABLES[match.group(2)]().rstrip('\n') + '\n', text)
+    return NUMBER_MARK.sub(lambda match: figure(match.group(3), match.group(2)), text)
+
+
+def figure(mark, deviation=None):
+    """The number of a mark as text: a mean, with its standard deviation if asked for, or a difference."""
+    name, *cells = re.match(r'(\S+) (\S+) (\S+)(?: - (\S+) (\S+))?$', mark).groups()
+    found = by_method(RECORDS[name]())
+    first, *others = [found[method][float(rate)] for method, rate in zip(cells[::2], cells[1::2]) if method]
+    text = '%.2f' % (float(mean(first)) - sum(float(mean(other)) for other in others))
+    return '%s ± %.2f' % (text, statistics.stdev(first)) if deviation else text
 
 
 def record(name):
@@ -62,68 +71,28 @@ def record(name):
 
 
 def every_row(name):
-    with open(os.path.join(ROOT, 'results', name), newline='') as file:
-        return list(csv.DictReader(file))
+    """The rows of its impressions as well."""
+    return read_results(os.path.join(ROOT, 'results', name))
 
 
-def means(name):
-    """{(method, rate): mean accuracy} of a record."""
-    return {(method, rate): statistics.mean(accuracies)
-            for method, rates in by_method(record(name)).items() for rate, accuracies in rates.items()}
-
-
-def beside_copies(name, dataset):
-    """The table of a record with the columns that fair.csv adds: all methods, plain and with copies."""
-    return results_markdown(record(name) + [row for row in record('fair.csv') if row['dataset'] == dataset
-                                            and METHODS[row['method']].augment])
+def with_augmentation(name, dataset):
+    """The rows of a record and those that fair.csv adds: every method, without and with augmentation."""
+    return record(name) + [row for row in record('fair.csv') if row['dataset'] == dataset
+                           and METHODS[row['method']].augment]
 
 
 def comparison():
     """Published / the published recipe here / the default recipe here; - where nothing was measured."""
-    records, lines = [means('published.csv'), means('results.csv')], []
-    for rate, values in PUBLISHED.items():
-        published = dict(zip(PUBLISHED_METHODS[:2] if rate == 100 else PUBLISHED_METHODS[2:], values))
-        cells = [[published.get(method)] + [found.get((method, rate)) for found in records]
-                 for method in PUBLISHED_METHODS]
-        lines.append([rate] + [' / '.join('-' if value is None else '%.2f' % value for value in cell)
-                               if cell[0] else '-' for cell in cells])
-    return github(lines, ['Rate'] + [METHODS[method].label for method in PUBLISHED_METHODS],
-                  colalign=['right'] + ['center'] * 4)
+    records, lines = [by_method(record(name)) for name in ('published.csv', 'results.csv')], []
+    for rate, published in PUBLISHED.items():
+        cells = [['%.2f' % published[method]] + [mean(found[method].get(rate, [])) for found in records]
+                 if method in published else '-' for method in PUBLISHED_METHODS]
+        lines.append([rate] + [' / '.join(cell) for cell in cells])
+    return github(lines, ['Rate'] + labels(PUBLISHED_METHODS), colalign=['right'] + ['center'] * 4)
 
 
-def missing_class():
-    """Published soft-logits / the published recipe here on a sample without class 0 / with it."""
-    without, whole = means('published_without_class_0.csv'), means('published.csv')
-    return github([['%g' % rate, '%.2f' % PUBLISHED[rate][0], '%.2f' % mean, '%.2f' % whole[method, rate]]
-                   for (method, rate), mean in sorted(without.items(), reverse=True)],
-                  ['Rate', 'published', 'here, without class 0', 'here, with class 0'])
-
-
-def sample_defect():
-    with open(os.path.join(ROOT, 'results', 'sample_defect.csv')) as file:
-        head, *lines = csv.reader(file, delimiter=';')
-    return github(lines, head)
-
-
-def workers(name):
-    """[seconds of a run, its longest chain, workers that help 5 and 1,000 runs], from a record."""
-    seconds = {}
-    for row in every_row(name):
-        seconds.setdefault((row['method'], float(row['rate'])), []).append(float(row['seconds']))
-    seconds = {job: statistics.mean(times) for job, times in seconds.items()}
-    student = max(seconds['ZSKD', 40], seconds.get(('ZSKD_augment', 40), 0))
-    chain = [seconds['Teacher', 100], seconds['Impressions', 40], student]
-    total, longest = sum(seconds.values()), max(sum(chain), seconds['Student', 100])
-    return ['{:,.0f} s in {} jobs'.format(total, len(seconds)),
-            '{:,.0f} s: {:,.0f} + {:,.0f} + {:,.0f}'.format(longest, *chain),
-            '%d' % math.ceil(5 * total / longest), '{:,.0f}'.format(round(1000 * total / longest, -2))]
-
-
-def workers_table():
-    rows = [[recipe + ' recipe', *workers(name)]
-            for recipe, name in (('default', 'results.csv'), ('published', 'published.csv'))]
-    return github(rows, ['', 'one run', 'its longest chain', 'workers for 5 runs',
-                         'workers for 1,000 runs'])
+def mean(accuracies):
+    return '%.2f' % statistics.mean(accuracies) if accuracies else '-'
 
 
 def shown(values):
@@ -132,90 +101,82 @@ def shown(values):
     return texts[0] if len(set(texts)) == 1 else '%s to %s' % (texts[0], texts[-1])
 
 
-def training_columns(recipe, nets, methods):
-    """{method: {hyper-parameter: text}} of a recipe, over the rates 1 to 40."""
+def training_columns(recipe, methods):
+    """{method: {hyper-parameter: text}} of LeNet-5's training in a recipe, over the rates 1 to 40."""
     columns = {}
     for name in methods:
-        rows = [recipes.training(recipe, name, count(rate), nets)
+        rows = [recipes.training(recipe, name, count(rate))
                 for rate in (recipes.RATES if METHODS[name].has_teacher else [100])]
         columns[name] = {key: shown([row[key] for row in rows]) for key in rows[0]}
     return columns
 
 
-def synthesis_column(recipe, nets='lenet'):
-    rows = synthesis_rows(recipe, nets)
-    return {key: shown([row[key] for row in rows]) for key in rows[0] if key}
+def recorded_columns(name):
+    """The same of all jobs of a record, impressions among them, over its rates."""
+    jobs, columns = {}, {}
+    for row in sorted(every_row(name), key=lambda row: float(row['rate'])):
+        jobs.setdefault(row['method'], []).append(row)
+    for method, rows in jobs.items():
+        texts = {key: [re.sub(r'\.0$', '', row[key]) for row in rows] for key in rows[0]}
+        columns[method] = {key: shown(values) for key, values in texts.items() if values[0]}
+    return columns
 
 
-def changes(published, here):
-    return published if published == here else '%s → %s' % (published, here)
+def training_table(columns, methods, leave_out=()):
+    return github([[name.replace('_', ' ')] + [columns[method].get(name, '-') for method in methods]
+                   for name in hyper_parameters.TRAINING if name not in leave_out], [''] + labels(methods))
 
 
 def training_changes():
-    before, here = [training_columns(recipe, 'lenet', PUBLISHED_METHODS)
-                    for recipe in ('published', 'default')]
-    return github([[readable(name)] + [changes(before[method].get(name, '-'), here[method].get(name, '-'))
-                                       for method in PUBLISHED_METHODS]
-                   for name in hyper_parameters.TRAINING if name not in hyper_parameters.AUGMENTATION],
-                  [''] + [METHODS[method].label for method in PUBLISHED_METHODS])
+    before, here = [training_columns(recipe, PUBLISHED_METHODS) for recipe in ('published', 'default')]
+    columns = {method: {name: change(before[method].get(name, '-'), here[method].get(name, '-'))
+                        for name in hyper_parameters.TRAINING} for method in PUBLISHED_METHODS}
+    return training_table(columns, PUBLISHED_METHODS, hyper_parameters.AUGMENTATION)
 
 
-def synthesis_changes():
-    before, here = synthesis_column('published'), synthesis_column('default')
-    return github([['`--%s`' % name, changes(before[name], here[name]), meaning(row)]
-                   for name, row in hyper_parameters.SYNTHESIS.items()], ['flag', 'value', 'meaning'])
+def synthesis_column(recipe):
+    """{hyper-parameter: text} of LeNet-5's impressions in a recipe, over the rates 1 to 40."""
+    rows = synthesis_rows(recipe)
+    return {key: shown([row[key] for row in rows]) for key in rows[0] if key}
 
 
-def synthesis_of(nets):
-    """What a pair's impressions are made with where LeNet-5's are made with something else."""
-    lenet, here = synthesis_column('default'), synthesis_column('default', nets)
-    return github([['`--%s`' % name, changes(lenet[name], here[name]), meaning(row)]
-                   for name, row in hyper_parameters.SYNTHESIS.items() if lenet[name] != here[name]],
-                  ['flag', 'LeNet-5 → here', 'meaning'])
+def synthesis_changes(before, here, only_changes=False):
+    rows = [['`--%s`' % name, change(before[name], here.get(name, before[name])),
+             row.meaning.replace('|', '\\|')] for name, row in hyper_parameters.SYNTHESIS.items()]
+    return github([row for row in rows if not only_changes or '→' in row[1]], ['flag', 'value', 'meaning'])
 
 
-def training_values(nets, methods):
-    columns = training_columns('default', nets, methods)
-    lines = [[readable(name)] + [columns[method].get(name, '-') for method in methods]
-             for name in hyper_parameters.TRAINING]
-    return github(lines, [''] + [METHODS[method].label for method in methods])
+def change(before, here):
+    return before if before == here else '%s → %s' % (before, here)
 
 
-def training_flags():
-    return github([['`--%s`' % name, meaning(row)] for name, row in hyper_parameters.TRAINING.items()],
-                  ['flag', 'meaning'])
-
-
-def meaning(row):
-    """The meaning of a hyper-parameter as the cell of a table."""
-    return row.meaning.replace('|', '\\|')
-
-
-def readable(name):
-    return name.replace('_', ' ')
+def labels(methods):
+    return [METHODS[method].label for method in methods]
 
 
 def github(lines, head, **options):
     return tabulate(lines, head, tablefmt='github', disable_numparse=True, **options)
 
 
+AUGMENTED = [name for name in METHODS if METHODS[name].augment]
+CIFAR10 = [name for name in METHODS if name in recorded_columns('cifar10.csv')]
+FILES = {'mnist': 'results.csv', 'mnist-tensorflow-2': 'results_tf2.csv', 'fashion-mnist': 'fashion_mnist.csv',
+         'cifar10': 'cifar10.csv'}
+RECORDS = {'mnist': partial(with_augmentation, 'results.csv', 'mnist'),
+           'fashion-mnist': partial(with_augmentation, 'fashion_mnist.csv', 'fashion_mnist'),
+           **{name: partial(record, name + '.csv')
+              for name in ('cifar10', 'published', 'published_teacher', 'published_without_class_0')}}
 TABLES = {
-    'mnist': lambda: results_markdown(record('results.csv')),
-    'mnist-tensorflow-2': lambda: results_markdown(record('results_tf2.csv')),
-    'fashion-mnist': lambda: results_markdown(record('fashion_mnist.csv')),
-    'cifar10': lambda: results_markdown(record('cifar10.csv')),
+    **{name: lambda name=name: results_markdown(record(FILES[name])) for name in FILES},
+    'fair-mnist': lambda: results_markdown(RECORDS['mnist']()),
+    'fair-fashion-mnist': lambda: results_markdown(RECORDS['fashion-mnist']()),
     'comparison': comparison,
-    'missing-class': missing_class,
-    'sample-defect': sample_defect,
-    'workers': workers_table,
     'training-changes': training_changes,
-    'synthesis-changes': synthesis_changes,
-    'augmentation': lambda: training_values('lenet', [name for name in METHODS if METHODS[name].augment]),
-    'fair-mnist': lambda: beside_copies('results.csv', 'mnist'),
-    'fair-fashion-mnist': lambda: beside_copies('fashion_mnist.csv', 'fashion_mnist'),
-    'alexnet-training': lambda: training_values('alexnet', TABLE),
-    'alexnet-synthesis': lambda: synthesis_of('alexnet'),
-    'training-flags': training_flags,
+    'synthesis-changes': lambda: synthesis_changes(synthesis_column('published'), synthesis_column('default')),
+    'augmentation': lambda: training_table(training_columns('default', AUGMENTED), AUGMENTED),
+    'cifar10-training': lambda: training_table(recorded_columns('cifar10.csv'), CIFAR10),
+    'cifar10-synthesis': lambda: synthesis_changes(
+        synthesis_column('default'), recorded_columns('cifar10.csv')['Impressions'], only_changes=True),
 }
 
 if __name__ == '__main__':
