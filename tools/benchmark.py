@@ -163,9 +163,9 @@ def print_run(costs):
             total += 1e-6 / 3600 * samples * costs[recipe, 'lenet', known][form]
         return total
 
-    print('\nOne run of the table of --nets lenet in core hours: steps times their cost, without evaluation and '
-          'start-up: published recipe %.1f in the plain form, %.1f in the fast one; default recipe %.2f in the '
-          'fast one' % (hours('published', 0), hours('published', 1), hours('default', 1)), flush=True)
+    print('\nOne run of the table of --nets lenet in core hours (steps times their cost, without evaluation '
+          'and start-up): published recipe %.1f plain, %.1f fast; default recipe %.2f fast' % (
+              hours('published', 0), hours('published', 1), hours('default', 1)), flush=True)
 
 
 def print_profile(name, step, most=12):

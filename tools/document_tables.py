@@ -23,7 +23,7 @@ from utils.data.datasets import count
 from utils.files import read_bytes, save_text
 from utils.settings import hyper_parameters, recipes
 from utils.settings.job_settings import synthesis_rows
-from utils.settings.methods import METHODS, TABLE
+from utils.settings.methods import METHODS
 from utils.settings.parser import Parser
 from utils.table.results import by_method, read_results, results_markdown
 
@@ -160,19 +160,20 @@ def github(lines, head, **options):
 
 AUGMENTED = [name for name in METHODS if METHODS[name].augment]
 CIFAR10 = [name for name in METHODS if name in recorded_columns('cifar10.csv')]
-FILES = {'mnist': 'results.csv', 'mnist-tensorflow-2': 'results_tf2.csv', 'fashion-mnist': 'fashion_mnist.csv',
-         'cifar10': 'cifar10.csv'}
 RECORDS = {'mnist': partial(with_augmentation, 'results.csv', 'mnist'),
            'fashion-mnist': partial(with_augmentation, 'fashion_mnist.csv', 'fashion_mnist'),
            **{name: partial(record, name + '.csv')
               for name in ('cifar10', 'published', 'published_teacher', 'published_without_class_0')}}
 TABLES = {
-    **{name: lambda name=name: results_markdown(record(FILES[name])) for name in FILES},
+    'mnist': lambda: results_markdown(record('results.csv')),
+    'mnist-tensorflow-2': lambda: results_markdown(record('results_tf2.csv')),
+    'fashion-mnist': lambda: results_markdown(record('fashion_mnist.csv')),
+    'cifar10': lambda: results_markdown(record('cifar10.csv')),
     'fair-mnist': lambda: results_markdown(RECORDS['mnist']()),
     'fair-fashion-mnist': lambda: results_markdown(RECORDS['fashion-mnist']()),
     'comparison': comparison,
     'training-changes': training_changes,
-    'synthesis-changes': lambda: synthesis_changes(synthesis_column('published'), synthesis_column('default')),
+    'synthesis-changes': lambda: synthesis_changes(*map(synthesis_column, ['published', 'default'])),
     'augmentation': lambda: training_table(training_columns('default', AUGMENTED), AUGMENTED),
     'cifar10-training': lambda: training_table(recorded_columns('cifar10.csv'), CIFAR10),
     'cifar10-synthesis': lambda: synthesis_changes(
