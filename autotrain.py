@@ -26,7 +26,7 @@ from contextlib import closing, contextmanager
 import filelock
 
 from utils.console import TableProgress, run
-from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
+from utils.files import FlagError, RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.table.flags import table_flags
 from utils.table.jobs import LocalPool, run_jobs
 from utils.table.machine import visible_gpus
@@ -43,7 +43,7 @@ def main(argv=None):
     parser, args = table_flags(argv)
     try:
         jobs = plan(args)
-    except ValueError as error:
+    except FlagError as error:
         parser.error(error)
     from utils.table.check import check_inputs  # it imports TensorFlow, which takes seconds
     make_folder(args.root)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nets.priors import PRIORS
+from utils.files import FlagError
 from utils.settings import flags, job_settings, recipes
 from utils.settings import parser as flag_types
 from utils.settings.hyper_parameters import AUGMENTATION, SYNTHESIS, TRAINING
@@ -74,7 +75,7 @@ def test_training_flags_there_and_back(values, train_dir):
     given_values = flags.with_nets(dict(parser.given([]), train_dir=train_dir, **values))
     try:
         expected = job_settings.training_settings(given_values, 60000)
-    except ValueError:
+    except FlagError:
         with pytest.raises(SystemExit, match='2'):
             flags.training_flags(words)
     else:

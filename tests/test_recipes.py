@@ -4,6 +4,7 @@ import pytest
 
 from nets import PAIRS
 from utils.data.datasets import count
+from utils.files import FlagError
 from utils.settings import flags, recipes
 from utils.settings.hyper_parameters import AUGMENTATION, SCHEDULES, SYNTHESIS, TRAINING
 from utils.settings.job_settings import training_settings
@@ -66,7 +67,7 @@ def test_published_has_no_augmentation():
     assert set(RECIPES['published']['lenet'].training) == plain
     for name in set(METHODS) - plain:
         label = METHODS[name].label.replace('+', '.')
-        with pytest.raises(ValueError, match='the published recipe has no %s; use --recipe default' % label):
+        with pytest.raises(FlagError, match='the published recipe has no %s; use --recipe default' % label):
             recipes.training('published', name, 600)
 
 
@@ -223,7 +224,7 @@ GIVEN = dict(main_scope='Student', Distillation='None', augment=False, any_teach
     (dict(dataset='none', Distillation='ZSKD-1', holdout=5), 'and without --holdout')])
 def test_what_does_not_go_together(changes, said):
     training_settings(GIVEN, 60000)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(FlagError, match=said):
         training_settings(dict(GIVEN, **changes), 60000)
 
 
@@ -237,7 +238,7 @@ def test_what_does_not_go_together(changes, said):
     (dict(any_teacher=True, Distillation='ZSKD-1', dataset='none'),
      '--any_teacher does nothing without a data set')])
 def test_a_flag_that_does_nothing_is_refused(changes, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(FlagError, match=said):
         training_settings(dict(GIVEN, **changes), 60000)
 
 
@@ -263,7 +264,7 @@ def test_the_methods_are_told_apart_by_what_trains_them():
 @pytest.mark.parametrize('augment', [False, True])
 @pytest.mark.parametrize('distillation', ['ZSKD', 'Soft_logits'])
 def test_there_are_no_other_methods(distillation, augment):
-    with pytest.raises(ValueError, match='--main_scope Teacher goes with --Distillation None'):
+    with pytest.raises(FlagError, match='--main_scope Teacher goes with --Distillation None'):
         method_for('Teacher', distillation, augment)
 
 

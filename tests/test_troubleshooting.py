@@ -10,9 +10,8 @@ from documents import read, short
 
 MODULES = sorted(path for folder in ('', 'nets', 'teachers', 'utils', 'utils/*', 'export', 'tools')
                  for path in glob(os.path.join(ROOT, folder, '*.py')))
-ENDINGS = {'RunError', 'ArgumentTypeError', 'error', '_exit'}  # what is called with a message for the user
-# Where a ValueError is said as it is, by Parser.error.
-USAGE = {'autotrain.py', 'utils/settings/flags.py', 'utils/settings/recipes.py', 'utils/settings/methods.py'}
+# What is called with a message for the user.
+ENDINGS = {'RunError', 'FlagError', 'ArgumentTypeError', 'error', '_exit'}
 
 
 def as_shown(text):
@@ -39,7 +38,7 @@ def messages(path):
         if not isinstance(call, ast.Call) or not call.args:
             continue
         name = getattr(call.func, 'id', getattr(call.func, 'attr', ''))
-        if name in ENDINGS or (name == 'ValueError' and short(path) in USAGE):
+        if name in ENDINGS:
             found.update(map(as_shown, texts(call.args[0])))
     return found - {''}
 

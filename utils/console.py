@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from contextlib import suppress
 
 from tqdm import tqdm
@@ -12,6 +13,7 @@ from utils.files import RunError
 
 BAR = '{desc} {percentage:3.0f} %|{bar}| {remaining} left{postfix}'
 LINE = '{desc} {percentage:3.0f} %{postfix}, {remaining} left'
+DEBUG = 'ZSKD_DEBUG'  # the environment variable that shows where an error came from
 NOTICE = 0.1  # seconds in which a signal that was sent is noticed
 IN_NOTEBOOK = hasattr(builtins, '__IPYTHON__')  # where a script shares its process
 
@@ -43,7 +45,7 @@ def run(main):
     """Calls ``main`` and exits.
 
     The status is what it returns (None: 0), 1 with one line on stderr for what a user can mend, 130 after
-    Ctrl-C and 143 after SIGTERM.
+    Ctrl-C and 143 after SIGTERM. With the environment variable DEBUG the traceback comes before that line.
     """
     _make_printable()
     with suppress(ValueError):  # not in the main thread: signals go to others
@@ -107,6 +109,9 @@ def _came_from(error, kind):
 
 def _exit(status):
     """sys.exit, but what can no longer be printed does not change the exit status."""
+    if isinstance(status, str) and os.environ.get(DEBUG):
+        with suppress(OSError):
+            traceback.print_exc()
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

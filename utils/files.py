@@ -1,18 +1,23 @@
-"""Files that are whole or absent, and the one kind of error that a user sees as a single line."""
+"""Files that are whole or absent, and the errors that a user sees as a single line."""
 import contextlib
 import functools
 import glob
 import hashlib
 import json
 import os
-import tempfile
+import stat
+import uuid
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TEMPORARY = dict(prefix='.zskd-', suffix='.tmp')  # of files being written; no other program's look so
+TEMPORARY = '.zskd-%s.tmp'  # names of files being written; no other program's look so
 
 
 class RunError(Exception):
     """What went wrong and the way out, in one line for the user."""
+
+
+class FlagError(Exception):
+    """Why flags do not go together, in one line for the user."""
 
 
 @contextlib.contextmanager
@@ -22,30 +27,45 @@ def atomic_write(path):
     Raises RunError where the folder cannot be made or written, or the disk is full.
     """
     path = os.path.abspath(path)
-    temporary = None
+    temporary = temporary_name(os.path.dirname(path))
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), **TEMPORARY)
-        with os.fdopen(handle, 'wb') as file:
+        with open(temporary, 'xb') as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
         raise RunError('cannot write %r: %s; make room or choose a folder that can be written'
                        % (path, error.strerror or error)) from error
     finally:
-        if temporary and os.path.exists(temporary):
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def temporary_name(folder):
+    """A new name in a folder for a file that ``remove_leftovers`` may delete."""
+    return os.path.join(folder, TEMPORARY % uuid.uuid4().hex)
+
+
+def open_file(path):
+    """A file opened for reading, binary; raises OSError, and RunError for what is no regular file.
+
+    To read a FIFO or a device would wait for ever, or never end.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise RunError('%r is a %s, not a file; give the path of a file'
+                       % (path, 'folder' if stat.S_ISDIR(mode) else 'FIFO, device or socket'))
+    return open(path, 'rb')
 
 
 def read_bytes(path):
     """The whole content of a file; raises RunError where there is none or it cannot be read."""
     try:
-        with open(path, 'rb') as file:
+        with open_file(path) as file:
             return file.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise RunError('no file %r; check the path, or make it first' % path) from error
     except OSError as error:
         raise RunError('cannot read %r: %s' % (path, error.strerror or error)) from error
@@ -65,7 +85,7 @@ def remove_leftovers(folders):
     A folder that is not there has none; what may not be deleted stays, and does no harm.
     """
     for folder in folders:
-        for path in glob.glob(os.path.join(glob.escape(folder), '{prefix}*{suffix}'.format(**TEMPORARY))):
+        for path in glob.glob(os.path.join(glob.escape(folder), TEMPORARY % '*')):
             with contextlib.suppress(OSError):  # a dying writer may be quicker
                 os.unlink(path)
 
@@ -85,11 +105,11 @@ def load_json(path):
     Raises RunError where it may not be read.
     """
     try:
-        with open(path, 'rb') as file:
+        with open_file(path) as file:
             return json.loads(file.read().decode())
     except PermissionError as error:
         raise RunError('cannot read %r: %s' % (path, error.strerror)) from error
-    except (OSError, ValueError, RecursionError):
+    except (OSError, RunError, ValueError, RecursionError):
         return None
 
 
@@ -101,20 +121,14 @@ def sha256(path):
     try:
         status = os.stat(path)
         return _sha256(path, (status.st_ino, status.st_size, status.st_mtime_ns))
-    except OSError:
+    except (OSError, RunError):
         return None
 
 
 @functools.lru_cache(maxsize=None)
 def _sha256(path, version):
     digest = hashlib.sha256()
-    with open(path, 'rb') as file:
+    with open_file(path) as file:
         for block in iter(lambda: file.read(1 << 20), b''):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

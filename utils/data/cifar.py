@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from utils.data.sources import download
+from utils.files import open_file
 
 ARCHIVE = 'cifar-10-binary.tar.gz'
 TORONTO = 'https://www.cs.toronto.edu/~kriz/' + ARCHIVE
@@ -36,7 +37,7 @@ CIFAR10_SHA256 = {'x_train': '51c15db370c309e9aa60cf71f835f2ba0f430ea3653f7512d8
 
 def cifar10_from_folder(folder):
     """The official archive, where a user has put it."""
-    with open(os.path.join(folder, ARCHIVE), 'rb') as file:
+    with open_file(os.path.join(folder, ARCHIVE)) as file:
         return read_binary(file)
 
 

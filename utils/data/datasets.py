@@ -13,7 +13,7 @@ import numpy as np
 
 from utils.data import own_data
 from utils.data.known import DATASETS, fetch_known, is_original
-from utils.files import RunError, sha256
+from utils.files import RunError, open_file, sha256
 from utils.images import by_x, resized
 from utils.npz import Npz
 
@@ -161,7 +161,7 @@ def fetch(dataset, folder):
 
 def _opened(path):
     try:
-        return open(path, 'rb')
+        return open_file(path)
     except OSError as error:
         raise RunError('cannot read the data set %r: %s' % (path, error.strerror)) from error
 

@@ -17,6 +17,7 @@ import zipfile
 import numpy as np
 import pooch
 
+from utils.files import open_file
 from utils.npz import Npz
 
 KERAS = 'https://storage.googleapis.com/tensorflow/tf-keras-datasets/'
@@ -50,7 +51,7 @@ def keras_cache():
 def mnist_from_keras_cache():
     """The archive of Keras, where Keras itself has downloaded it."""
     path = os.path.join(keras_cache(), 'mnist.npz')
-    with open(path, 'rb') as file:
+    with open_file(path) as file:
         npz = Npz(path, file)
         return {name: npz.read(name) for name in MNIST_SHA256}
 
@@ -107,7 +108,7 @@ def idx_files(folder, sha256):
     arrays = {}
     for name, file_name in IDX_FILES.items():
         path = os.path.join(folder, file_name)
-        with open(path, 'rb') as file:
+        with open_file(path) as file:
             arrays[name] = read_idx(file.read(), sha256[name], repr(path))
     return arrays
 

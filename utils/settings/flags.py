@@ -6,6 +6,7 @@ from nets import PAIRS
 from teachers.formats import FORMATS
 from utils.data import datasets
 from utils.data.datasets import DATASETS
+from utils.files import FlagError
 from utils.settings import hyper_parameters, job_settings, recipes
 from utils.settings.parser import Parser, Range, dataset, distillation, nets, number, path, rate
 
@@ -24,7 +25,7 @@ def training_flags(argv=None):
     given = with_nets(parser.given(argv))
     try:
         return job_settings.training_settings(given, available_images(given))
-    except ValueError as error:
+    except FlagError as error:
         parser.error(error)
 
 

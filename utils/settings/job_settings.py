@@ -4,6 +4,7 @@ from argparse import Namespace
 from tabulate import tabulate
 
 from utils.data.datasets import count, nominal
+from utils.files import FlagError
 from utils.settings.methods import METHODS, method_for, why_without_effect
 from utils.settings.recipes import RATES, RECIPES, recipe_for, synthesis, training
 
@@ -13,7 +14,7 @@ def training_settings(given, available):
 
     They are what was ``given`` as {flag: value}, and the rest from its recipe.
 
-    available: training images of the data set. Adds ``method`` and ``rate``. Raises ValueError for values
+    available: training images of the data set. Adds ``method`` and ``rate``. Raises FlagError for values
     that do not go together, and for a given value that would do nothing.
     """
     distillation, _, rate = given['Distillation'].partition('-')
@@ -27,24 +28,24 @@ def training_settings(given, available):
     for name, value in given.items():
         reason = why_without_effect(name, method)
         if reason and value is not False:
-            raise ValueError('--%s does nothing %s' % (name, reason))
+            raise FlagError('--%s does nothing %s' % (name, reason))
     if given['any_teacher'] and given['dataset'] == 'none':
-        raise ValueError('--any_teacher does nothing without a data set')
+        raise FlagError('--any_teacher does nothing without a data set')
     if method.has_teacher:
         values['teacher'] = 'Lenet5'
     if method.from_impressions:
         values['impressions'] = 'DI'
     settings = Namespace(**dict(values, **given), method=method.name, rate=rate)
     if settings.ce_weight == settings.kl_weight == 0:
-        raise ValueError('--ce_weight and --kl_weight cannot both be 0')
+        raise FlagError('--ce_weight and --kl_weight cannot both be 0')
     if settings.ce_weight and method.from_impressions:
-        raise ValueError('--ce_weight needs labels, and impressions have none; use 0')
+        raise FlagError('--ce_weight needs labels, and impressions have none; use 0')
     if settings.ce_weight and getattr(settings, 'cutmix', 0):
-        raise ValueError('--ce_weight needs one label for each copy; use 0, or --cutmix 0')
+        raise FlagError('--ce_weight needs one label for each copy; use 0, or --cutmix 0')
     if settings.kl_weight and not method.has_teacher:
-        raise ValueError('--kl_weight needs a teacher; use --Distillation')
+        raise FlagError('--kl_weight needs a teacher; use --Distillation')
     if settings.dataset == 'none' and (settings.holdout or not method.from_impressions):
-        raise ValueError('--dataset none goes with --Distillation ZSKD-R, and without --holdout')
+        raise FlagError('--dataset none goes with --Distillation ZSKD-R, and without --holdout')
     return settings
 
 

@@ -2,6 +2,7 @@
 from typing import Dict, NamedTuple, Optional
 
 from teachers.formats import FLAGS
+from utils.files import FlagError
 from utils.settings import hyper_parameters
 
 
@@ -66,11 +67,11 @@ def teaching(names):
 
 
 def method_for(role, distillation, augment):
-    """The method that trains so; raises ValueError where there is none."""
+    """The method that trains so; raises FlagError where there is none."""
     for method in METHODS.values():
         if (method.role, method.source.distillation, method.augment) == (role, distillation, augment):
             return method
-    raise ValueError('--main_scope Teacher goes with --Distillation None: it learns from labels')
+    raise FlagError('--main_scope Teacher goes with --Distillation None: it learns from labels')
 
 
 def why_without_effect(flag, method):

@@ -10,6 +10,7 @@ import math
 from typing import Dict, NamedTuple
 
 from utils.data.datasets import NOMINAL
+from utils.files import FlagError
 from utils.settings import hyper_parameters
 from utils.settings.methods import METHODS, why_without_effect
 
@@ -98,13 +99,13 @@ def recipe_for(recipe, nets='lenet'):
 def training(recipe, method, items, nets='lenet'):
     """{hyper-parameter: value} to train ``method``, a name of METHODS.
 
-    items: the number of images, before any copies. Raises ValueError where the recipe has no such method.
+    items: the number of images, before any copies. Raises FlagError where the recipe has no such method.
     """
     found, row = recipe_for(recipe, nets), method
     if row not in found.training and METHODS[method].from_impressions:  # a column of other impressions
         row = 'ZSKD_augment' if METHODS[method].augment else 'ZSKD'
     if row not in found.training:
-        raise ValueError('the %s recipe has no %s; use --recipe default' % (recipe, METHODS[method].label))
+        raise FlagError('the %s recipe has no %s; use --recipe default' % (recipe, METHODS[method].label))
     values = dict(found.training[row])
     share = items / NOMINAL
     if 'epochs' in values:

@@ -16,14 +16,13 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 
 from distributed import Client, Reschedule
 
-from utils.files import TEMPORARY, RunError
+from utils.files import RunError, temporary_name
 from utils.records.records import differences, software
 from utils.table.jobs import POLL
 from utils.table.processes import GRACE, spawn, stop
@@ -168,8 +167,8 @@ def lease_in(folder):
     The file is named as a killed writer's leftover, so that the next autotrain.py removes it before it does
     anything else. Nobody keeps it open: on Windows, others could not read it.
     """
-    handle, lease = tempfile.mkstemp(dir=folder, **TEMPORARY)
-    os.close(handle)
+    lease = temporary_name(folder)
+    open(lease, 'xb').close()
     end_touching = call_repeatedly(lambda: os.utime(lease))
     try:
         yield lease

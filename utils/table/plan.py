@@ -3,6 +3,7 @@ import functools
 import os
 
 from teachers.formats import FLAGS
+from utils.files import FlagError
 from utils.records import layout
 from utils.records.records import finished_row
 from utils.settings.flags import available_images
@@ -13,7 +14,7 @@ from utils.table.jobs import Job
 
 
 def plan(args):
-    """All jobs, each after those it needs. Raises ValueError where flags do not go together.
+    """All jobs, each after those it needs. Raises FlagError where flags do not go together.
 
     Within a run the longest come first, so that none is left to the end alone.
     """
@@ -22,7 +23,7 @@ def plan(args):
     for flag in args.training:
         reasons = [why_without_effect(flag, method) for method in methods]
         if all(reasons):
-            raise ValueError('--training: --%s does nothing %s in any column' % (flag, reasons[0]))
+            raise FlagError('--training: --%s does nothing %s in any column' % (flag, reasons[0]))
     jobs, teachers = [], [None] * args.runs if args.teacher else []
     for run_number in range(args.runs):
         for method in methods:

@@ -1,5 +1,4 @@
 """Child processes: how a command is started on this machine and stopped, and what its end and its log say."""
-import ctypes
 import os
 import re
 import shlex
@@ -12,8 +11,10 @@ from contextlib import suppress
 from utils.files import REPOSITORY, make_folder
 
 GRACE = 10  # seconds from SIGTERM to SIGKILL for children that do not end
-LIBC = ctypes.CDLL(None) if sys.platform.startswith('linux') else None  # not loaded between fork and exec
-PR_SET_PDEATHSIG = 1
+# What a child on Linux runs first: it gets SIGTERM when its parent dies, even by SIGKILL, so that no orphan
+# works on. Popen's preexec_fn can hang where other threads run.
+START = ('import ctypes, os, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGTERM); '  # 1: PR_SET_PDEATHSIG
+         'os.getppid() == int(sys.argv[1]) or sys.exit(143); os.execvp(sys.argv[2], sys.argv[2:])')
 LOG_TAIL = 5  # lines shown of a failed job's log
 
 
@@ -28,9 +29,10 @@ def spawn(command, log, variables, folder='.'):
     with open(log, 'ab') as output:
         output.write(b'$ %s\n' % shell_line(command).encode(errors='replace'))
         output.flush()
+        if sys.platform.startswith('linux'):
+            command = [sys.executable, '-S', '-c', START, str(os.getpid())] + command
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                cwd=folder, start_new_session=True, env=dict(os.environ, **variables),
-                                preexec_fn=LIBC and die_with_parent)
+                                cwd=folder, start_new_session=True, env=dict(os.environ, **variables))
 
 
 def local_command(command):
@@ -43,11 +45,6 @@ def local_command(command):
 def shell_line(command):
     """The command as one would type it."""
     return ' '.join(map(shlex.quote, command))
-
-
-def die_with_parent():
-    """In a child on Linux: SIGTERM when the parent dies, even by SIGKILL, so that no orphan works on."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def stop(children):
