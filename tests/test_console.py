@@ -190,3 +190,14 @@ def test_the_scripts_can_be_imported_without_a_change_of_signals():
                   'assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n'
                   'assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL')
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('error', ["RunError('it is so')", "OSError(28, 'it is so', 'x')"])
+def test_debug_shows_where_an_error_came_from(error):
+    code = ('from utils import console\nfrom utils.files import RunError\ndef main():\n    raise %s\n'
+            'console.run(main)' % error)
+    plain, debugged = [python(code, env=dict(os.environ, **more)) for more in ({}, {'ZSKD_DEBUG': '1'})]
+    assert plain.returncode == debugged.returncode == 1
+    assert plain.stderr.count('\n') == 1 and 'it is so' in plain.stderr
+    assert debugged.stderr.endswith(plain.stderr) and 'Traceback' in debugged.stderr
+    assert 'in main' in debugged.stderr

@@ -1,4 +1,5 @@
 """Whole files: what a killed writer leaves, and what of it the next table removes."""
+import os
 import subprocess
 import sys
 
@@ -6,7 +7,11 @@ import pytest
 from conftest import ROOT
 
 import autotrain
-from utils.files import atomic_write, remove_leftovers
+from nets.networks import find_pair
+from utils.data.datasets import open_dataset, training_images
+from utils.files import RunError, atomic_write, load_json, read_bytes, remove_leftovers, sha256
+from utils.matfile import mat_arrays
+from utils.table.results import read_results
 
 KILLED_WRITER = """
 import os, signal, sys
@@ -60,3 +65,31 @@ def test_any_name_that_the_file_system_takes_can_be_written(tmp_path, name):
     with atomic_write(str(tmp_path / name)) as file:
         file.write(b'content')
     assert names_in(tmp_path) == [name] and (tmp_path / name).read_bytes() == b'content'
+
+
+# What is no file.
+
+@pytest.mark.parametrize('path, kind', [('fifo', 'FIFO'), ('/dev/zero', 'device'), ('folder', 'folder')])
+def test_what_is_no_file_is_refused_at_once(tmp_path, path, kind):
+    """A FIFO would be waited for, and a device never ends."""
+    path = str(tmp_path / path)
+    if path.endswith('fifo'):
+        os.mkfifo(path)
+    elif path.endswith('folder'):
+        os.mkdir(path)
+    readers = [read_bytes, lambda path: open_dataset(path, None), lambda path: training_images(path, None),
+               find_pair, mat_arrays, read_results]
+    for reader in readers:
+        with pytest.raises(RunError, match='is a .*%s.*, not a file' % kind):
+            reader(path)
+    assert sha256(path) is None and load_json(path) is None
+
+
+def test_files_have_the_mode_that_the_umask_gives(tmp_path):
+    mask = os.umask(0o027)
+    try:
+        with atomic_write(str(tmp_path / 'x')) as file:
+            file.write(b'x')
+    finally:
+        os.umask(mask)
+    assert (tmp_path / 'x').stat().st_mode & 0o777 == 0o640

@@ -153,3 +153,13 @@ def test_cores_that_affinity_grants():
          'from utils.table.machine import available_cores; print(available_cores())'],
         cwd=ROOT)
     assert said.split() == [b'1']
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='Linux alone tells a child of that')
+def test_a_child_ends_with_its_parent_however_that_dies(tmp_path):
+    code = ('import os, signal, sys, time\nfrom utils.table.processes import spawn\n'
+            'print(spawn([sys.executable, "-c", %r], %r, {}).pid, flush=True)\n'
+            'while "ready" not in open(%r).read().split("$ ")[-1].split("\\n", 1)[1]: time.sleep(0.05)\n'
+            'os.kill(os.getpid(), signal.SIGKILL)' % ((PATIENT,) + 2 * (str(tmp_path / 'log'),)))
+    said = subprocess.run([sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.PIPE).stdout
+    wait_until(lambda: not alive(int(said)), 10)
