@@ -30,7 +30,7 @@ from utils.data.impressions import load_impressions
 from utils.files import REPOSITORY, RunError
 from utils.pictures import default_style, save_picture, show_windows, subplots
 from utils.records.inputs import check_classes
-from utils.records.layout import impressions_file, teacher_file
+from utils.records.layout import given_impressions, impressions_file, teacher_file
 from utils.records.records import check_impressions, check_teacher
 from utils.settings.flags import picture_flags
 from utils.settings.methods import METHODS
@@ -69,7 +69,7 @@ def draw(args):
     names = dataset.class_names if dataset else [str(k) for k in range(teacher.classes)]
     if args.student:
         return {'confusion.png': draw_confusion(*predictions(args.student, pair, teacher, dataset), names)}
-    path = args.impressions or default_impressions(args)
+    path = given_impressions(args.impressions, 1) if args.impressions else default_impressions(args)
     impressions = load_impressions(path, teacher.image_shape, teacher.classes)
     check_impressions(impressions, teacher)
     figures = {'concentrate.png': draw_similarity(class_similarity(teacher.templates), names),

@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 import scipy.io
 
+import visualization
 from utils.data.impressions import load_impressions, save_impressions
 from utils.files import RunError
 from utils.matfile import mat_arrays, save_mat
+from utils.records.layout import training_files
+from utils.settings.flags import picture_flags, training_flags
 
 
 def images_of(shape, count=6):
@@ -100,3 +103,16 @@ def test_what_no_data_set_may_be_no_impressions_may_be(tmp_path, shape, classes,
     with pytest.raises(RunError) as error:
         load_impressions(path)
     assert repr(path) in str(error.value) and said in str(error.value) and '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('place, path', [('other/DI-1.mat', 'other/DI-1.mat'), ('other', 'other/DI-10.mat')])
+def test_impressions_are_given_as_a_file_or_as_its_folder(place, path):
+    words = ['--train_dir=x', '--Distillation=ZSKD-10', '--impressions', place]
+    assert training_files(training_flags(words)).impressions == path
+
+
+def test_pictures_take_the_folder_too(tmp_path, teacher, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ('.', 'DI-1.mat'):
+        with pytest.raises(RunError, match='no file .*DI-1.mat'):
+            visualization.draw(picture_flags(['--impressions', place]))

@@ -16,7 +16,13 @@ def teacher_file(teacher):
 
 
 def impressions_file(folder, rate):
+    """Path of the impressions of a rate that a folder holds."""
     return os.path.join(folder, 'DI-%g.mat' % rate)
+
+
+def given_impressions(place, rate):
+    """Path of ``--impressions``: a file where it ends in .mat, else the folder of the file of that rate."""
+    return place if place.endswith('.mat') else impressions_file(place, rate)
 
 
 def weights_file(train_dir):
@@ -72,7 +78,7 @@ def training_files(settings):
     return TrainingFiles(
         dataset=None if settings.dataset == 'none' else settings.dataset,
         teacher=teacher_file(settings.teacher) if method.has_teacher else None,
-        impressions=(impressions_file(settings.impressions, settings.rate)
+        impressions=(given_impressions(settings.impressions, settings.rate)
                      if method.from_impressions else None),
         nets=own_pair(settings.nets),
         weights=weights_file(folder),

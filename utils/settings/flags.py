@@ -21,7 +21,7 @@ def training_flags(argv=None):
     """
     parser = training_parser()
     parser.add_argument('--train_dir', required=True, type=path, metavar='DIR',
-                        help='weights, curves and result go here')
+                        help='folder for weights, curves and record')
     given = with_nets(parser.given(argv))
     try:
         return job_settings.training_settings(given, available_images(given))
@@ -37,9 +37,10 @@ def training_parser():
     add('--main_scope', default='Student', choices=['Teacher', 'Student'], help='the network to train')
     add('--Distillation', default='None', type=distillation, metavar='{None,Soft_logits-R,ZSKD-R}',
         help='what the network learns from: labels, the teacher\'s answers to R %% of the real images, or '
-             'those to impressions')
-    add('--augment', action='store_true', help='add affine copies of the images')
-    add('--impressions', type=path, metavar='DIR', help='where DI-R.mat is (default: DI)')
+             'its answers to impressions')
+    add('--augment', action='store_true', help='learn from affine copies of the images as well')
+    add('--impressions', type=path, metavar='PATH',
+        help='a .mat file of impressions, or a folder with DI-R.mat (default: DI)')
     add('--holdout', default=0, type=number(int, 0), metavar='N',
         help='evaluate on the last N training images, unseen in training, instead of the test images')
     add_teacher(parser, default=None, instead='Lenet5')
@@ -62,7 +63,7 @@ def synthesis_parser():
     """The flags of Data_Impressions.py but for --Rate."""
     parser = Parser(prog='Data_Impressions.py', epilog=job_settings.tables(job_settings.synthesis_rows),
                     description='Synthesises data impressions from a trained teacher, without any image.')
-    parser.add_argument('--save_path', default='DI', type=path, metavar='DIR', help='DI-R.mat goes here')
+    parser.add_argument('--save_path', default='DI', type=path, metavar='DIR', help='folder for DI-R.mat')
     add_teacher(parser)
     add_common(parser)
     parser.add_hyper_parameters(hyper_parameters.SYNTHESIS)
@@ -72,17 +73,18 @@ def synthesis_parser():
 def picture_flags(argv=None):
     """The settings of visualization.py as a Namespace."""
     parser = Parser(prog='visualization.py',
-                    description='Draws the class similarity, impressions, and the accuracies.')
+                    description='Draws class similarity, impressions and accuracies, or a confusion matrix.')
     add = parser.add_argument
-    add('--impressions', type=path, metavar='FILE',
-        help='impressions to show (default: DI/DI-1.mat, made from the teacher if it is not there)')
+    add('--impressions', type=path, metavar='PATH',
+        help='a .mat file of impressions, or a folder with DI-1.mat (default: DI, where they are made if '
+             'there are none)')
     add('--student', type=path, metavar='FILE',
-        help='weights of a student (or teacher): draw confusion.png alone, its predictions on the test '
+        help='weights of a student or teacher: draw only confusion.png, its confusion matrix on the test '
              'images')
     add('--results', type=path, metavar='FILE',
         help="results.csv of autotrain.py (default: that of the data set's folder, or the committed one in "
              "results/)")
-    add('--save_path', default='pictures', type=path, metavar='DIR', help='where the pictures go')
+    add('--save_path', default='pictures', type=path, metavar='DIR', help='folder for the pictures')
     add('--rows', default=5, type=number(int, 1, 50), help='impressions per class')
     add('--show', action='store_true', help='open windows as well')
     add_teacher(parser)
@@ -103,7 +105,7 @@ def add_teacher(parser, default='Lenet5', instead=''):
     add('--teacher', default=default, type=path, metavar='FILE',
         help='a name in pre_trained/, or a path: ' + FORMATS + ' (default: %s)' % instead * bool(instead))
     add('--teacher_scale', nargs=2, type=pixel, action=Range, metavar=('LOW', 'HIGH'),
-        help='what black and white are to the teacher (default: 0 1)')
+        help="pixel values of black and white in the teacher's input (default: 0 1)")
     add('--teacher_mean', nargs='+', type=pixel, metavar='X',
         help='the teacher sees (pixels - mean) / std, in the units of --teacher_scale; one number, or one '
              'per channel')
@@ -116,32 +118,32 @@ def add_teacher(parser, default='Lenet5', instead=''):
 
 def add_any_teacher(parser):
     parser.add_argument('--any_teacher', action='store_true',
-                        help='take a teacher whose record says that it was trained on other data')
+                        help='accept a teacher whose record names another data set')
 
 
 def add_common(parser):
     add = parser.add_argument
-    add('--recipe', default='default', choices=list(recipes.RECIPES), help='where hyper-parameters come from')
+    add('--recipe', default='default', choices=list(recipes.RECIPES), help='values of the hyper-parameters')
     add_dataset(parser)
-    add('--seed', default=0, type=number(int, 0, 2 ** 31 - 1), help='of every random draw')
+    add('--seed', default=0, type=number(int, 0, 2 ** 31 - 1), help='seed of every random draw')
     add('--threads', default=1, type=number(int, 1, 1024),
-        help='CPU threads per process; with 1 the same bytes come out every time')
+        help='CPU threads per process; 1 gives the same bytes every time')
     add('--device', default='cpu', choices=['cpu', 'gpu'],
-        help='where networks are trained and impressions are searched for; on a GPU bytes differ')
+        help='device that trains networks and synthesises impressions; a GPU gives other bytes')
 
 
 def add_dataset(parser):
     add = parser.add_argument
     add('--dataset', default='mnist', type=dataset, metavar='{%s,FILE.npz,none}' % ','.join(DATASETS),
         help="a known data set, or a file in the layout of Keras' mnist.npz; none: impressions alone, no "
-             "image is read")
-    add('--data', default='data', type=path, metavar='DIR', help='where known data sets are kept')
+             "images")
+    add('--data', default='data', type=path, metavar='DIR', help='folder of the known data sets')
     add_nets(parser)
 
 
 def add_nets(parser, default=None):
     parser.add_argument('--nets', type=nets, default=default, metavar='{%s,FILE.py}' % ','.join(PAIRS),
-                        help="the pair of networks, or a file with one's own"
+                        help='a known pair of networks, or a file with your own'
                              + (default is None) * ' (default: that of the data set, else lenet)')
 
 

@@ -24,11 +24,12 @@ def table_flags(argv=None):
     parser = Parser(prog='autotrain.py',
                     description='Fills the whole table: every method at every rate, several runs.')
     add = parser.add_argument
-    add('--runs', default=5, type=number(int, 1, 1000), help='run i has seed --seed + i')
-    add('--rates', default=recipes.RATES, type=rate, nargs='+', metavar='R', help='in %% of 60,000')
+    add('--runs', default=5, type=number(int, 1, 1000), help='number of runs; run i has seed --seed + i')
+    add('--rates', default=recipes.RATES, type=rate, nargs='+',
+        metavar='R', help='sample rates in %% of 60,000 images (cifar10: 50,000)')
     add('--methods', choices=list(METHODS), nargs='+',
-        help='columns of the table; the students learn from Teacher, or from Teacher_augment where that '
-             'alone is one (default: %s)' % ' '.join(TABLE))
+        help='columns of the table; students learn from Teacher, or from Teacher_augment if it is the only '
+             'teacher (default: %s)' % ' '.join(TABLE))
     add('--jobs', type=number(int, 1, 1024),
         help='processes at a time, on this machine (default: as many as its cores, and with --device gpu '
              "the GPUs' memory, carry)")
@@ -40,7 +41,7 @@ def table_flags(argv=None):
         help='hyper-parameters, or --holdout, for train_w_distill.py')
     add('--synthesis', default='', metavar='"FLAGS"', help='hyper-parameters for Data_Impressions.py')
     add('--root', type=path, metavar='DIR',
-        help="everything is written here (default: MNIST, FashionMNIST, ..., or the file's name and "
+        help="folder of the table (default: MNIST, FashionMNIST, ..., or the file's name and "
              "'-table')")
     add_teacher(parser, default=None, instead='every run trains its own')
     add_any_teacher(parser)
