@@ -28,7 +28,7 @@ from utils.settings.parser import Parser
 from utils.table.results import by_method, read_results, results_markdown
 
 TABLE_MARK = re.compile(r'(<!-- table: (\S+) -->\n)((?:\|.*\n)*)')
-NUMBER_MARK = re.compile(r'([\d.]+( ± [\d.]+)?)(?=<!-- = (.*?) -->)')
+NUMBER_MARK = re.compile(r'(-?[\d.]+( ± [\d.]+)?)(?=<!-- = (.*?) -->)')
 # Means of five that sseung0703's implementation reports: {rate: {method: mean}}.
 PUBLISHED_METHODS = ['Teacher', 'Student', 'Soft_logits', 'ZSKD']
 PUBLISHED = {100: {'Teacher': 99.06, 'Student': 98.52}, 40: {'Soft_logits': 89.78, 'ZSKD': 97.92},
