@@ -28,7 +28,7 @@ from utils.console import run
 from utils.data.datasets import dataset_info, nominal, open_dataset
 from utils.data.impressions import load_impressions
 from utils.files import REPOSITORY, RunError
-from utils.pictures import default_style, save_picture, show_windows, subplots
+from utils.pictures import default_style, plain_text, save_picture, show_windows, subplots
 from utils.records.inputs import check_classes
 from utils.records.layout import given_impressions, impressions_file, teacher_file
 from utils.records.records import check_impressions, check_teacher
@@ -39,6 +39,8 @@ from utils.table.flags import default_root
 from utils.table.processes import describe_status
 from utils.table.results import by_agreement, by_method, read_results
 
+COLUMNS = 20  # the most classes that samples.png shows
+CELLS = 40    # with more classes a matrix has no room for counts, nor for the name of every class
 RECORDS = {'mnist': os.path.join(REPOSITORY, 'results', 'results.csv'),  # the committed tables
            'fashion_mnist': os.path.join(REPOSITORY, 'results', 'fashion_mnist.csv'),
            'cifar10': os.path.join(REPOSITORY, 'results', 'cifar10.csv')}
@@ -132,42 +134,51 @@ def draw_confusion(labels, predicted, teachers, names):
     confusion = np.bincount(pairs, minlength=len(names) ** 2).reshape(len(names), len(names))
     headline = 'accuracy %.2f %%, agreement with the teacher %.2f %%' % (accuracy, agreement)
     print('%s, on %d test images' % (headline, len(labels)))
-    rows = [[name] + row.tolist() for name, row in zip(names, confusion)]
-    print(tabulate(rows, ['of, taken for'] + list(names)))
     figure, ((axes,),) = subplots(size=(7, 6.4))
     mistakes = np.where(np.eye(len(names), dtype=bool), 0, confusion)
     axes.imshow(mistakes, cmap='Reds')
-    for of, taken_for in np.argwhere(confusion):
-        axes.text(taken_for, of, confusion[of, taken_for], ha='center', va='center', fontsize=8,
-                  color='white' if mistakes[of, taken_for] > 0.6 * mistakes.max() else 'black')
+    if len(names) <= CELLS:
+        rows = [[name] + row.tolist() for name, row in zip(names, confusion)]
+        print(tabulate(rows, ['of, taken for'] + list(names), disable_numparse=True,
+                       stralign='right'))
+        for of, taken_for in np.argwhere(confusion):
+            axes.text(taken_for, of, confusion[of, taken_for], ha='center', va='center', fontsize=8,
+                      color='white' if mistakes[of, taken_for] > 0.6 * mistakes.max() else 'black')
     _name_classes(axes, names)
     axes.set(xlabel='predicted class', ylabel='class', title=headline)
     return figure
 
 
 def _name_classes(axes, names):
-    axes.set_xticks(range(len(names)))
-    axes.set_yticks(range(len(names)))
-    axes.set_xticklabels(names, rotation=90 if max(map(len, names)) > 1 else 0)
-    axes.set_yticklabels(names)
+    """Names the rows and columns of a matrix; beyond CELLS of them, some at equal distances."""
+    ticks = range(0, len(names), -(-len(names) // CELLS))
+    labels = [plain_text(names[k]) for k in ticks]
+    axes.set(xticks=ticks, yticks=ticks, yticklabels=labels)
+    axes.set_xticklabels(labels, rotation=90 if max(map(len, names)) > 1 else 0)
 
 
 def draw_samples(images, targets, rows, names):
     """A grid of impressions, a column per class, each with the two most probable classes of its target.
 
+    Of more than COLUMNS classes it shows the first ones, and a line on stdout says so.
+
     images: [N, H, W, 1], grey, or [N, H, W, 3], RGB, uint8 in 0..255; targets: [N, classes], rows sum to 1;
     names: of the classes, in order.
     """
-    figure, grid = subplots(rows, len(names), size=(1.3 * len(names), 1.5 * rows))
+    columns = min(len(names), COLUMNS)
+    if columns < len(names):
+        print('samples.png shows the first %d of %d classes, %s to %s'
+              % (columns, len(names), names[0], names[columns - 1]))
+    figure, grid = subplots(rows, columns, size=(1.3 * columns, 1.5 * rows))
     for axes in grid.flat:
         axes.axis('off')
-    for k in range(len(names)):
+    for k in range(columns):
         for axes, i in zip(grid[:, k], np.flatnonzero(targets.argmax(axis=1) == k)):
             image = images[i, :, :, 0] if images.shape[3] == 1 else images[i]
             axes.imshow(image, cmap='gray', vmin=0, vmax=255)
             first, second = np.argsort(targets[i])[:-3:-1]
-            title_words = names[first], targets[i, first], names[second], targets[i, second]
-            axes.set_title('%s %.2f, %s %.2f' % title_words, fontsize=7 if max(map(len, names)) == 1 else 4.5)
+            title = '%s %.2f, %s %.2f' % (names[first], targets[i, first], names[second], targets[i, second])
+            axes.set_title(plain_text(title), fontsize=7 if max(map(len, names)) == 1 else 4.5)
     return figure
 
 

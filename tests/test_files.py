@@ -93,3 +93,8 @@ def test_files_have_the_mode_that_the_umask_gives(tmp_path):
     finally:
         os.umask(mask)
     assert (tmp_path / 'x').stat().st_mode & 0o777 == 0o640
+
+
+def test_a_record_that_an_editor_has_saved_is_still_one(tmp_path):
+    (tmp_path / 'result.json').write_bytes('\ufeff{\r\n "seed": 1\r\n}\r\n'.encode('utf-8'))
+    assert load_json(str(tmp_path / 'result.json')) == {'seed': 1}

@@ -16,9 +16,9 @@ from teachers.trained import TrainedNetwork
 from utils.data.datasets import DATASETS, open_dataset
 from utils.data.impressions import save_impressions
 from utils.files import RunError, save_json, sha256
-from utils.pictures import show_windows
+from utils.pictures import save_picture, show_windows
 from utils.settings.flags import picture_flags
-from utils.table.results import read_results
+from utils.table.results import by_method, read_results
 
 RESULTS = ('method,rate,run,seed,accuracy\nTeacher,100,0,0,99\nStudent,100,0,0,98.5\nZSKD,1,0,0,92\n'
            'ZSKD,1,1,1,93\nZSKD,10,0,0,97\nSoft_logits,1,0,0,95\nSoft_logits,10,0,0,98\n')
@@ -71,6 +71,34 @@ def test_samples_picture_of_a_class_that_has_none(impressions):
     assert [bool(axes.images) for axes in figure.axes[:10]] == [k != 3 for k in range(10)]
 
 
+@pytest.mark.parametrize('picture', ['similarity', 'samples', 'confusion'])
+def test_class_names_are_text_and_not_mathematics(picture, tmp_path, capsys):
+    names = ['$\\frac$', '$x_$', '$', 'US$', '$$', '%', '\\', '^', '{', '_', '\\$x\\$', '007']
+    count = len(names)
+    figure = {'similarity': lambda: visualization.draw_similarity(np.eye(count), names),
+              'samples': lambda: visualization.draw_samples(np.zeros((count, 8, 8, 1), np.uint8),
+                                                            np.eye(count), 1, names),
+              'confusion': lambda: visualization.draw_confusion(*[np.arange(count)] * 3, names)}[picture]()
+    save_picture(figure, str(tmp_path / 'picture.png'))  # it says what cannot be drawn
+    axes = figure.axes[0]
+    shown = [axes.title.get_text().split()[0]] if picture == 'samples' else labels_of(figure)[1]
+    # Without an unescaped dollar a text is none of mathematics; each escaped one is shown as a dollar.
+    assert shown == [name.replace('$', '\\$') for name in names[:len(shown)]]
+    if picture == 'confusion':
+        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[-count:]] == names
+
+
+def test_of_many_classes_the_first_are_shown_and_a_line_says_so(capsys):
+    names = ['class %d' % k for k in range(300)]
+    figure = visualization.draw_samples(np.zeros((300, 8, 8, 1), np.uint8), np.eye(300), 1, names)
+    assert [axes.get_title().split(' 1.00')[0] for axes in figure.axes] == names[:20]
+    assert capsys.readouterr().out == 'samples.png shows the first 20 of 300 classes, class 0 to class 19\n'
+    assert labels_of(visualization.draw_similarity(np.eye(300), names))[0] == names[::8]
+    confusion = visualization.draw_confusion(*[np.arange(300)] * 3, names)
+    assert labels_of(confusion) == (names[::8], names[::8]) and not confusion.axes[0].texts
+    assert capsys.readouterr().out.count('\n') == 1
+
+
 def test_accuracy_bars_are_one_sample_standard_deviation():
     rows = [{'method': 'ZSKD', 'rate': rate, 'accuracy': accuracy}
             for rate, accuracy in ((1, 92.0), (1, 94.0), (10, 97.0))]
@@ -86,10 +114,32 @@ def test_accuracy_picture_has_a_line_per_method(tmp_path, content):
     rows = read_results(str(tmp_path / 'results.csv'))
     axes, = visualization.draw_accuracy(rows, 'results.csv', 50000).axes
     assert axes.get_xlabel() == 'rate (% of 50,000)'
+    assert axes.get_ylabel() == 'test accuracy (%)'
     labels = {text.get_text() for text in axes.get_legend().get_texts()}
     assert labels == {'Teacher', 'Student', 'Soft-logits', 'ZSKD'}
     zskd, = [container.lines[0] for container in axes.containers if container.get_label() == 'ZSKD']
     np.testing.assert_array_equal(zskd.get_xydata(), [[1, 92.5], [10, 97]])
+
+
+@pytest.mark.parametrize('saved', [
+    lambda text: text, lambda text: '\ufeff' + text, lambda text: text.replace('\n', '\r\n'),
+    lambda text: text.replace('\n', '\r'), lambda text: text.replace(',', '\t'),
+    lambda text: '\ufeff' + text.replace(',', ';').replace('.', ',').replace('\n', '\r\n') + ';;;;\r\n;;\r\n',
+], ids=['as written', 'byte order mark', 'CRLF', 'CR', 'tabs', 'by a German spreadsheet'])
+def test_results_that_a_spreadsheet_has_saved(saved, tmp_path):
+    (tmp_path / 'results.csv').write_bytes(saved(RESULTS + IMPRESSIONS).encode())
+    assert by_method(read_results(str(tmp_path / 'results.csv'))) == {
+        'Teacher': {100: [99]}, 'Student': {100: [98.5]}, 'ZSKD': {1: [92, 93], 10: [97]},
+        'Soft_logits': {1: [95], 10: [98]}}
+
+
+def test_results_of_a_table_without_a_data_set_are_agreements(tmp_path):
+    (tmp_path / 'results.csv').write_text('method,rate,run,seed,accuracy,seconds,agreement\n'
+                                          'Impressions,0.1,0,0,,3.1,\nZSKD,0.1,0,0,,3.1,41.5\n')
+    rows = read_results(str(tmp_path / 'results.csv'))
+    axes, = visualization.draw_accuracy(rows, 'results.csv', 60000).axes
+    assert axes.get_ylabel() == 'agreement with the teacher (%)'
+    assert axes.containers[0].lines[0].get_xydata().tolist() == [[0.1, 41.5]]
 
 
 def test_confusion_picture_counts_and_names(capsys):
@@ -102,7 +152,7 @@ def test_confusion_picture_counts_and_names(capsys):
     assert axes.get_title() == 'accuracy 50.00 %, agreement with the teacher 50.00 %'
     printed = capsys.readouterr().out.split('\n')
     assert printed[0] == axes.get_title() + ', on 6 test images'
-    boot, = [line.split() for line in printed if line.startswith('boot')]
+    boot, = [line.split() for line in printed if 'boot ' in line][-1:]
     assert boot == ['boot', '0', '0', '0', '0', '0', '0', '0', '2', '0', '1']
 
 

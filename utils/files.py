@@ -106,7 +106,7 @@ def load_json(path):
     """
     try:
         with open_file(path) as file:
-            return json.loads(file.read().decode())
+            return json.loads(file.read().decode('utf-8-sig'))  # as an editor may save it
     except PermissionError as error:
         raise RunError('cannot read %r: %s' % (path, error.strerror)) from error
     except (OSError, RunError, ValueError, RecursionError):

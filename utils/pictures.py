@@ -2,44 +2,26 @@
 
 All that draw use this.
 """
-import atexit
 import os
-import shutil
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 from utils.files import RunError, atomic_write
 
 NO_WINDOWS = {'agg', 'cairo', 'pdf', 'pgf', 'ps', 'svg', 'template'}  # the backends that only write files
 
+try:
+    Path.home()
+except (KeyError, RuntimeError):  # no HOME and no entry in passwd; KeyError: Python 3.7
+    _home = tempfile.TemporaryDirectory()  # matplotlib keeps its caches there; it goes with the process
+    os.environ['HOME'] = _home.name
+_backend = os.environ.pop('MPLBACKEND', None)  # may be a notebook's, which this Python does not have
+import matplotlib.figure
+import matplotlib.style
 
-def _import_matplotlib():
-    """Imports matplotlib, with a home for it where the user has none, and without the user's MPLBACKEND.
-
-    That may be a notebook's, which this Python does not have; show_windows alone needs it.
-    """
-    if not _home():
-        os.environ['HOME'] = tempfile.mkdtemp()
-        atexit.register(shutil.rmtree, os.environ['HOME'], ignore_errors=True)
-    backend = os.environ.pop('MPLBACKEND', None)
-    try:
-        import matplotlib.figure
-        import matplotlib.style
-    finally:
-        if backend is not None:
-            os.environ['MPLBACKEND'] = backend
-    return matplotlib
-
-
-def _home():
-    """The user's home, or '' for a user that has none: no HOME, and no entry in passwd."""
-    try:
-        return os.path.expanduser('~').replace('~', '')
-    except KeyError:  # as Python 3.7 says it
-        return ''
-
-
-matplotlib = _import_matplotlib()
+if _backend:
+    os.environ['MPLBACKEND'] = _backend  # for show_windows
 
 
 @contextmanager
@@ -56,6 +38,11 @@ def subplots(rows=1, columns=1, size=(5, 4.2)):
     """
     figure = matplotlib.figure.Figure(figsize=size)
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def plain_text(text):
+    """A text as matplotlib takes it to show it as it is: between two dollars it would see mathematics."""
+    return text.replace('$', r'\$')
 
 
 def save_picture(figure, path):

@@ -30,7 +30,7 @@ def read_results(path):
     lines = read_bytes(path).decode('utf-8-sig', errors='replace').splitlines() or ['']
     separator = max(',;\t', key=lines[0].count)
     try:
-        rows = list(csv.DictReader(lines, delimiter=separator, strict=True))
+        rows = list(csv.DictReader(lines, delimiter=separator, strict=True, restval=''))
         for row in rows:
             for name in {'rate', 'accuracy', 'agreement'} & set(row):
                 row[name] = row[name].replace(',', '.')
