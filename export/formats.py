@@ -8,8 +8,10 @@ import tempfile
 
 import numpy as np
 
-from export.graph import serving_graph
+from export.graph import integer_graph, serving_graph
+from export.int8 import float_operations
 from nets.networks import network_variables
+from teachers.trained import TrainedNetwork
 from utils.files import REPOSITORY, RunError, atomic_write, make_folder, save_json
 from utils.graph_mode import session, tf, values_of
 
@@ -27,15 +29,17 @@ def check_available(form):
                        'weights, or choose saved_model, .pb or .npz' % (tf.__version__, form))
 
 
-def export(network, image_shape, class_names, form, path):
-    """Writes a TrainedNetwork to ``path``. What was there before stays until the new is whole.
+def export(network, image_shape, class_names, form, path, quantisation=None):
+    """Writes a network to ``path``. What was there before stays until the new is whole.
 
-    image_shape: (H, W, C) of the images that the export takes; class_names: a sequence of str, empty where
-    they are not known; form: one of SUFFIXES, or SAVED_MODEL. Raises RunError where the network cannot be
-    written in that format, or the path cannot be written.
+    network: a TrainedNetwork or a ForeignNetwork; image_shape: (H, W, C) of the images that the export takes;
+    class_names: a sequence of str, empty where they are not known; form: one of SUFFIXES, or SAVED_MODEL;
+    quantisation: a Quantisation of a TFLite file. Raises RunError where the network cannot be written in that
+    format, or the path cannot be written.
     """
     check_available(form)
-    graph = serving_graph(network, image_shape)
+    build = integer_graph if quantisation and quantisation.integers_alone else serving_graph
+    graph = build(network, image_shape)
     with session(threads=1) as sess:
         network.restore(sess)
         if form == SAVED_MODEL:
@@ -43,11 +47,11 @@ def export(network, image_shape, class_names, form, path):
                 save_saved_model(sess, graph, class_names, folder)
             return
         if form == '.npz':
-            content = npz(values_of(sess, network_variables(network.role)), class_names)
+            content = npz(weights_of(sess, network), class_names)
         elif form == '.pb':
             content = frozen(sess, graph, class_names)
         else:
-            content = from_tf2(sess, graph, class_names, form)
+            content = from_tf2(sess, graph, class_names, form, quantisation)
     with atomic_write(path) as file:
         file.write(content)
 
@@ -62,6 +66,14 @@ def save_saved_model(sess, graph, class_names, folder):
         os.mkdir(os.path.join(folder, 'assets.extra'))
         with open(os.path.join(folder, 'assets.extra', CLASS_NAMES + '.txt'), 'wb') as file:
             file.write(''.join(name + '\n' for name in class_names).encode())
+
+
+def weights_of(sess, network):
+    """{variable name: array} of a TrainedNetwork; raises RunError for a graph of constants."""
+    if not isinstance(network, TrainedNetwork):
+        raise RunError('%r has a graph of its own, and an .npz holds the weights of a pair alone; choose '
+                       'saved_model, .pb or .tflite' % network.path)
+    return values_of(sess, network_variables(network.role))
 
 
 def npz(weights, class_names):
@@ -79,25 +91,41 @@ def frozen(sess, graph, class_names=()):
     return tf.graph_util.convert_variables_to_constants(sess, sess.graph_def, outputs).SerializeToString()
 
 
-def from_tf2(sess, graph, class_names, form):
+def from_tf2(sess, graph, class_names, form, quantisation=None):
     """The bytes of a file of one of TF2_SUFFIXES. A child writes it: here TensorFlow 2's own ways are off."""
     with tempfile.TemporaryDirectory() as folder:
-        source, target, names = [os.path.join(folder, name)
-                                 for name in ('source', 'network' + form, 'names.json')]
+        source, target, order = [os.path.join(folder, name)
+                                 for name in ('source', 'network' + form, 'order.json')]
         if form == '.tflite':
             save_saved_model(sess, graph, (), source)
         else:
             with open(source, 'wb') as file:
                 file.write(frozen(sess, graph))
-        save_json(names, list(class_names))
-        child = subprocess.run([sys.executable, '-m', 'export.tf2', source, target, names], cwd=REPOSITORY,
+        save_json(order, dict(quantisation._asdict() if quantisation else {}, class_names=list(class_names),
+                              images=saved_images(folder, quantisation)))
+        child = subprocess.run([sys.executable, '-m', 'export.tf2', source, target, order], cwd=REPOSITORY,
                                env=dict(os.environ, KERAS_BACKEND='tensorflow', CUDA_VISIBLE_DEVICES=''),
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if child.returncode:
             said = child.stderr.decode(errors='replace').strip().split('\n')[-1]
             raise RunError('this network cannot be written as %s: %s' % (form, said or child.returncode))
+        floats = float_operations(target) if quantisation and quantisation.images is not None else []
+        if floats and quantisation.integers_alone:
+            raise RunError('TFLite has no int8 form of %s; leave --int8_operations_only out'
+                           % ' and '.join(floats))
+        if floats:
+            print('TFLite has no int8 form of %s; it stays in float' % ' and '.join(floats))
         with open(target, 'rb') as file:
             return file.read()
+
+
+def saved_images(folder, quantisation):
+    """The path of a file in ``folder`` with the images to calibrate with; None where there are none."""
+    if quantisation is None or quantisation.images is None:
+        return None
+    path = os.path.join(folder, 'images.npy')
+    np.save(path, quantisation.images)
+    return path
 
 
 @contextlib.contextmanager

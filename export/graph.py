@@ -4,8 +4,10 @@ It resizes images with TensorFlow's operations to the very pixels that cv2.resiz
 of bytes in whole numbers. It weighs two columns by 11-bit weights and drops four bits. Then it weighs two
 rows, drops 16 bits of each product, adds the two, and rounds the last two bits off. The pixels are not those
 of exact interpolation: 2 % of MNIST's differ, by 1.
+
+A graph of integers alone resizes by an operation of TensorFlow that has an int8 form: pixels differ by 1.
 """
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -19,28 +21,40 @@ class ServingGraph(NamedTuple):
     """The tensors of an exported graph. Each has the name of its field."""
     images: tf.Tensor           # uint8 [N, H, W, C] in 0..255, of the data set's own size
     logits: tf.Tensor           # float32 [N, classes]
-    probabilities: tf.Tensor    # float32 [N, classes], the softmax of the logits
-    classes: tf.Tensor          # int64 [N] in 0..classes-1
+    probabilities: Optional[tf.Tensor] = None   # float32 [N, classes], the softmax of the logits
+    classes: Optional[tf.Tensor] = None         # int64 [N] in 0..classes-1
 
     @property
     def outputs(self):
         """{name: tensor} of all that the graph gives."""
-        return {name: tensor for name, tensor in self._asdict().items() if name != 'images'}
+        return {name: tensor for name, tensor in self._asdict().items()
+                if name != 'images' and tensor is not None}
 
 
 def serving_graph(network, image_shape):
-    """A new default graph with the ServingGraph of a TrainedNetwork.
+    """A new default graph with the ServingGraph of a TrainedNetwork or a ForeignNetwork.
 
-    image_shape: (H, W, C) of the images that it takes. They are resized as the scripts resize them. The
-    network is built from TensorFlow's own operations alone.
+    image_shape: (H, W, C) of the images that it takes. They are resized as the scripts resize them. A network
+    of a pair is built from TensorFlow's own operations alone.
     """
     new_graph(seed=0)
     pixels = tf.placeholder(tf.uint8, [None, *image_shape], 'images')
-    height, width, _ = network.pair.image_shape
-    seen = tf.cast(enlarged(pixels, height, width), tf.float32) / PIXEL_MAX
+    seen = tf.cast(enlarged(pixels, *network.image_shape[:2]), tf.float32) / PIXEL_MAX
     logits = network.logits(seen, plain=True)
     return ServingGraph(pixels, tf.identity(logits, 'logits'), tf.nn.softmax(logits, name='probabilities'),
                         tf.argmax(logits, axis=1, name='classes'))
+
+
+def integer_graph(network, image_shape):
+    """The same for a TFLite file of integers alone: each operation has an int8 form, and logits come out.
+
+    Images are float32 in 0..255 until TFLite's converter makes them bytes. Needs TensorFlow 2.
+    """
+    new_graph(seed=0)
+    pixels = seen = tf.placeholder(tf.float32, [None, *image_shape], 'images')
+    if network.image_shape != image_shape:
+        seen = tf.image.resize_bilinear(seen, network.image_shape[:2], half_pixel_centers=True)
+    return ServingGraph(pixels, tf.identity(network.logits(seen / PIXEL_MAX, plain=True), 'logits'))
 
 
 class Axis(NamedTuple):

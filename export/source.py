@@ -46,7 +46,7 @@ def images_of(network, record, dataset=None):
     """
     name = dataset or text_of(record, 'arguments', 'dataset') or 'none'
     if name == 'none':
-        return network.pair.image_shape, ()
+        return network.image_shape, ()
     try:
         known = DATASETS.get(name) or open_dataset(name, folder=None)
         if not dataset and name not in DATASETS and known.digest != text_of(record, 'inputs', 'dataset'):
@@ -59,9 +59,9 @@ def images_of(network, record, dataset=None):
     if len(known.class_names) != network.classes:
         raise RunError('%r knows %d classes and the data set %s has %d; give its own --dataset'
                        % (network.path, network.classes, name, len(known.class_names)))
-    if known.image_shape[2] != network.pair.image_shape[2]:
+    if known.image_shape[2] != network.image_shape[2]:
         raise RunError('%r takes images of %d channels, those of the data set %s have %d; give its own '
-                       '--dataset' % (network.path, network.pair.image_shape[2], name, known.image_shape[2]))
+                       '--dataset' % (network.path, network.image_shape[2], name, known.image_shape[2]))
     return known.image_shape, known.class_names
 
 

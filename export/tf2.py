@@ -1,10 +1,10 @@
 """What plain TensorFlow 2 writes: TFLite and Keras files. export/formats.py starts this as a child process.
 
-    python -m export.tf2 SAVED_MODEL FILE.tflite NAMES.json
-    python -m export.tf2 FROZEN_GRAPH FILE.keras NAMES.json
+    python -m export.tf2 SAVED_MODEL FILE.tflite ORDER.json
+    python -m export.tf2 FROZEN_GRAPH FILE.keras ORDER.json
 
-NAMES.json holds the list of the classes' names, [] where none are known. Whatever fails ends it with status 1
-and a last line on stderr that says why.
+ORDER.json holds a Quantisation of export/int8.py, with the path of its images, and class_names, [] where none
+are known. Whatever fails ends it with status 1 and a last line on stderr that says why.
 """
 import json
 import os
@@ -13,22 +13,40 @@ import zipfile
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
+import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 
-def main(source, target, names_file):
-    with open(names_file, encoding='utf-8') as file:
-        names = json.load(file)
+def main(source, target, order_file):
+    with open(order_file, encoding='utf-8') as file:
+        order = json.load(file)
+    names = order['class_names']
     if target.endswith('.tflite'):
-        converter = tf.lite.TFLiteConverter.from_saved_model(source, signature_keys=['serving_default'])
         with open(target, 'wb') as file:
-            file.write(converter.convert())
+            file.write(tflite(source, order))
     else:
         save_keras(source, target, names)
     if names and not target.endswith('.h5'):
         # TFLite's associated files are a ZIP archive behind the model; a .keras file is an archive itself.
         with zipfile.ZipFile(target, 'a') as archive:
             archive.writestr('class_names.txt', ''.join(name + '\n' for name in names))
+
+
+def tflite(source, order):
+    """The bytes of a TFLite file of a SavedModel, quantised as the order says."""
+    converter = tf.lite.TFLiteConverter.from_saved_model(source, signature_keys=['serving_default'])
+    if 'kind' in order:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if order.get('kind') == 'float16':
+        converter.target_spec.supported_types = [tf.float16]
+    if order['images']:
+        images = np.load(order['images'])
+        if order['integers_alone']:
+            images = images.astype(np.float32)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
+        converter.representative_dataset = lambda: ({'images': image[None]} for image in images)
+    return converter.convert()
 
 
 def save_keras(source, target, names):

@@ -18,6 +18,7 @@ class ForeignNetwork:
     Its attributes and methods are those of TrainedNetwork in teachers/trained.py, but for ``pair`` and
     ``role``.
     """
+    description = 'a network of its own'
 
     def __init__(self, path, image_shape, options):
         """image_shape: (height, width, channels) where the graph leaves them open; options: a TeacherOptions.
@@ -36,8 +37,11 @@ class ForeignNetwork:
         self._graph = tf.graph_util.extract_sub_graph(self._graph, [self._logits.split(':')[0]])
         self._try()
 
-    def logits(self, images):
-        """Logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph."""
+    def logits(self, images, plain=False):
+        """Logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph.
+
+        plain: no matter here.
+        """
         scaled = tf.cast(self.options.scaled(images), self._input_type)
         logits, = self._import(self._graph, {self._input: scaled}, [self._logits])
         return tf.cast(tf.reshape(logits, [-1, self.classes]), tf.float32)

@@ -24,6 +24,7 @@ class TrainedNetwork:
     | classes | their number, the columns of the last layer |
     | templates | float32 [features, classes]: the last layer's weights, a class template per column |
     | last_layer | what its templates are called |
+    | description | which network it is, in words |
     """
 
     def __init__(self, path, pair, role, options=AS_READ):
@@ -45,6 +46,7 @@ class TrainedNetwork:
         except RunError as error:
             raise RunError('%s (as the %s of the networks %r)' % (error, role.lower(), pair.name)) from error
         self.templates = self._arrays[last]
+        self.description = '%s of %s' % (role.lower(), pair.name)
 
     def _recognised(self, arrays, last):
         file_format = format_of(self.path)

@@ -17,12 +17,15 @@ from documents import read, snippets
 
 import convert
 import train_w_distill
+from export import int8
 from export.formats import SAVED_MODEL, SUFFIXES, TF2_SUFFIXES
 from export.graph import enlarged
+from export.int8 import calibration_images, float_operations, interpreter
 from nets.networks import build, find_pair, network_variables
 from teachers.trained import TrainedNetwork
 from utils.data.datasets import open_dataset
-from utils.files import RunError
+from utils.data.impressions import save_impressions
+from utils.files import RunError, sha256
 from utils.graph_mode import in_batches, new_graph, session, values_of
 from utils.matfile import save_mat
 
@@ -257,6 +260,100 @@ def test_tflite(tflite, digits):
         assert tuple(archive.read('class_names.txt').decode().split()) == DIGITS
 
 
+@pytest.fixture(scope='module')
+def impressions(tmp_path_factory, mnist):
+    """Images in place of impressions, twenty of each class, without a record."""
+    path = str(tmp_path_factory.mktemp('impressions') / 'DI-1.mat')
+    chosen = np.concatenate([np.flatnonzero(mnist.train_labels == label)[:20] for label in range(10)])
+    save_impressions(path, mnist.train_images[chosen], np.eye(10)[mnist.train_labels[chosen]])
+    return path
+
+
+@needs_tf2
+@pytest.mark.parametrize('flags, logits_type', [([], np.float32), (['--int8_operations_only'], np.int8)])
+def test_int8(digits, impressions, tmp_path, capsys, flags, logits_type):
+    """It takes bytes of the data set's own size, and does nothing in float between them and the logits."""
+    place, plain = str(tmp_path / 'digits8.tflite'), str(tmp_path / 'digits.tflite')
+    convert.main(digits.flags + ['--to', place, '--int8', impressions] + flags)
+    convert.main(digits.flags + ['--to', plain])
+    output = capsys.readouterr().out
+    assert 'int8 and float agree on 100.0 % of 100 other impressions' in output and 'warning' not in output
+    assert os.path.getsize(place) < 0.45 * os.path.getsize(plain)
+    assert float_operations(place) == [] and float_operations(plain) != []
+    runner = interpreter(place).get_signature_runner('serving_default')
+    answers = runner(images=digits.images)
+    assert answers['logits'].dtype == logits_type
+    assert np.mean(answers['logits'].argmax(axis=1) == digits.logits.argmax(axis=1)) > 0.98
+    if flags:
+        scale, zero = runner.get_output_details()['logits']['quantization']
+        assert runner.get_input_details()['images']['quantization'] == (1, 0)
+        assert all(tensor['dtype'] is not np.float32 for tensor in interpreter(place).get_tensor_details())
+        answers['logits'] = scale * (answers['logits'].astype(np.float32) - zero)
+    else:
+        assert sorted(answers) == ['classes', 'logits', 'probabilities']
+    assert np.abs(answers['logits'] - digits.logits).mean() < 0.1 * digits.logits.std()
+
+
+@needs_tf2
+def test_float16(digits, tflite, tmp_path):
+    place = str(tmp_path / 'digits16.tflite')
+    convert.main(digits.flags + ['--to', place, '--float16'])
+    answers = interpreter(place).get_signature_runner('serving_default')(images=digits.images)
+    np.testing.assert_allclose(answers['logits'], digits.logits, rtol=0, atol=0.02 * digits.logits.std())
+    assert os.path.getsize(place) < 0.6 * os.path.getsize(tflite)
+
+
+@needs_tf2
+def test_an_operation_without_int8_form(own, tmp_path, capsys):
+    """In the middle of a network it stays in float, or is refused where there must be no float."""
+    rng = np.random.RandomState(0)
+    save_impressions(str(tmp_path / 'DI-1.mat'), rng.randint(0, 256, (40, 16, 16, 1)), np.eye(3)[[0] * 40])
+    flags = own.flags + ['--to', str(tmp_path / 'own.tflite'), '--int8', str(tmp_path / 'DI-1.mat')]
+    with pytest.raises(RunError, match='has no int8 form of SIN; leave --int8_operations_only out'):
+        convert.main(flags + ['--int8_operations_only'])
+    assert os.listdir(str(tmp_path)) == ['DI-1.mat']
+    convert.main(flags)
+    assert 'TFLite has no int8 form of SIN; it stays in float' in capsys.readouterr().out
+
+
+def test_impressions_of_another_teacher_do_not_calibrate(impressions, student, teacher, tmp_path, capsys):
+    """A student's record names its teacher; a teacher is its own."""
+    path, record = str(tmp_path / 'DI-1.mat'), tmp_path / 'DI-1.json'
+    with open(impressions, 'rb') as file:
+        (tmp_path / 'DI-1.mat').write_bytes(file.read())
+    pupil = TrainedNetwork(student, find_pair('lenet'), 'Student')
+    of_teacher = {'inputs': {'teacher': sha256(teacher)}, 'arguments': {'teacher': 'Lenet5'}}
+
+    def made_of(digest):
+        record.write_text(json.dumps({'outputs': {'DI-1.mat': sha256(path)}, 'arguments': {},
+                                      'inputs': {'teacher': digest}}))
+
+    made_of(sha256(teacher))
+    images, others = calibration_images(path, pupil, of_teacher, (28, 28, 1))
+    assert images.shape == others.shape == (100, 28, 28, 1) and images.dtype == np.uint8
+    assert images.min() == 0 and images.max() == 255 and capsys.readouterr().out == ''
+    calibration_images(path, TrainedNetwork(teacher, find_pair('lenet'), 'Teacher'), {}, (28, 28, 1))
+    assert capsys.readouterr().out == ''
+    calibration_images(path, pupil, {}, (28, 28, 1))
+    assert 'has no record that names its teacher' in capsys.readouterr().out
+    made_of(sha256(student))
+    with pytest.raises(RunError, match="was made from another teacher than 'Lenet5'"):
+        calibration_images(path, pupil, of_teacher, (28, 28, 1))
+    record.unlink()
+    calibration_images(path, pupil, of_teacher, (28, 28, 1))
+    assert 'has no record that says which teacher it was made from' in capsys.readouterr().out
+
+
+def test_little_agreement_is_a_warning(digits, monkeypatch, capsys):
+    network = TrainedNetwork(digits.flags[0], find_pair('lenet'), 'Student')
+    wrong = np.arange(len(digits.images)) % 10 == 0
+    monkeypatch.setattr(int8, 'logits_of', lambda file: lambda images: np.where(
+        wrong[:len(images), None], -digits.logits[:len(images)], digits.logits[:len(images)]))
+    int8.print_agreement('digits.tflite', network, digits.images[:200])
+    said = capsys.readouterr().out
+    assert 'agree on 90.0 % of 200 other impressions' in said and 'warning: ' in said and '--float16' in said
+
+
 @needs_tf2
 def test_keras(digits, colour, tmp_path):
     """The second has batch norm and local response normalisation; a data set names its classes."""
@@ -284,9 +381,9 @@ def test_an_operation_that_keras_does_not_have_is_named(own, tmp_path):
 
 @needs_tf1
 def test_what_needs_tensorflow_2_says_so(student, tmp_path):
-    for suffix in '.tflite', '.keras', '.h5':
+    for suffix, flags in ('.tflite', ['--int8', 'gone.mat']), ('.tflite', []), ('.keras', []), ('.h5', []):
         with pytest.raises(RunError, match='cannot write %s; run this with TensorFlow 2' % suffix):
-            convert.main([student, '--to', str(tmp_path / ('digits' + suffix))])
+            convert.main([student, '--to', str(tmp_path / ('digits' + suffix))] + flags)
     assert os.listdir(str(tmp_path)) == []
 
 
@@ -367,7 +464,10 @@ def test_what_is_no_file_of_weights_is_said_in_a_line(tmp_path):
     assert os.listdir(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize('to', [[], ['saved_model'], ['a.onnx'], ['saved_model', 'a', 'b'], ['a.pb', 'b']])
+@pytest.mark.parametrize('to', [[], ['saved_model'], ['a.onnx'], ['saved_model', 'a', 'b'], ['a.pb', 'b'],
+                                ['a.pb', '--int8', 'DI-1.mat'], ['a.pb', '--float16'],
+                                ['a.tflite', '--int8_operations_only'],
+                                ['a.tflite', '--int8', 'DI-1.mat', '--float16']])
 def test_a_format_that_is_none(student, to):
     with pytest.raises(SystemExit) as ended:
         convert.main([student, '--to'] + to)
@@ -419,22 +519,21 @@ def test_an_interrupted_export_leaves_the_older_one(own, tmp_path, monkeypatch):
 
 
 @needs_tf2
-def test_the_snippets_of_the_page_print_classes(saved_model, tflite, digits, data, tmp_path):
-    page = read('docs', 'serving.md')
+def test_the_snippets_of_the_page_print_classes(saved_model, digits, impressions, data, tmp_path):
+    """The last one runs an int8 file where there is no TensorFlow."""
+    convert.main(digits.flags + ['--to', str(tmp_path / 'digits.tflite'), '--int8', impressions])
     os.symlink(saved_model, str(tmp_path / 'digits'))
-    os.symlink(tflite, str(tmp_path / 'digits.tflite'))
     os.symlink(data, str(tmp_path / 'data'))
-    expected = str(digits.logits[:10].argmax(axis=1))
-    assert len(snippets(page)) == 2
-    done = subprocess.run([sys.executable, '-c', '\n'.join(snippets(page))], cwd=str(tmp_path),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-    assert done.stdout.split('\n') == [expected, expected, ''], done.stderr
+    first, last = snippets(read('docs', 'serving.md'))
+    for program in first, 'import sys\nsys.modules["tensorflow"] = None\n' + last:
+        done = subprocess.run([sys.executable, '-c', program], cwd=str(tmp_path), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, universal_newlines=True)
+        assert done.stdout == '%s\n' % digits.logits[:10].argmax(axis=1), done.stderr
 
 
 def test_the_formats_of_the_page_are_those_of_the_script():
     page = read('docs', 'serving.md')
-    written = re.findall(r'^    python convert.py \S+ --to (.*)$', page, re.MULTILINE)
-    forms = [os.path.splitext(words)[1] or words.split()[0] for words in written]
-    assert sorted(forms) == sorted((SAVED_MODEL, *SUFFIXES))
+    written = re.findall(r'^    python convert.py \S+ --to (\S+)', page, re.MULTILINE)
+    assert {os.path.splitext(word)[1] or word for word in written} == {SAVED_MODEL, *SUFFIXES}
     table = dict(re.findall(r'^\| `(\.\w+)`.*\| (yes|no) \| yes \|', page, re.MULTILINE))
     assert {suffix for suffix, first in table.items() if first == 'no'} < set(TF2_SUFFIXES)

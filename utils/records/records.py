@@ -179,8 +179,8 @@ def check_impressions(impressions, teacher):
         print('%r has no record that says which teacher it was made from; taken as it is' % path)
         return
     if made_of != teacher.digest:
-        raise RunError('%r was made from another teacher than %r; make it again, or give its own with '
-                       '--teacher' % (path, teacher.path))
+        raise RunError('%r was made from another teacher than %r; make it again, or give its own teacher'
+                       % (path, teacher.path))
     made_with = TeacherOptions.of(Namespace(**record['arguments']))
     then, now = made_with.flags(), teacher.options.flags()
     if then != now:
