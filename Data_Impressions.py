@@ -1,12 +1,12 @@
 """Synthesises data impressions from a trained teacher, without any image.
 
-An impression starts as noise. It is changed until the teacher sees in it what a Dirichlet draw over the
-teacher's own class similarities asks for (Nayak et al., ICML 2019, section 3).
+An impression starts as noise. Gradient descent changes it until the teacher's answer is close to a target: a
+Dirichlet draw over the teacher's own class similarities (Nayak et al., ICML 2019, section 3).
 
     python Data_Impressions.py --Rate 40 --teacher Lenet5 --save_path DI
 
 Writes DI-<Rate>.mat (train_images float32 [N, H, W, C] in 0..255, train_labels float32 [N, classes], whose
-rows sum to 1) and DI-<Rate>.json, which says how it was made and how well the teacher agrees.
+rows sum to 1) and DI-<Rate>.json, the record: settings, inputs, and how many targets the impressions meet.
 """
 if __name__ == '__main__':
     from utils.console import end_on_ctrl_c
@@ -72,7 +72,7 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
     """One impression for each soft target, from smooth noise by Adam: float32 [N, H, W, C] in [0, 1].
 
     targets [N, classes], rows sum to 1; the rest as above. Every impression is independent of the others, and
-    Adam starts anew for every batch. In each iteration the teacher sees all of them shifted by the same
+    Adam restarts with every batch. In each iteration the teacher sees all of them shifted by the same
     random number of pixels ("jitter": Mordvintsev et al., Inceptionism, 2015).
     """
     offsets = rng.randint(-settings.jitter, settings.jitter + 1, [settings.iterations, 2])
@@ -106,10 +106,10 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
 
 
 def start_noise(shape, settings, rng):
-    """Where impressions start, as differences from the ground: float64 of ``shape`` [N, H, W, C].
+    """The start of impressions, as differences from the ground: float64 of ``shape`` [N, H, W, C].
 
-    Every value is N(0, start_deviation^2). Near ones are alike by start_blur, and the channels of a pixel
-    have the correlation start_grey, since those of natural images go together. rng a numpy RandomState.
+    Every value is N(0, start_deviation^2). start_blur makes neighbours alike. The channels of a pixel have
+    the correlation start_grey, as those of natural images correlate. rng a numpy RandomState.
     """
     noise = rng.standard_normal(shape)
     if settings.start_grey:

@@ -1,17 +1,16 @@
 """Fills the whole table: every method at every rate, several runs.
 
 A run has its own teacher, a student alone, and at every rate impressions, students distilled from them
-(plain and augmented), and students distilled from real images. A table with --teacher holds the students of
-that one.
+(plain and augmented), and students distilled from real images. A table with --teacher holds only the students
+of that teacher.
 
     python autotrain.py                                       five runs, five rates
-    python autotrain.py --runs 1 --rates 1 10 --budget 0.1    a quick look
+    python autotrain.py --runs 1 --rates 1 10 --budget 0.1    a quick try
     python autotrain.py --teacher mine.h5 --dataset none      students of your own teacher, without any data
     python autotrain.py --scheduler tcp://head:8786           on a Dask cluster (see utils/table/cluster.py)
 
-Each job is a process of its own (train_w_distill.py or Data_Impressions.py) with a folder and a log of
-its own. Stop it whenever you like; the same command goes on where it was. Writes results.csv and
-results.md to --root while it goes.
+Each job is a process (train_w_distill.py or Data_Impressions.py) with its own folder and log. Stop it
+whenever you like; the same command continues. Writes results.csv and results.md to --root as jobs end.
 """
 if __name__ == '__main__':
     from utils.console import end_on_ctrl_c
@@ -73,7 +72,7 @@ def pool_for(args, data):
 
 
 def work(args, jobs, pool):
-    """Runs in ``pool`` what is not finished; returns ({job name: row}, [(failed job, reason)])."""
+    """Runs the unfinished jobs in ``pool``; returns ({job name: row}, [(failed job, reason)])."""
     rows, failures, saved, started = {}, [], 0.0, time.time()
     with TableProgress(sum(job.cost for job in jobs), len(jobs)) as progress:
 
@@ -117,7 +116,7 @@ def save_table(args, jobs, rows):
 
 
 def outcome(row):
-    """The figure that sums up a job, for the progress line."""
+    """The main figure of a job, for the progress line."""
     if 'accuracy' in row:
         return ': %.2f %%' % row['accuracy']
     if 'agreement' in row:
@@ -127,9 +126,9 @@ def outcome(row):
 
 @contextmanager
 def locked(root):
-    """Keeps ``root`` for this process; raises RunError that names the process that has it already.
+    """Locks ``root`` for this process. Raises RunError with the number of the process that holds the lock.
 
-    The lock is the operating system's (flock): it ends with its process, however that dies. Between machines
+    The lock is the operating system's (flock): it ends with its process. Between machines
     it holds where the shared folder's file system passes it on: NFS 4, NFS 3 with its lock daemon (not
     mounted ``nolock`` or ``local_lock``), Lustre mounted with ``flock``, CephFS, GPFS.
     """

@@ -5,7 +5,7 @@
     python train_w_distill.py --train_dir MNIST/sl1 --Distillation Soft_logits-1
     python train_w_distill.py --train_dir MNIST/zskd1 --Distillation ZSKD-1 --augment
 
-Writes to --train_dir: train_params.mat (final weights), best_params.mat (those that did best on the
+Writes to --train_dir: train_params.mat (final weights), best_params.mat (the best on the
 evaluation images), events.out.tfevents.* (TensorBoard) and, last, result.json.
 """
 if __name__ == '__main__':
@@ -74,15 +74,15 @@ class Evaluation(NamedTuple):
     images: np.ndarray      # uint8 [N, H, W, C]
     labels: np.ndarray      # [N]
     name: str               # what the images are
-    measure: str            # what the share of right answers is called
+    measure: str            # the name of the percentage of right answers
     curve: str              # and its curve
 
 
 def evaluation_set(settings, inputs):
     """The Evaluation of a training.
 
-    The test images; with --holdout the training images that are held out; without a data set impressions that
-    nobody is trained on, made from the teacher for this alone, whose label is the teacher's own answer.
+    The test images. With --holdout: the training images that are held out. Without a data set: impressions
+    that are made for the evaluation alone, labelled by the teacher.
     """
     if inputs.dataset is None:
         rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
@@ -99,9 +99,9 @@ def evaluation_set(settings, inputs):
 
 
 class Result(NamedTuple):
-    """What a training comes to."""
+    """The result of a training."""
     weights: dict           # {variable name: array}, the final ones
-    best_weights: dict      # those that did best on the evaluation images
+    best_weights: dict      # the best on the evaluation images
     score: float            # of the final ones, in per cent
 
 

@@ -1,11 +1,11 @@
-"""Pictures of what the teacher knows and what came of it.
+"""Draws class similarity, impressions and accuracies, or a confusion matrix.
 
     python visualization.py
     python visualization.py --student MNIST/ZSKD10/zskd10_0/train_params.mat
 
 Writes concentrate.png (class similarity of the teacher's last layer), samples.png (data impressions, each
 with the two most probable classes of its target) and accuracy.png (accuracy over rate, from results.csv) to
---save_path; or else confusion.png (what a trained network takes the test images of each class for).
+--save_path; with --student confusion.png instead, the confusion matrix of a network on the test images.
 """
 if __name__ == '__main__':
     from utils.console import end_on_ctrl_c
@@ -87,7 +87,7 @@ def draw(args):
 
 
 def predictions(path, pair, teacher, dataset):
-    """What a trained network and its teacher say of the test images: labels, its classes, its teacher's.
+    """Labels of the test images, a network's classes of them, and its teacher's.
 
     Each is [N]. path: of the network's weights.
     """

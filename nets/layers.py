@@ -25,8 +25,7 @@ def weights_and_biases(name, shape, start=None, bias=0.0):
 def conv(x, name, kernels, size, bias=0.0, deviation=0.01):
     """SAME convolution and ReLU: [B, H, W, C] -> [B, H, W, kernels].
 
-    size: of the square kernels; bias, deviation: where the biases start, and how far the weights are spread
-    at first.
+    size: of the square kernels; bias: first value of the biases; deviation: of the first weights.
     """
     weights, biases = weights_and_biases(name, [size, size, x.shape.as_list()[3], kernels],
                                          tf.random_normal_initializer(stddev=deviation), bias)
@@ -90,7 +89,7 @@ def batch_norm(x, name, training):
 
 
 def dropout(x, name, rate, training):
-    """In training sets a share ``rate`` of x to 0, anew in every step, and scales up the rest; otherwise x.
+    """In training sets a random share ``rate`` of x to 0 and scales up the rest; otherwise x.
 
     What is dropped follows from the graph's seed, the name and the step alone, so a training that goes on
     from a checkpoint draws what it would have drawn.

@@ -25,7 +25,7 @@ from nets import PAIRS
 from utils.files import RunError, read_bytes
 from utils.graph_mode import tf
 
-SAME_NUMBERS = 'Reshape', 'Identity'  # operations that leave the numbers and their order as they are
+SAME_NUMBERS = 'Reshape', 'Identity'  # operations that keep the numbers and their order
 ROLES = 'Teacher', 'Student'
 
 
@@ -109,14 +109,14 @@ def build(pair, role, images, classes, training=False, plain=False):
 
 
 def _check(pair, role, logits, classes, new_variables):
-    """Raises RunError where what was built is no network of the pair."""
+    """Raises RunError where the built network does not fit the pair."""
     who = '%r: its %s' % (pair.name, role.lower())
     if logits.dtype != tf.float32 or logits.shape.ndims != 2 or logits.shape.as_list()[1] != classes:
         raise RunError('%s gives %s %s, not logits float32 [batch, %d]'
                        % (who, logits.dtype.name, logits.shape, classes))
     for name in [variable.op.name for variable in new_variables]:
         if not name.startswith(role + '/') and name != 'global_step':
-            raise RunError('%s makes the variable %s anew wherever it is built; make it by tf.get_variable'
+            raise RunError('%s makes a new variable %s every time it is built; make it by tf.get_variable'
                            % (who, name))
     shapes = {v.op.name: v.shape.as_list() for v in tf.trainable_variables(role + '/')}
     last = shapes.get('%s/%s' % (role, pair.last_layer), [])

@@ -10,12 +10,12 @@ from utils.graph_mode import tf
 
 
 def batch_norm(images):
-    """Distance of mean and variance of the batch from those that the teacher's batch norms hold.
+    """Distance of the batch's means and variances from those in the teacher's batch norms.
 
-    A trained batch norm holds the statistics that its input had over the training images: DeepInversion, Yin
-    et al., CVPR 2020. Differences count in units of the variance that it holds, squared, as a mean over its
-    channels. The sum over batch norms is multiplied by B. Raises RunError where the teacher in the graph has
-    no batch norm of nets/layers.py.
+    A trained batch norm holds the statistics of its input over the training images (DeepInversion: Yin et
+    al., CVPR 2020). Differences are in units of the held variance, squared, as a mean over channels. The sum
+    over batch norms is multiplied by B. Raises RunError where the teacher in the graph has no batch norm of
+    nets/layers.py.
     """
     statistics = tf.get_collection(STATISTICS)
     if not statistics:

@@ -163,7 +163,7 @@ WRONG = {
     'variables that are not shared': (
         replaced('return network(images, classes, training, kernels=8, units=32)',
                  'return tf.Variable(1.0) * network(images, classes, training, kernels=8, units=32)'),
-        'its teacher makes the variable Teacher_1/Variable anew wherever it is built; make it by tf.get_var'),
+        'its teacher makes a new variable Teacher_1/Variable every time it is built; make it by tf.get_var'),
 }
 
 

@@ -1,12 +1,12 @@
-"""Compares students, and so the settings they were made with, without any image.
+"""Compares students, and so the settings that made them, without any image.
 
     python tools/agreement.py --teacher MNIST/tch/train_params.mat --impressions DI*/DI-5.mat \\
         --students MNIST/zskd*/train_params.mat
 
-A table of how often each student's class is its teacher's, on impressions of several settings. Give the
-impressions of all settings and a student of each. A student that learnt from impressions that look like no
-image agrees on its own impressions and not on the others'. ``impressions``: on 500 of every file; ``copies``:
-on an affine copy of each. In per cent. How well that ranks students by accuracy is in docs/studies.md.
+Prints how often each student's class is its teacher's, in per cent: on 500 impressions of every file, and on
+an affine copy of each. Give the impressions of all settings and a student of each. A student of poor
+impressions agrees on its own impressions and not on the others'. docs/studies.md says how well this ranks
+students.
 """
 import os
 import sys
@@ -59,7 +59,7 @@ def some(images, rng):
 
 
 def classes(network, images):
-    """The classes [N] that a network sees in images uint8 [N, H, W, C]."""
+    """A network's classes [N] of images uint8 [N, H, W, C]."""
     return network.answers(images).argmax(axis=1)
 
 

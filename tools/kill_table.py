@@ -1,12 +1,11 @@
-"""Kills a small table again and again, and compares what comes out with an undisturbed one, byte by byte.
+"""Kills a small table again and again, and compares the result with an undisturbed one, byte by byte.
 
     python tools/kill_table.py --kills 200
 
-Each round starts autotrain.py on one folder and kills it, or one of its jobs as well, by SIGKILL, SIGTERM or
-SIGINT, at a random moment of half the time that an undisturbed table takes. A table that got done is compared
-and begun anew. Prints a line per table, and at the end the counts. The exit status is 1 if anything differs:
-weights, impressions and results.md in their bytes, records in all but their seconds. Takes about eight
-seconds a kill.
+Each round starts autotrain.py on one folder. At a random moment it kills the table, or one of its jobs first,
+by SIGKILL, SIGTERM or SIGINT. A finished table is compared and deleted. Prints a line per table, then the
+counts. Compared are the bytes of weights, impressions and results.md, and all of the records but their
+seconds. Exits with status 1 if anything differs. A kill takes about eight seconds.
 """
 import hashlib
 import json

@@ -2,10 +2,10 @@
 
     python tools/sample_defect.py            about fifteen minutes on two cores
 
-Trains Soft_logits-40 students with the repository's teacher, 6,000 steps each, from the published loss
-towards ours, one change at a time. Their images are MNIST as it is, and a copy without class 0 among its
-training images. Prints the table, and writes it to results/sample_defect.csv. Runs that are done are kept in
-the folder sample_defect/.
+Trains Soft_logits-40 students with the repository's teacher, 6,000 steps each. Their losses go from the
+published one to the default recipe's, one change at a time. Their images are MNIST, with class 0 and without
+it. Prints the table, and writes it to results/sample_defect.csv. The folder sample_defect/ keeps finished
+runs.
 """
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What the scripts print: progress, and one line for whatever goes wrong. Its imports are quick."""
+"""What the scripts print: progress, and one line for an error. Its imports are quick."""
 import builtins
 import os
 import signal

@@ -46,4 +46,4 @@ class Npz:
         try:
             yield
         except Exception as error:  # a damaged archive fails in any of many ways
-            raise RunError('%r is damaged or no .npz file; make or fetch it anew' % self.path) from error
+            raise RunError('%r is damaged or no .npz file; make it or fetch it again' % self.path) from error

@@ -1,7 +1,7 @@
 """Data sets: images of bytes and labels, of any image shape and number of classes.
 
 A known data set (utils/data/known.py) is kept as <name>.npz in the layout of Keras' mnist.npz. It is fetched
-once and verified at every load. A file of one's own is an .npz, too; utils/data/own_data.py tells its layout.
+once and verified at every load. utils/data/own_data.py describes the layout of a user's own .npz file.
 """
 import functools
 import hashlib
@@ -55,8 +55,8 @@ def dataset_info(dataset, folder):
 def open_dataset(dataset, folder):
     """The DataSet of a known name, or of the .npz file that ``dataset`` names; the file is read once.
 
-    A known data set that ``folder`` does not hold is fetched. What is read although its layout is another, is
-    said on stdout, a line each. Raises RunError for a file that is missing or damaged, or whose arrays have
+    Fetches a known data set that is not in ``folder``. Prints one line for each non-standard layout that it
+    accepts. Raises RunError for a file that is missing or damaged, or whose arrays have
     another shape, type or range.
     """
     path = fetch(dataset, folder)
@@ -125,7 +125,7 @@ def count(rate, total=NOMINAL):
 
 
 def nominal(dataset):
-    """How many impressions a rate of 100 per cent is.
+    """The number of impressions at a rate of 100 per cent.
 
     As many as a known data set has training images, or 60,000.
     """
@@ -133,7 +133,7 @@ def nominal(dataset):
 
 
 def title(dataset):
-    """What a data set's folder is called: MNIST, FashionMNIST, CIFAR10, or a file's own name."""
+    """The name of a data set's folder: MNIST, FashionMNIST, CIFAR10, or a file's own name."""
     return DATASETS[dataset].title if dataset in DATASETS else os.path.splitext(os.path.basename(dataset))[0]
 
 

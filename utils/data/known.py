@@ -1,4 +1,4 @@
-"""The data sets known by name: what each is, where it comes from, and the digests that tell the original."""
+"""The data sets known by name: their properties, sources, and the digests of the originals."""
 import functools
 import hashlib
 import os

@@ -7,7 +7,7 @@ from utils.files import RunError
 
 
 def transfer_set(settings, method, inputs, rng):
-    """What to learn from: (images uint8 [N, H, W, C] in 0..255, labels int32 [N] in 0..classes-1).
+    """What a network learns from: (images uint8 [N, H, W, C] in 0..255, labels int32 [N] in 0..classes-1).
 
     settings: of a training; method: its Method; inputs: its TrainingInputs; rng a numpy RandomState. The
     label of an impression is its target's most probable class, for the curve of train accuracy alone.
@@ -89,7 +89,7 @@ def affine_copies(images, copies, rotation, scale, shift, rng):
 def cut_and_mix(copies, share, rng):
     """Puts a random rectangle of another copy into ``share`` of the copies, in place.
 
-    CutMix (Yun et al., ICCV 2019), without its mixed labels: the teacher answers what comes out. copies
+    CutMix (Yun et al., ICCV 2019), without its mixed labels: the teacher labels the result. copies
     uint8 [N, H, W, C]. Each side of a rectangle is a quarter to three quarters of the image's; rng a numpy
     RandomState.
     """

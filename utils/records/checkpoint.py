@@ -1,4 +1,4 @@
-"""What a long job has come to, kept in one file: the same command goes on from it after a kill."""
+"""The state of a long job in one file: the same command continues from it after a kill."""
 import hashlib
 import io
 import json

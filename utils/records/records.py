@@ -23,7 +23,7 @@ except ImportError:  # before Python 3.8
     import importlib_metadata as metadata
 
 IMPRESSIONS = 'Impressions'  # the method of a row of theirs
-# Flags that say where something lies. What lies there counts, and is among the inputs.
+# Flags that are paths. The contents count, and are among the inputs.
 PLACES = {'train_dir', 'save_path', 'data', 'dataset', 'teacher', 'impressions', 'nets', 'any_teacher'}
 
 
@@ -64,7 +64,7 @@ def digests_of(files):
 
 
 def result_key(record):
-    """What of a record decides about the result: {name: value} without what says only where files lie."""
+    """The entries of a record that decide its result: {name: value} without paths."""
     arguments = {name: value for name, value in record['arguments'].items()
                  if name not in PLACES and not (name in OFF and value == OFF[name])}
     return {'settings': dict(arguments, **record['versions']), 'inputs': record['inputs']}
@@ -92,8 +92,7 @@ def finished_row(settings, files, run):
     """(the row of a job that is done, ''), or (None, why its record does not hold); '' where it has none.
 
     A job is done if its record is whole, of these settings, inputs and versions, and its outputs are as they
-    were. Where files lie does not matter, what is in them does. A setting that does nothing is as good as
-    none.
+    were. Paths do not matter, contents do. Settings at their off value are ignored.
     """
     record = load_json(files.record)
     if record is None:
@@ -116,7 +115,7 @@ def finished_row(settings, files, run):
 
 
 def differences(found, wanted):
-    """What of {name: value} is not as wanted, in words.
+    """The values of {name: value} that are not as wanted, in words.
 
     For example 'steps 24, not 12000, tensorflow 1.13.2, not 2.21.0'.
     """
@@ -191,8 +190,8 @@ def check_impressions(impressions, teacher):
 def check_teacher(teacher, dataset, holdout, any_teacher):
     """Raises RunError where a teacher's record says that it was trained on other data than ``dataset``.
 
-    any_teacher: say it, and go on. A teacher that has seen the ``holdout`` last training images is named in a
-    line.
+    any_teacher: only print a line. Another line names a teacher that was trained on the ``holdout`` last
+    images.
     """
     record = record_of(teacher.digest, records_of_weights(teacher.path))
     trained_on = record and record['inputs'].get('dataset')

@@ -1,4 +1,4 @@
-"""All settings of a job: what was given, and the rest from its recipe. The tables of values in --help."""
+"""All settings of a job: the given flags, and the rest from its recipe. The tables of values in --help."""
 from argparse import Namespace
 
 from tabulate import tabulate
@@ -12,10 +12,10 @@ from utils.settings.recipes import RATES, RECIPES, recipe_for, synthesis, traini
 def training_settings(given, available):
     """All settings of a training as a Namespace.
 
-    They are what was ``given`` as {flag: value}, and the rest from its recipe.
+    ``given`` is {flag: value}; the recipe gives the rest.
 
     available: training images of the data set. Adds ``method`` and ``rate``. Raises FlagError for values
-    that do not go together, and for a given value that would do nothing.
+    that do not go together, and for a flag without effect.
     """
     distillation, _, rate = given['Distillation'].partition('-')
     method = method_for(given['main_scope'], distillation, given['augment'])

@@ -1,4 +1,4 @@
-"""The methods: what the columns of a table are. No numbers: those are in utils/settings/recipes.py."""
+"""The methods, a column of the table each. Their numbers are in utils/settings/recipes.py."""
 from typing import Dict, NamedTuple, Optional
 
 from teachers.formats import FLAGS
@@ -7,7 +7,7 @@ from utils.settings import hyper_parameters
 
 
 class Source(NamedTuple):
-    """Where the images come from that a network learns from."""
+    """The source of the images that a network learns from."""
     distillation: str                    # the word of --Distillation for it
     has_teacher: bool                    # a teacher's answers are learnt, not labels
     folder: Optional[str] = None         # of impressions, below the table's; None: images of the data set
@@ -20,7 +20,7 @@ IMPRESSIONS = Source('ZSKD', True, 'DI')
 
 
 class Method(NamedTuple):
-    """How one column of the table is made."""
+    """One column of the table."""
     name: str           # in result files
     label: str          # in tables and pictures
     role: str           # --main_scope: the network that is trained
@@ -67,7 +67,7 @@ def teaching(names):
 
 
 def method_for(role, distillation, augment):
-    """The method that trains so; raises FlagError where there is none."""
+    """The method with these settings; raises FlagError where there is none."""
     for method in METHODS.values():
         if (method.role, method.source.distillation, method.augment) == (role, distillation, augment):
             return method

@@ -1,4 +1,4 @@
-"""The parser of all scripts: the types of flags, how flags are read, and how they become words again."""
+"""The parser of all scripts: the types of flags, reading flags, and turning them into a command line."""
 import argparse
 import math
 import os
@@ -10,7 +10,7 @@ from utils.settings.methods import DISTILLATIONS
 
 
 class Parser(argparse.ArgumentParser):
-    """Shows defaults, and says what is wrong in one line, with exit status 2.
+    """Shows defaults. Reports a wrong flag in one line, with exit status 2.
 
     A flag without a default is None until it is given; ``given`` leaves it out.
     """
@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         return {name: value for name, value in vars(self.parse_args(words)).items() if value is not None}
 
     def typed(self, words):
-        """{flag: value} of the flags that ``words`` hold, be it their default."""
+        """{flag: value} of the flags in ``words``, even if they are at their default."""
         unset = argparse.Namespace(**{action.dest: None for action in self._actions})
         return {name: value for name, value in vars(self.parse_args(words, unset)).items()
                 if value is not None}
@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def command_line(flags):
-    """The words that {flag: value} is on a command line."""
+    """{flag: value} as the words of a command line."""
     words = []
     for name, value in flags.items():
         if isinstance(value, list):
@@ -100,7 +100,7 @@ def number(kind, low, high=math.inf, above=False):
 def rate(text):
     """An argparse type: a rate in per cent that makes at least one image, up to 100.
 
-    It has the digits that file names show, so that two rates never share a name.
+    It is rounded to the digits in file names, so that two rates never share a name.
     """
     return float('%g' % number(float, 100 / NOMINAL, 100)(text))
 

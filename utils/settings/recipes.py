@@ -1,10 +1,8 @@
 """The value of every hyper-parameter, per recipe, pair, method and number of images.
 
-This is the one place to change one. utils/settings/job_settings.py makes a job's settings of them.
-
-``default`` is this project's own recipe (how its values were chosen: docs/studies.md). ``published`` is that
-of the TensorFlow 1.13 implementation whose table the README compares with. A flag on the command line beats
-its recipe. What each hyper-parameter means is in utils/settings/hyper_parameters.py.
+``default`` is this project's own recipe (docs/studies.md says how its values were chosen). ``published`` is
+that of sseung0703's implementation. A flag on the command line overrides its recipe. hyper_parameters.py says
+what each hyper-parameter means.
 """
 import math
 from typing import Dict, NamedTuple
@@ -112,7 +110,7 @@ def training(recipe, method, items, nets='lenet'):
         values = dict(steps=items * values.pop('epochs') // values['batch_size'] + 1, **values)
     elif METHODS[method].from_impressions and not METHODS[method].augment and found.shrinks_batches:
         # Few impressions do better with as many steps of smaller batches and with more weight decay.
-        # Otherwise the student learns what is odd about the few there are.
+        # Otherwise the student over-fits.
         values.update(batch_size=max(8, round(values['batch_size'] * share ** 0.75)),
                       weight_decay=values['weight_decay'] / share ** 0.75)
     else:
@@ -129,10 +127,7 @@ def training(recipe, method, items, nets='lenet'):
 
 
 def synthesis(recipe, items, nets='lenet', device='cpu'):
-    """{hyper-parameter: value} to synthesise ``items`` impressions.
-
-    What the recipe does not name is off.
-    """
+    """{hyper-parameter: value} to synthesise ``items`` impressions; off where the recipe has none."""
     given = recipe_for(recipe, nets).synthesis
     values = {name: given[name] if name in given else row.kind(row.off)
               for name, row in hyper_parameters.SYNTHESIS.items()}

@@ -8,7 +8,7 @@ def learning_rate(peak, step, steps, schedule):
     """Adam's learning rate for ``step`` in 0..steps-1, a float in (0, peak].
 
     'constant': ``peak`` throughout. 'cosine': from ``peak`` to nearly 0 along half a cosine. 'warmup':
-    that cosine times a factor that grows to 1 over the first WARMUP of the steps.
+    the cosine times a factor that grows to 1 over the first WARMUP of the steps.
     """
     if schedule == 'constant':
         return peak

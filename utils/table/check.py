@@ -1,4 +1,4 @@
-"""Checks once what all jobs of a table read, before the first of them starts."""
+"""Checks the inputs that all jobs of a table share, before the first job starts."""
 import os
 import shutil
 
@@ -13,7 +13,7 @@ from utils.settings.methods import METHODS
 
 
 def check_inputs(args):
-    """Looks once at what every job needs.
+    """Checks data set, teacher, networks and disk once for all jobs.
 
     Returns the path of the data set's file, or that of --root where it has none. Raises RunError for a data
     set or a teacher that cannot be used or does not fit the networks, for a data set that is too small for

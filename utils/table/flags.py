@@ -98,7 +98,7 @@ def job_flags(parser, name, text, jobs_parser, allowed):
 
 
 def default_root(dataset, teacher=None):
-    """The folder of a table. That of a user's own data or teacher is named so that it is no other's."""
+    """The default folder of a table, another one for each data set and teacher."""
     name = datasets.title(dataset)
     if teacher:
         return '%s-%s' % (os.path.splitext(os.path.basename(teacher.rstrip('/')))[0], name)
