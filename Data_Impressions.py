@@ -51,7 +51,8 @@ def main(argv=None):
     print('%d impressions, mean KL to the targets at T = %g: %.4f, same class as the target: %.2f %%'
           % (len(targets), settings.temperature, kl, targets_met))
     save_impressions(files.impressions, images, targets)
-    save_record(files, made_from, kl=kl, targets_met=targets_met, seconds=time.time() - started)
+    save_record(files, made_from, kl=kl, targets_met=targets_met, teacher_unit=inputs.teacher.unit,
+                seconds=time.time() - started)
     checkpoint.remove()
 
 

@@ -24,6 +24,7 @@ from Data_Impressions import data_impressions
 from nets.losses import distillation_loss, l2_penalty
 from nets.networks import build, network_variables
 from teachers.checks import print_accuracy
+from teachers.units import enlarged
 from utils.console import Progress, run
 from utils.curves import Curves
 from utils.data.transfer_set import batches, held_out, transfer_set
@@ -57,13 +58,14 @@ def main(argv=None):
     answers = (inputs.teacher.answers(images, settings.threads, settings.device) if settings.kl_weight
                else None)
 
+    unit = inputs.teacher.unit if inputs.teacher else 1.0
     checkpoint = Checkpoint(files.checkpoint, made_from)
     with Curves(settings.train_dir) as curves:  # those of an earlier run stay until all is saved
         result = train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint, curves)
-        save_mat(files.weights, result.weights)
-        save_mat(files.best_weights, result.best_weights)
-        save_record(files, made_from, evaluated_on=evaluation.name, seconds=time.time() - started,
-                    **{evaluation.measure: round(result.score, 4)})
+        for path, weights in ((files.weights, result.weights), (files.best_weights, result.best_weights)):
+            save_mat(path, enlarged(weights, inputs.pair, settings.main_scope, unit))
+        save_record(files, made_from, evaluated_on=evaluation.name, teacher_unit=unit,
+                    seconds=time.time() - started, **{evaluation.measure: round(result.score, 4)})
     checkpoint.remove()
     print('%s: %s %.2f %% on %d %s' % (settings.method, evaluation.measure, result.score,
                                        len(evaluation.labels), evaluation.name))

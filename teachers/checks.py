@@ -40,7 +40,7 @@ def warn_of_pixel_scale(teacher, threads, device):
     shape = tuple(teacher.image_shape)
     images = np.random.RandomState(0).randint(0, 256, (NOISE + 2,) + shape).astype(np.uint8)
     images[0], images[1] = 0, 255
-    logits = teacher.answers(images, threads, device)
+    logits = teacher.unit * teacher.answers(images, threads, device)
     size, difference = logits.std(axis=1).mean(), logits.std(axis=0).mean()
     if size > LARGEST_LOGITS:
         print('warning: the teacher %r answers noise with logits of %.0f; --teacher_scale (now %g %g) may be '

@@ -15,8 +15,8 @@ AFTER_LOGITS = 'Softmax', 'LogSoftmax', 'ArgMax'
 class ForeignNetwork:
     """The network of a SavedModel, a Keras model or a frozen graph, with weights that are its constants.
 
-    Its attributes and methods are those of TrainedNetwork in teachers/trained.py, but for ``pair`` and
-    ``role``.
+    Its attributes and methods are those of TrainedNetwork in teachers/trained.py, but for ``role``;
+    its ``pair`` is None.
     """
     description = 'a network of its own'
 
@@ -28,6 +28,7 @@ class ForeignNetwork:
         """
         self.path, self.digest, self.options = path, digest_of(path), options
         self._graph = frozen_graph(path, format_of(path))
+        self.pair, self.unit = None, 1.0
         with tf.Graph().as_default() as graph:
             self._import(self._graph)
             self._logits, self.last_layer, self.templates = self._ending(graph)
@@ -44,7 +45,8 @@ class ForeignNetwork:
         """
         scaled = tf.cast(self.options.scaled(images), self._input_type)
         logits, = self._import(self._graph, {self._input: scaled}, [self._logits])
-        return tf.cast(tf.reshape(logits, [-1, self.classes]), tf.float32)
+        logits = tf.cast(tf.reshape(logits, [-1, self.classes]), tf.float32)
+        return logits if self.unit == 1 else logits / self.unit
 
     def restore(self, sess):
         """Nothing: the weights are constants of the graph."""

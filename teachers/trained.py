@@ -25,6 +25,7 @@ class TrainedNetwork:
     | templates | float32 [features, classes]: the last layer's weights, a class template per column |
     | last_layer | what its templates are called |
     | description | which network it is, in words |
+    | unit | what its logits are divided by, 1 until somebody sets it (teachers/units.py) |
     """
 
     def __init__(self, path, pair, role, options=AS_READ):
@@ -45,7 +46,7 @@ class TrainedNetwork:
             self._arrays = arrays_of_shapes(path, arrays, variable_shapes(pair, role, self.classes))
         except RunError as error:
             raise RunError('%s (as the %s of the networks %r)' % (error, role.lower(), pair.name)) from error
-        self.templates = self._arrays[last]
+        self.templates, self.unit = self._arrays[last], 1.0
         self.description = '%s of %s' % (role.lower(), pair.name)
 
     def _recognised(self, arrays, last):
@@ -69,7 +70,7 @@ class TrainedNetwork:
         """
         logits = build(self.pair, self.role, self.options.scaled(images), self.classes, plain=plain)
         self._variables = network_variables(self.role)
-        return logits
+        return logits if self.unit == 1 else logits / self.unit
 
     def restore(self, sess):
         """Gives the variables of the graph in which ``logits`` was called last the weights of the file."""

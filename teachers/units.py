@@ -1,0 +1,67 @@
+"""The size of a teacher's logits, measured without data: the unit in which its temperatures are stated.
+
+Networks that others trained differ twentyfold in the size of their logits, and a recipe's temperatures suit
+one size. So a teacher's logits are divided by its unit, and at the end a student's last layer is multiplied
+by it: its logits are then as large as the teacher's.
+"""
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from nets import PAIRS
+from nets.priors import total_variation
+from utils.graph_mode import new_graph, session, tf
+
+RECIPES_SIZE = 9.3  # what ``logit_size`` gives for LeNet-5 on MNIST, which the recipes' temperatures suit
+IMAGES, ITERATIONS = 50, 20
+BLUR, CONTRAST = 3, 0.25    # of the noise to start from: pixels, and standard deviation around grey
+STEP, SMOOTHNESS = 0.1, 0.3  # Adam's learning rate; how much of a step is the total variation's
+
+
+def unit_of(teacher, threads, device):
+    """The power of two by which a teacher's logits are larger than those that the recipes are for.
+
+    teacher: of open_teacher. The unit is 1 for networks of the project's own pairs, on which the recipes were
+    chosen.
+    """
+    if teacher.pair and teacher.pair.name in PAIRS:
+        return 1.0
+    return float(2 ** np.round(np.log2(logit_size(teacher, threads, device) / RECIPES_SIZE)))
+
+
+def logit_size(teacher, threads=1, device='cpu'):
+    """Standard deviation of the logits over a row, a mean over images in which the teacher sees its classes.
+
+    The images come from noise: Adam ascends one logit less the mean of all. Only the direction of its
+    gradient counts, so a teacher whose logits are twice as large gives exactly twice the size.
+    """
+    shape, rng = [*teacher.image_shape, IMAGES], np.random.RandomState(0)
+    noise = gaussian_filter(rng.standard_normal(shape), [BLUR, BLUR, 0, 0], mode='wrap')
+    new_graph(seed=0)
+    x = tf.get_variable('pilot', dtype=tf.float32,
+                        initializer=(CONTRAST / noise.std() * noise).astype(np.float32))
+    logits = teacher.logits(0.5 + tf.transpose(x, [3, 0, 1, 2]))
+    seen = teacher.logits(tf.clip_by_value(0.5 + tf.transpose(x, [3, 0, 1, 2]), 0, 1))
+    wanted = np.eye(teacher.classes, dtype=np.float32)[np.arange(IMAGES) % teacher.classes]
+    gradient, = tf.gradients(tf.reduce_sum(tf.reduce_mean(logits, axis=1)
+                                           - tf.reduce_sum(wanted * logits, axis=1)), x)
+    length = tf.sqrt(tf.reduce_mean(tf.square(gradient), axis=[0, 1, 2]))
+    smoother, = tf.gradients(total_variation(x), x)
+    direction = gradient / tf.maximum(length, 1e-30) + SMOOTHNESS * smoother
+    adam = tf.train.AdamOptimizer(STEP, beta2=0.9)
+    ascend = adam.apply_gradients([(direction, x)])
+    with session(threads, device) as sess:
+        sess.run(tf.variables_initializer([x, *adam.variables()]))
+        teacher.restore(sess)
+        for _ in range(ITERATIONS):
+            sess.run(ascend)
+        return float(sess.run(seen).std(axis=1).mean())
+
+
+def enlarged(weights, pair, role, unit):
+    """The weights of a network whose logits are ``unit`` times as large: the last layer times that.
+
+    weights: {variable name: array} of the ``role`` of a pair.
+    """
+    layer = '%s/%s/' % (role, pair.last_layer.rpartition('/')[0])
+    return {name: array * array.dtype.type(unit) if name.startswith(layer) else array
+            for name, array in weights.items()}
