@@ -63,7 +63,7 @@ def main(argv=None):
     with Curves(settings.train_dir) as curves:  # those of an earlier run stay until all is saved
         result = train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint, curves)
         for path, weights in ((files.weights, result.weights), (files.best_weights, result.best_weights)):
-            save_mat(path, enlarged(weights, inputs.pair, settings.main_scope, unit))
+            save_mat(path, enlarged(weights, inputs.classes, unit))
         save_record(files, made_from, evaluated_on=evaluation.name, teacher_unit=unit,
                     seconds=time.time() - started, **{evaluation.measure: round(result.score, 4)})
     checkpoint.remove()

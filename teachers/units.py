@@ -57,11 +57,13 @@ def logit_size(teacher, threads=1, device='cpu'):
         return float(sess.run(seen).std(axis=1).mean())
 
 
-def enlarged(weights, pair, role, unit):
-    """The weights of a network whose logits are ``unit`` times as large: the last layer times that.
+def enlarged(weights, classes, unit):
+    """The weights of a network whose logits are ``unit`` times as large: its last layer times that.
 
-    weights: {variable name: array} of the ``role`` of a pair.
+    weights: {variable name: array} of a network in the order of its layers. The last layer is the last kernel
+    with a column for each of the ``classes``, and what else is in its scope.
     """
-    layer = '%s/%s/' % (role, pair.last_layer.rpartition('/')[0])
-    return {name: array * array.dtype.type(unit) if name.startswith(layer) else array
+    last = [name for name, array in weights.items() if array.ndim > 1 and array.shape[-1] == classes][-1]
+    scope = last.rpartition('/')[0] + '/'
+    return {name: array * array.dtype.type(unit) if name.startswith(scope) else array
             for name, array in weights.items()}

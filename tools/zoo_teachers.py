@@ -246,13 +246,13 @@ def part(data, teacher, name):
 
 def scaled(images, teacher):
     """Images as its network takes them: what ``flags`` tell the scripts."""
-    numbers = {flag: [float(n) for n in group] for flag, *group in _groups(teacher.flags)}
+    numbers = {flag: [float(n) for n in group] for flag, *group in groups(teacher.flags)}
     low, high = numbers.get('--teacher_scale', (0, 1))
     x = images.astype(np.float32) / 255 * (high - low) + low
     return (x - numbers.get('--teacher_mean', [0])[0]) / numbers.get('--teacher_std', [1])[0]
 
 
-def _groups(words):
+def groups(words):
     groups = []
     for word in words:
         if word.startswith('--'):

@@ -1,0 +1,71 @@
+"""Units of a teacher: its logits are divided by a measured power of two, and a student gets it back."""
+import numpy as np
+import pytest
+
+from nets.networks import find_pair, variable_shapes
+from teachers.trained import TrainedNetwork, open_teacher
+from teachers.units import enlarged, logit_size, unit_of
+from utils.graph_mode import new_graph, session, tf
+from utils.matfile import mat_arrays, save_mat
+from utils.records.inputs import opened_teacher
+from utils.records.layout import synthesis_files
+from utils.settings.flags import synthesis_flags
+
+LENET = find_pair('lenet')
+IMAGES = np.random.RandomState(0).randint(0, 256, (5, 32, 32, 1)).astype(np.uint8)
+
+
+@pytest.fixture
+def times(teacher, tmp_path):
+    """A function that gives the project's teacher with logits some times as large."""
+    def scaled(factor):
+        path = str(tmp_path / ('%g.mat' % factor))
+        save_mat(path, enlarged(mat_arrays(teacher)[0], 10, factor))
+        return open_teacher(path, LENET)
+    return scaled
+
+
+def test_the_size_of_the_logits_is_exactly_equivariant(times):
+    assert logit_size(times(8)) == 8 * logit_size(times(1))
+
+
+def test_the_unit_is_the_power_of_two_by_which_logits_are_larger(times, monkeypatch):
+    monkeypatch.setattr('teachers.units.PAIRS', [])
+    assert [unit_of(times(factor), 1, 'cpu') for factor in (1, 3, 0.25)] == [1, 4, 0.25]
+
+
+def test_networks_of_the_projects_pairs_are_in_units_of_1(times):
+    assert unit_of(times(16), 1, 'cpu') == 1
+
+
+def test_logits_are_divided_by_the_unit(times):
+    teacher, raw = times(1), times(1).answers(IMAGES)
+    teacher.unit = 4.0
+    np.testing.assert_array_equal(teacher.answers(IMAGES), raw / 4)
+
+
+@pytest.mark.parametrize('pair', ['lenet', 'own'])
+def test_a_students_logits_are_enlarged_by_its_last_layer(pair, own_pair, tmp_path):
+    pair = find_pair(own_pair if pair == 'own' else pair)
+    rng = np.random.RandomState(0)
+    weights = {name: rng.uniform(0.1, 1, shape).astype(np.float32)
+               for name, shape in variable_shapes(pair, 'Student', 7).items()}
+    images, logits = rng.uniform(size=(3, *pair.image_shape)).astype(np.float32), []
+    for number, arrays in enumerate((weights, enlarged(weights, 7, 4.0))):
+        path = str(tmp_path / ('%d.mat' % number))
+        save_mat(path, arrays)
+        student = TrainedNetwork(path, pair, 'Student')
+        new_graph(0)
+        output = student.logits(tf.constant(images))
+        with session(1) as sess:
+            student.restore(sess)
+            logits.append(sess.run(output))
+    np.testing.assert_array_equal(logits[1], 4 * logits[0])
+
+
+@pytest.mark.parametrize('recipe, unit', [('default', 4), ('published', 1)])
+def test_a_job_opens_its_teacher_in_its_unit(recipe, unit, teacher, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('utils.records.inputs.unit_of', lambda *_: 4.0)
+    settings = synthesis_flags(['--Rate=1', '--teacher', teacher, '--recipe', recipe])
+    assert opened_teacher(settings, synthesis_files(settings), LENET).unit == unit
+    assert ('temperatures are for logits 4 times as large' in capsys.readouterr().out) == (unit == 4)
