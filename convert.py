@@ -9,11 +9,11 @@
     python convert.py MNIST/zskd1/train_params.mat --to digits.pb
     python convert.py MNIST/zskd1/train_params.mat --to digits.npz
 
-WEIGHTS is a train_params.mat, of a student or a teacher. The record beside it says which networks and data
-set it is of; --nets and --dataset say it where there is no record. The export takes images [N, H, W, C] of
-bytes, as large as those of the data set, and gives logits, probabilities and classes. An .npz holds the
-weights alone. .tflite, .keras and .h5 need TensorFlow 2. --int8 needs no image: impressions of the teacher
-calibrate it. See docs/serving.md.
+WEIGHTS is the train_params.mat of a student or a teacher, or any network that --teacher takes elsewhere. The
+record beside it says which networks and data set it is of; --nets and --dataset say it where there is no
+record. The export takes images [N, H, W, C] of bytes, as large as those of the data set, and gives logits,
+probabilities and classes. An .npz holds the weights alone. .tflite, .keras and .h5 need TensorFlow 2. --int8
+needs no image: impressions of the teacher calibrate it. See docs/serving.md.
 """
 import os
 
@@ -21,14 +21,16 @@ from export.formats import SAVED_MODEL, SUFFIXES, check_available, export
 from export.int8 import Quantisation, calibration_images, print_agreement
 from export.source import images_of, network_of
 from nets import PAIRS
+from teachers.formats import FORMATS, TeacherOptions
 from utils.console import run
+from utils.settings.flags import add_teacher_options
 from utils.settings.parser import Parser, dataset, nets, path
 
 
 def main(argv=None):
     args = flags(argv)
     check_available(args.form)
-    network, record = network_of(args.weights, args.nets)
+    network, record = network_of(args.weights, args.nets, TeacherOptions.of(args))
     image_shape, class_names = images_of(network, record, args.dataset)
     quantisation = Quantisation('float16') if args.float16 else None
     if args.int8:
@@ -46,7 +48,7 @@ def flags(argv):
     """The settings as a Namespace; ``form`` is the format, ``target`` the path of the export."""
     parser = Parser(prog='convert.py', description=__doc__)
     add = parser.add_argument
-    add('weights', type=path, metavar='WEIGHTS', help='weights of a student or a teacher')
+    add('weights', type=path, metavar='WEIGHTS', help='a network: ' + FORMATS)
     add('--to', required=True, nargs='+', type=path, metavar=('FILE', 'DIR'),
         help='saved_model DIR, or a FILE whose suffix is the format: ' + ', '.join(SUFFIXES))
     add('--int8', type=path, metavar='DI-R.mat',
@@ -61,6 +63,7 @@ def flags(argv):
     add('--nets', type=nets, metavar='{%s,FILE.py}' % ','.join(PAIRS),
         help="the pair of networks, or a file with one's own (default: the record's, else the known pair "
              "whose variables the weights are)")
+    add_teacher_options(parser.add_argument_group('how WEIGHTS is read'))
     args = parser.parse_args(argv)
     args.target, args.form = args.to[-1], os.path.splitext(args.to[0])[1].lower()
     if args.to[0] == SAVED_MODEL and len(args.to) == 2:

@@ -96,12 +96,13 @@ def logits_of(file):
     return lambda images: runner(images=images)['logits']
 
 
-def interpreter(file):
+def interpreter(file, delegates=False):
+    """TFLite's interpreter of a file on one thread; delegates: with the quick kernels that users have."""
+    resolvers = tf.lite.experimental.OpResolverType
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # that TensorFlow's interpreter will move to a package of its own
-        return tf.lite.Interpreter(
-            file, num_threads=1,
-            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+        return tf.lite.Interpreter(file, num_threads=1, experimental_op_resolver_type=(
+            resolvers.AUTO if delegates else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES))
 
 
 def float_operations(file):

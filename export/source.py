@@ -1,41 +1,59 @@
-"""What is exported: the network in a file of weights, and the images that its record says it is for."""
+"""What is exported: the network in a file of any format, and the images that its record says it is for."""
+import itertools
+
 from nets import PAIRS
 from nets.networks import ROLES, find_pair, variable_shapes
-from teachers.trained import TrainedNetwork
+from teachers.formats import digest_of
+from teachers.trained import AS_READ, TrainedNetwork, open_teacher
+from teachers.weights import has_graph, read_weights
 from utils.data.datasets import DATASETS, open_dataset
 from utils.files import RunError
-from utils.matfile import mat_arrays
 from utils.records.layout import records_of_weights
 from utils.records.records import record_of
 
 
-def network_of(path, nets=None):
-    """(the TrainedNetwork in a file of weights, its record, {} where there is none).
+def network_of(path, nets=None, options=AS_READ):
+    """(the network in a file of any format of teachers/formats.py, its record, {} where there is none).
 
-    nets: the name of its pair; None to take that of the record, or else the known pair whose variables it
-    holds. A user's own pair is code that would run, so it is never taken from a record. Raises RunError where
-    the file holds no such network.
+    It is a TrainedNetwork where the weights are a pair's: the pair ``nets``, or that of the record, else a
+    known one; weights of other names are recognised by order and shape. Of a file with another graph it is a
+    ForeignNetwork. options: a TeacherOptions. A user's own pair is code that would run, so it is never taken
+    from a record. Raises RunError where the file holds no such network.
     """
-    arrays, digest = mat_arrays(path)
+    digest = digest_of(path)
     record = record_of(digest, records_of_weights(path)) or {}
     recorded = text_of(record, 'arguments', 'nets')
     if nets is None and recorded is not None and recorded not in PAIRS:
         raise RunError('%r is of the networks %r, says its record; give their file with --nets'
                        % (path, recorded))
     names = [nets or recorded] if nets or recorded else PAIRS
+    pairs = [find_pair(name) for name in names]
+    if has_graph(path):
+        return open_teacher(path, pairs[0], options), record
+    found = by_names(read_weights(path), pairs)
+    for pair, role in found or itertools.product(pairs, ROLES):
+        try:
+            return TrainedNetwork(path, pair, role, options), record
+        except RunError:
+            if found:
+                raise
+    raise RunError('%r holds no network of %s; give another file, or its own --nets'
+                   % (path, ' or '.join(names)))
+
+
+def by_names(arrays, pairs):
+    """[(pair, role)] of the network whose variables are among {name: array}; [] where there is none.
+
+    A pair's variables may be some of another's. Then it is the pair with more of them.
+    """
     found = []
-    for pair in map(find_pair, names):
-        for role in ROLES:
-            last = arrays.get('%s/%s' % (role, pair.last_layer))
-            if last is not None and last.ndim == 2:
-                variables = set(variable_shapes(pair, role, last.shape[1]))
-                if variables <= set(arrays):
-                    found.append((len(variables), pair, role))
-    if not found:
-        raise RunError('%r holds no network of %s; give another file, or its own --nets'
-                       % (path, ' or '.join(names)))
-    _, pair, role = max(found)  # a pair's variables may be some of another's
-    return TrainedNetwork(path, pair, role), record
+    for pair, role in itertools.product(pairs, ROLES):
+        last = arrays.get('%s/%s' % (role, pair.last_layer))
+        if last is not None and last.ndim == 2:
+            variables = set(variable_shapes(pair, role, last.shape[1]))
+            if variables <= set(arrays):
+                found.append((len(variables), pair, role))
+    return [max(found)[1:]] if found else []
 
 
 def images_of(network, record, dataset=None):

@@ -20,9 +20,11 @@ import train_w_distill
 from export import int8
 from export.formats import SAVED_MODEL, SUFFIXES, TF2_SUFFIXES
 from export.graph import enlarged
-from export.int8 import calibration_images, float_operations, interpreter
+from export.int8 import calibration_images, float_operations, interpreter, logits_of
+from export.source import network_of
 from nets.networks import build, find_pair, network_variables
-from teachers.trained import TrainedNetwork
+from teachers.formats import TeacherOptions
+from teachers.trained import TrainedNetwork, open_teacher
 from utils.data.datasets import open_dataset
 from utils.data.impressions import save_impressions
 from utils.files import RunError, sha256
@@ -174,6 +176,22 @@ def own(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
+def foreign(tmp_path_factory):
+    """Somebody's frozen graph for images from -1 to 1, with another layer than any pair, and a softmax."""
+    path, rng = str(tmp_path_factory.mktemp('foreign') / 'theirs.pb'), np.random.RandomState(0)
+    new_graph(0)
+    x = tf.placeholder(tf.float32, [None, 12, 12, 3], 'pixels')
+    x = tf.nn.relu6(tf.nn.conv2d(x, tf.constant(rng.standard_normal((3, 3, 3, 8)), tf.float32), [1, 2, 2, 1],
+                                 'SAME'))
+    tf.nn.softmax(tf.matmul(tf.reshape(x, [-1, 288]), tf.constant(rng.standard_normal((288, 5)), tf.float32)))
+    with open(path, 'wb') as file:
+        file.write(tf.get_default_graph().as_graph_def().SerializeToString())
+    images = rng.randint(0, 256, (40, 12, 12, 3)).astype(np.uint8)
+    logits = open_teacher(path, find_pair('alexnet'), TeacherOptions((-1.0, 1.0))).answers(images)
+    return Case([path, '--teacher_scale', '-1', '1'], images, logits)
+
+
+@pytest.fixture(scope='module')
 def saved_model(digits, tmp_path_factory):
     """The student as a SavedModel."""
     folder = str(tmp_path_factory.mktemp('export') / 'served')
@@ -234,6 +252,46 @@ def test_frozen_graph(digits, tmp_path):
     convert.main(digits.flags + ['--to', place])
     answers = check_answers('.pb', {place: digits})[place]
     assert tuple(answers['class_names']) == DIGITS and 'probabilities' in answers
+
+
+def test_a_network_of_somebody_else(foreign, tmp_path, capsys):
+    place = str(tmp_path / 'export.pb')
+    convert.main(foreign.flags + ['--to', place])
+    assert 'a network of its own, images uint8 [N, 12, 12, 3], 5 classes, ' in capsys.readouterr().out
+    with open(place, 'rb') as file, tf.Graph().as_default(), session(1) as sess:
+        tf.import_graph_def(tf.GraphDef.FromString(file.read()), name='')
+        check(sess.run({name: name + ':0' for name in ('logits', 'probabilities', 'classes')},
+                       {'images:0': foreign.images}), foreign.logits)
+    with pytest.raises(RunError, match='graph of its own, and an .npz holds the weights of a pair alone'):
+        convert.main(foreign.flags + ['--to', str(tmp_path / 'export.npz')])
+
+
+@needs_tf2
+def test_a_network_of_somebody_else_in_int8(foreign, tmp_path, capsys):
+    """Its impressions are checked by the way in which it is read, too."""
+    impressions, place = str(tmp_path / 'DI-1.mat'), str(tmp_path / 'theirs.tflite')
+    save_impressions(impressions, foreign.images, np.eye(5)[np.arange(40) % 5])
+    record = {'outputs': {'DI-1.mat': sha256(impressions)}, 'inputs': {'teacher': sha256(foreign.flags[0])},
+              'arguments': {'teacher_scale': [-1, 1]}}
+    (tmp_path / 'DI-1.json').write_text(json.dumps(record))
+    convert.main(foreign.flags + ['--to', place, '--int8', impressions])
+    assert float_operations(place) == [] and '% of 20 other impressions' in capsys.readouterr().out
+    assert np.abs(logits_of(place)(foreign.images) - foreign.logits).mean() < 0.02 * foreign.logits.std()
+    with pytest.raises(RunError, match='was made with teacher_scale'):
+        convert.main(foreign.flags[:1] + ['--to', place, '--int8', impressions])
+
+
+def test_weights_of_any_format_and_names(digits, mnist, tmp_path):
+    """Of an export of arrays, and of weights that PyTorch would have under other names."""
+    own, other = str(tmp_path / 'own.npz'), str(tmp_path / 'other.npz')
+    convert.main(digits.flags + ['--to', own])
+    with np.load(own) as arrays:
+        layers = {name: arrays[name] for name in arrays.files if name != 'class_names'}
+    np.savez(other, **{name[len('Student/'):].replace('/', '.'): array for name, array in layers.items()})
+    for path in own, other:
+        network, record = network_of(path)
+        assert (network.pair.name, network.role, record) == ('lenet', 'Student', {})
+        np.testing.assert_allclose(network.answers(mnist.test_images[:1000]), digits.logits, atol=1e-4)
 
 
 def test_arrays(digits, mnist, tmp_path):

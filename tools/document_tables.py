@@ -6,6 +6,7 @@ Below <!-- table: NAME --> it writes a table of TABLES. Before <!-- = RECORD MET
 of one of RECORDS, and before <!-- = RECORD METHOD RATE - METHOD RATE --> the difference of two.
 tests/test_docs.py fails where a document is not as this would write it.
 """
+import csv
 import os
 import re
 import statistics
@@ -154,10 +155,24 @@ def labels(methods):
     return [METHODS[method].label for method in methods]
 
 
+def int8_table():
+    """A line per network of int8.csv: accuracies, and size and time of float → int8 by impressions."""
+    networks, lines = {}, []
+    for row in csv.DictReader(read_bytes(os.path.join(ROOT, 'results', 'int8.csv')).decode().splitlines()):
+        networks.setdefault(row['network'], {})[row['quantised']] = row
+    for name, ways in networks.items():
+        before, after = ways['float'], ways['impressions']
+        lines.append([name, *[ways[way]['accuracy'] for way in INT8_WAYS],
+                      *['%s → %s' % tuple(form % (float(row[key]) / unit) for row in (before, after))
+                        for key, form, unit in (('bytes', '%.0f', 1000), ('milliseconds', '%.3f', 1))]])
+    return github(lines, ['', *INT8_WAYS, 'kB', 'ms per image'])
+
+
 def github(lines, head, **options):
     return tabulate(lines, head, tablefmt='github', disable_numparse=True, **options)
 
 
+INT8_WAYS = 'float', 'impressions', 'real images', 'noise', 'weights alone'
 AUGMENTED = [name for name in METHODS if METHODS[name].augment]
 CIFAR10 = [name for name in METHODS if name in recorded_columns('cifar10.csv')]
 RECORDS = {'mnist': partial(with_augmentation, 'results.csv', 'mnist'),
@@ -175,6 +190,7 @@ TABLES = {
     'training-changes': training_changes,
     'synthesis-changes': lambda: synthesis_changes(*map(synthesis_column, ['published', 'default'])),
     'augmentation': lambda: training_table(training_columns('default', AUGMENTED), AUGMENTED),
+    'int8': int8_table,
     'cifar10-training': lambda: training_table(recorded_columns('cifar10.csv'), CIFAR10),
     'cifar10-synthesis': lambda: synthesis_changes(
         synthesis_column('default'), recorded_columns('cifar10.csv')['Impressions'], only_changes=True),

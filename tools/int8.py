@@ -2,10 +2,11 @@
 
     python tools/int8.py --folder int8 [--networks NAME...]
 
-Networks that are not in the folder yet are made: teachers and students by the scripts, with few steps, and two
-foreign teachers by tools/zoo_teachers.py. Each is written as a TFLite file in float, with weights of 8 bits
-alone, and as int8, calibrated with impressions, with real training images or with noise. results/int8.csv has
-a row for each. Rows of networks that are not named stay as they are. Times are the processor's. TensorFlow 2.
+Networks that are not in the folder yet are made: teachers and students by the scripts, with few steps, and
+two foreign teachers by tools/zoo_teachers.py. Each is written as a TFLite file in float, with weights of 8
+bits alone, and as int8, calibrated with impressions, with real training images or with noise.
+results/int8.csv has a row for each. Rows of networks that are not named stay as they are. Times are the
+processor's. It needs TensorFlow 2.
 """
 import csv
 import io
@@ -111,10 +112,11 @@ def rows_of(case):
         for way, quantisation in quantisations(case, network, record, dataset, image_shape).items():
             file = os.path.join(folder, way + '.tflite')
             export(network, image_shape, names, '.tflite', file, quantisation)
-            answer = answers[way] = from_tflite(file)
-            classes = [answer(images[start:start + BATCH])['classes'] for start in range(0, len(images), BATCH)]
-            found[way] = 100 * np.mean(np.concatenate(classes) == labels), os.path.getsize(file)
-        times = measured(answers, image_shape)
+            answers[way] = from_tflite(file)
+            classes = np.concatenate([answers[way](images[start:start + BATCH])['classes']
+                                      for start in range(0, len(images), BATCH)])
+            found[way] = 100 * np.mean(classes == labels), os.path.getsize(file)
+        times = measured(answers, image_shape, batches=[1])
     return [dict(quantised=way, accuracy='%.2f' % accuracy, bytes=size, milliseconds='%.4f' % times[way, 1])
             for way, (accuracy, size) in found.items()]
 

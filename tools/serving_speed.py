@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from convert import size
 from export.formats import SAVED_MODEL, export
+from export.int8 import interpreter
 from export.source import images_of, network_of
 from utils.console import run
 from utils.graph_mode import session, tf
@@ -52,11 +53,11 @@ def main(argv=None):
     print(tabulate(rows, headers, tablefmt='github', disable_numparse=True))
 
 
-def measured(answers, image_shape):
+def measured(answers, image_shape, batches=BATCHES):
     """{(role, batch size): ms per image}; answers: {role: function of images uint8 [N, H, W, C]}."""
     rounds = {}
     for _ in range(ROUNDS):
-        for batch in BATCHES:
+        for batch in batches:
             images = np.random.RandomState(0).randint(0, 256, (batch, *image_shape)).astype(np.uint8)
             for role, answer in answers.items():
                 answer(images)
@@ -84,7 +85,7 @@ def from_frozen_graph(place):
 
 
 def from_tflite(place):
-    runner = tf.lite.Interpreter(place, num_threads=1).get_signature_runner('serving_default')
+    runner = interpreter(place, delegates=True).get_signature_runner('serving_default')
     return lambda images: runner(images=images)
 
 

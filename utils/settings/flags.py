@@ -96,14 +96,17 @@ def picture_flags(argv=None):
 
 
 def add_teacher(parser, default='Lenet5', instead=''):
-    """--teacher, and how it is read; the TeacherOptions of teachers/formats.py has a field for each flag.
-
-    instead: what --help says of a default that is None.
-    """
+    """--teacher, and how it is read. instead: what --help says of a default that is None."""
     group = parser.add_argument_group('teacher')
+    group.add_argument('--teacher', default=default, type=path, metavar='FILE',
+                       help='a name in pre_trained/, or a path: ' + FORMATS
+                            + ' (default: %s)' % instead * bool(instead))
+    add_teacher_options(group)
+
+
+def add_teacher_options(group):
+    """How a teacher is read; the TeacherOptions of teachers/formats.py has a field for each flag."""
     add, pixel = group.add_argument, number(float, -LARGEST_PIXEL, LARGEST_PIXEL)
-    add('--teacher', default=default, type=path, metavar='FILE',
-        help='a name in pre_trained/, or a path: ' + FORMATS + ' (default: %s)' % instead * bool(instead))
     add('--teacher_scale', nargs=2, type=pixel, action=Range, metavar=('LOW', 'HIGH'),
         help="pixel values of black and white in the teacher's input (default: 0 1)")
     add('--teacher_mean', nargs='+', type=pixel, metavar='X',
