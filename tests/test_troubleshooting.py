@@ -10,6 +10,9 @@ from documents import read, short
 
 MODULES = sorted(path for folder in ('', 'nets', 'teachers', 'utils', 'utils/*', 'export', 'tools')
                  for path in glob(os.path.join(ROOT, folder, '*.py')))
+SET_UP = os.path.join(ROOT, 'utils', 'setup.sh')
+ROWS = re.findall(r'^\| `(.*?)` \|', read('docs', 'troubleshooting.md')
+                  + read('docs', 'troubleshooting-networks.md'), re.MULTILINE)
 # What is called with a message for the user.
 ENDINGS = {'RunError', 'FlagError', 'ArgumentTypeError', 'error', '_exit'}
 
@@ -32,36 +35,26 @@ def texts(node):
 
 
 def messages(path):
-    """The messages of a module for the user, as they are shown."""
-    found = set()
-    for call in ast.walk(ast.parse(read(path))):
-        if not isinstance(call, ast.Call) or not call.args:
-            continue
-        name = getattr(call.func, 'id', getattr(call.func, 'attr', ''))
-        if name in ENDINGS:
-            found.update(map(as_shown, texts(call.args[0])))
-    return found - {''}
+    """The messages of a module, or of the set-up, for the user, as they are shown."""
+    if path == SET_UP:
+        found = re.findall(r'\bfail ["\'](.*)["\']', read(path))
+    else:
+        calls = [node for node in ast.walk(ast.parse(read(path))) if isinstance(node, ast.Call) and node.args]
+        found = [text for call in calls for text in texts(call.args[0])
+                 if getattr(call.func, 'id', getattr(call.func, 'attr', '')) in ENDINGS]
+    return set(map(as_shown, found)) - {''}
 
 
-SET_UP = {as_shown(text) for text in re.findall(r'\bfail ["\'](.*)["\']', read('utils', 'setup.sh'))} - {''}
-ROWS = re.findall(r'^\| `(.*?)` \|', read('docs', 'troubleshooting.md')
-                  + read('docs', 'troubleshooting-networks.md'), re.MULTILINE)
-
-
-@pytest.mark.parametrize('path', [path for path in MODULES if messages(path)], ids=short)
+@pytest.mark.parametrize('path', filter(messages, [*MODULES, SET_UP]), ids=short)
 def test_every_message_has_a_row(path):
     assert messages(path) - set(ROWS) == set()
-
-
-def test_every_message_of_the_set_up_has_a_row():
-    assert SET_UP - set(ROWS) == set()
 
 
 def test_every_row_is_of_one_message():
     """Of an error, or of a notice: then its words stand in the code."""
     nodes = [node for path in MODULES for node in ast.walk(ast.parse(read(path)))]
     notices = ' '.join(as_shown(text) for node in nodes if not isinstance(node, (ast.BinOp, ast.IfExp))
-                       for text in texts(node)) + read('utils', 'setup.sh').replace('%s', '…')
-    known = SET_UP.union(*map(messages, MODULES))
+                       for text in texts(node)) + read(SET_UP).replace('%s', '…')
+    known = set().union(*map(messages, [*MODULES, SET_UP]))
     assert [row for row in ROWS if row not in known and row not in notices] == []
     assert len(ROWS) == len(set(ROWS))
