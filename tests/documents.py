@@ -5,8 +5,8 @@ from glob import glob
 
 from conftest import ROOT
 
-RECORDS = [os.path.join(ROOT, 'results', name) for name in ('README.md', 'bench_jobs.md')]
-DOCUMENTS = sorted(glob(os.path.join(ROOT, '*.md')) + glob(os.path.join(ROOT, 'docs', '*.md')) + RECORDS)
+DOCUMENTS = sorted(path for name in ('*.md', 'docs/*.md', 'results/README.md', 'results/bench_jobs.md')
+                   for path in glob(os.path.join(ROOT, name)))
 
 
 def read(*parts):

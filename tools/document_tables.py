@@ -16,12 +16,11 @@ from glob import glob
 
 from tabulate import tabulate
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from utils.console import run
 from utils.data.datasets import count
-from utils.files import read_bytes, save_text
+from utils.files import REPOSITORY, read_bytes, save_text
 from utils.settings import hyper_parameters, recipes
 from utils.settings.job_settings import synthesis_rows
 from utils.settings.methods import METHODS
@@ -48,7 +47,7 @@ def main(argv=None):
 
 def documents():
     """The paths of the documents that can hold tables."""
-    return sorted(glob(os.path.join(ROOT, 'docs', '*.md'))) + [os.path.join(ROOT, 'README.md')]
+    return sorted(glob(os.path.join(REPOSITORY, 'docs', '*.md'))) + [os.path.join(REPOSITORY, 'README.md')]
 
 
 def updated(text):
@@ -66,14 +65,10 @@ def figure(mark, deviation=None):
     return '%s ± %.2f' % (text, statistics.stdev(first)) if deviation else text
 
 
-def record(name):
-    """The rows of the trainings in a results.csv of results/."""
-    return [row for row in every_row(name) if row['accuracy']]
-
-
-def every_row(name):
-    """The rows of its impressions as well."""
-    return read_results(os.path.join(ROOT, 'results', name))
+def record(name, all_jobs=False):
+    """The rows of a results.csv of results/: its trainings, or all jobs."""
+    rows = read_results(os.path.join(REPOSITORY, 'results', name))
+    return [row for row in rows if all_jobs or row['accuracy']]
 
 
 def with_augmentation(name, dataset):
@@ -115,7 +110,7 @@ def training_columns(recipe, methods):
 def recorded_columns(name):
     """The same of all jobs of a record, impressions among them, over its rates."""
     jobs, columns = {}, {}
-    for row in sorted(every_row(name), key=lambda row: float(row['rate'])):
+    for row in sorted(record(name, all_jobs=True), key=lambda row: float(row['rate'])):
         jobs.setdefault(row['method'], []).append(row)
     for method, rows in jobs.items():
         texts = {key: [re.sub(r'\.0$', '', row[key]) for row in rows] for key in rows[0]}
