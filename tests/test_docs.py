@@ -178,7 +178,8 @@ def test_a_pair_of_ones_own_from_end_to_end(shapes, monkeypatch):
     """The commands of docs/networks.md as they stand, on colour images of 24x24, five classes; few steps."""
     monkeypatch.chdir(shapes)
     followed(os.path.join('docs', 'networks.md'), '--nets')
-    assert set(load_json('shapes/zskd/result.json')['inputs']) == {'dataset', 'teacher', 'impressions', 'nets'}
+    inputs = load_json('shapes/zskd/result.json')['inputs']
+    assert set(inputs) == {'dataset', 'teacher', 'impressions', 'nets'}
     words = re.search('autotrain.py (--nets.*)', read('docs', 'networks.md')).group(1).split()
     args = table_flags(words)[1]
     assert len(autotrain.plan(args)) == 6 and args.root == 'shapes-table'
