@@ -153,7 +153,8 @@ def labels(methods):
 def int8_table():
     """A line per network of int8.csv: accuracies, and size and time of float → int8 by impressions."""
     networks, lines = {}, []
-    for row in csv.DictReader(read_bytes(os.path.join(REPOSITORY, 'results', 'int8.csv')).decode().splitlines()):
+    content = read_bytes(os.path.join(REPOSITORY, 'results', 'int8.csv')).decode()
+    for row in csv.DictReader(content.splitlines()):
         networks.setdefault(row['network'], {})[row['quantised']] = row
     for name, ways in networks.items():
         before, after = ways['float'], ways['impressions']
