@@ -130,9 +130,10 @@ def arrays_of(path, shapes):
 
 
 def command(words):
-    """What starts a script of this repository: the words of a command line, the first its name."""
+    """What starts a script of this repository: the words of a command line, the first its name, or '-c'."""
     name, *flags = words
-    return [sys.executable, '-u', os.path.join(ROOT, name)] + [str(flag) for flag in flags]
+    program = name if name == '-c' else os.path.join(ROOT, name)
+    return [sys.executable, '-u', program] + [str(flag) for flag in flags]
 
 
 def run_script(words, prefix=(), **options):
@@ -170,12 +171,12 @@ def forbidden(path):
 
 
 class Terminal:
-    """A script on a terminal of 24 lines and 160 columns."""
+    """A script, or '-c' and code, on a terminal of 24 lines and 160 columns."""
 
-    def __init__(self, words, **options):
+    def __init__(self, words):
         self._screen, other_end = pty.openpty()
         fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 160, 0, 0))
-        self.process = subprocess.Popen(command(words), stdout=other_end, stderr=other_end, **options)
+        self.process = subprocess.Popen(command(words), cwd=ROOT, stdout=other_end, stderr=other_end)
         os.close(other_end)
         self._content = b''
 

@@ -1,6 +1,6 @@
 """Bad input: one clear line, the right exit status, no traceback, nothing lost.
 
-Most of it is checked in this process, where a script's main() or its ``run`` ends with SystemExit. Some dozen
+Most of it is checked in this process, where a script's main() or its ``run`` ends with SystemExit. A few
 cases run the scripts themselves.
 """
 import functools
@@ -10,7 +10,6 @@ import resource
 import shlex
 import signal
 import subprocess
-import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,53 +33,36 @@ USAGE = {
         '': '--train_dir', '--train_dir=': 'path', '--train_dir=x --unknown=1': '--unknown',
         '--main_scope=Lecturer': 'Lecturer', '--Distillation=Magic-5': 'Magic-5',
         '--Distillation=ZSKD-0': '0 is not', '--Distillation=ZSKD-101': '101',
-        '--Distillation=ZSKD-abc': 'abc', '--Distillation=ZSKD-nan': 'nan',
-        '--Distillation=Soft_logits--5': '-5', '--Distillation=Soft_logits-': 'Soft_logits-',
-        '--Distillation=ZSKD-1 --main_scope=Teacher': 'Teacher', '--steps=0': '0', '--steps=1.5': '1.5',
-        '--batch_size=0': '0', '--batch_size=70000': '60000', '--learning_rate=0': '0',
-        '--learning_rate=-1': '-1', '--learning_rate=nan': 'nan', '--learning_rate=inf': 'inf',
-        '--learning_rate=fast': 'fast', '--schedule=steps': 'steps', '--weight_decay=-1': '-1',
-        '--temperature=0': '0', '--kl_weight=1': 'teacher', '--ce_weight=0': '0',
-        '--Distillation=ZSKD-1 --ce_weight=1': 'labels', '--copies=0': '0', '--rotation=181': '180',
-        '--scale=1': '0.9', '--shift=-1': '-1', '--mirror=2': '2', '--cutmix=1.1': '1',
+        '--Distillation=ZSKD-nan': 'nan', '--Distillation=Soft_logits--5': '-5',
+        '--Distillation=Soft_logits-': 'Soft_logits-',
+        '--Distillation=ZSKD-1 --main_scope=Teacher': 'Teacher', '--learning_rate=inf': 'inf',
+        '--learning_rate=fast': 'fast', '--schedule=steps': 'steps',
+        '--kl_weight=1': 'teacher', '--ce_weight=0': '0', '--Distillation=ZSKD-1 --ce_weight=1': 'labels',
         '--augment --cutmix=0.5': 'a teacher', '--copies=5': '--augment',
         '--Distillation=Soft_logits-1 --augment --cutmix=0.5 --ce_weight=0.3': '--cutmix 0',
-        '--Distillation=ZSKD-1 --mirror=0': '--augment', '--temperature=4': 'teacher',
-        '--teacher=mine.mat': 'a teacher', '--any_teacher': 'a teacher', '--impressions=DI': 'ZSKD-R',
-        '--Distillation=Soft_logits-1 --impressions=DI': 'ZSKD-R', '--nets=resnet': 'resnet',
-        '--holdout=-1': '-1', '--seed=-1': '-1', '--seed=2147483648': '2147483648', '--threads=0': '0',
-        '--teacher=': 'path', '--recipe=mine': 'mine', '--recipe=published --augment': 'augmentation',
+        '--impressions=DI': 'ZSKD-R', '--nets=resnet': 'resnet', '--holdout=-1': '-1',
+        '--seed=2147483648': '2147483648', '--threads=0': '0', '--teacher=': 'path', '--recipe=mine': 'mine',
         '--recipe=published --Distillation=ZSKD-1 --augment': 'augmentation', '--dataset=cifar': 'cifar',
-        '--dataset=': 'none', '--dataset=mnist.npy': 'FILE.npz', '--dataset=none': 'ZSKD-R',
+        '--dataset=': 'none', '--dataset=mnist.npy': 'FILE.npz',
         '--dataset=none --main_scope=Teacher': 'ZSKD-R',
-        '--dataset=none --Distillation=Soft_logits-1': 'ZSKD-R',
-        '--dataset=none --Distillation=ZSKD-1 --holdout=5': '--holdout',
     },
     'Data_Impressions.py': {
         '': '--Rate', '--Rate=0': '0 is not', '--Rate=100.1': '100.1', '--Rate=many': 'many',
-        '--Rate=0.0001': '0.0001', '--Rate=1 --iterations=0': '0', '--Rate=1 --learning_rate=-1': '-1',
-        '--Rate=1 --l2=-1': '-1', '--Rate=1 --jitter=32': '31', '--Rate=1 --start_blur=33': '32',
-        '--Rate=1 --betas=0': '0', '--Rate=1 --betas': 'argument', '--Rate=1 --beta2=1': '1',
-        '--Rate=1 --epsilon=0': '0', '--Rate=1 --batch_size=0': '0', '--Rate=1 --temperature=-1': '-1',
-        '--Rate=1 --save_path=': 'path', '--Rate=1 --dataset=svhn': 'svhn', '--Rate=1 --steps=5': '--steps',
+        '--Rate=0.0001': '0.0001', '--Rate=1 --jitter=32': '31', '--Rate=1 --betas': 'argument',
+        '--Rate=1 --save_path=': 'path', '--Rate=1 --steps=5': '--steps',
     },
     'autotrain.py': {
         '--runs=0': '0', '--rates 0': '0', '--rates 1 500': '500', '--jobs=0': '0', '--budget=0': '0',
         '--methods Magic': 'Magic', '--root=': 'path', '--dataset=none': '--teacher',
-        '--dataset=cifar': 'cifar', '--recipe=published --methods ZSKD_augment': 'augmentation',
-        '--training=--steps=0': '--steps', '--training=--what=1': '--what',
-        '--training=--train_dir=x': '--train_dir', "--training=\\'": 'quotation',
-        '--training=--kl_weight=1': 'teacher', '--training=--dataset=none': 'not --dataset',
-        '--training=--seed=3': 'not --seed', '--training=--seed=0': 'not --seed', '--training': 'argument',
+        '--recipe=published --methods ZSKD_augment': 'augmentation', '--training=--steps=0': '--steps',
+        '--training=--what=1': '--what', '--training=--train_dir=x': '--train_dir',
+        "--training=\\'": 'quotation', '--training=--kl_weight=1': 'teacher', '--training': 'argument',
         '--training --jobs=2': '--jobs=2',
         '--training=--copies=4 --methods ZSKD Student': 'without --augment in any column',
         '--training=--temperature=4 --methods Student': 'without a teacher', '--synthesis=--l2=x': '--l2',
-        '--synthesis=--copies=3': '--copies', '--nets=resnet': 'resnet',
+        '--synthesis=--copies=3': '--copies',
     },
-    'visualization.py': {
-        '--rows=0': '0', '--rows=51': '50', '--impressions=': 'path', '--student=': 'path',
-        '--dataset=x': 'x',
-    },
+    'visualization.py': {'--rows=51': '50', '--impressions=': 'path', '--dataset=x': 'x'},
 }
 USAGE = [(script, words, said) for script, cases in USAGE.items() for words, said in cases.items()]
 
@@ -108,51 +90,36 @@ TABLE = 'autotrain.py --root={out} --dataset={small} --budget=0.0001 --rates 0.1
 PICTURES = ('visualization.py --save_path={out} --dataset={small} --teacher={good}/teacher.mat '
             '--impressions={good}/DI-1.mat ')
 
-TEACHERS = {'missing': 'no file', 'empty': 'not a whole MAT-file', 'truncated': 'not a whole MAT-file',
-            'text': 'not a whole MAT-file', 'layers': "no array 'Teacher/", 'shapes': 'expected',
-            'nan': 'NaN', 'complex': 'real numbers', 'strings': 'real numbers', 'folder': 'saved_model.pb',
+TEACHERS = {'missing': 'no file', 'truncated': 'not a whole MAT-file', 'layers': "no array 'Teacher/",
+            'shapes': 'expected', 'nan': 'NaN', 'complex': 'real numbers', 'folder': 'saved_model.pb',
             'zeros': 'class 3 ', 'one_class': 'one class', 'alike': 'alike'}
-BAD_IMPRESSIONS = {'none': 'no file', '28x28': '28x28', 'five_classes': '600x5', 'bright': '0..255',
-                   'unequal': '600 images and 599', 'unnormalised': 'sum to 1', 'nan': 'NaN',
-                   'cut': 'not a whole MAT-file', 'no_images': 'images'}
+BAD_IMPRESSIONS = {'none': 'no file', 'five_classes': '600x5', 'cut': 'not a whole MAT-file'}
 RUNS = {
     **{IMPRESSIONS + '--teacher={bad}/%s.mat' % name: [name, words] for name, words in TEACHERS.items()},
     **{ZSKD + '--impressions={bad}/%s' % name: ['DI-1.mat', words]
        for name, words in BAD_IMPRESSIONS.items()},
     ZSKD + '--teacher={bad}/truncated.mat': ['truncated.mat'],
-    ZSKD + '--teacher={bad}/zeros.mat': ['zeros.mat', 'class 3 '],
     ZSKD + '--holdout=2000': ['small', 'holds 2000', '--holdout 2000'],
-    ZSKD + '--holdout=70000 --augment': ['small', 'holds 2000', '--holdout 70000'],
     ZSKD + '--teacher={bad}/of_other_data.mat': ['of_other_data.mat', 'others.npz', 'small', '--any_teacher'],
     TRAIN + '--Distillation=Soft_logits-1 --teacher=Nobody': ['Nobody.mat', 'no file'],
     TRAIN + '--data={bad}/html --dataset=mnist': ['mnist.npz', 'damaged'],
     TRAIN + '--dataset={bad}/fractions.npz': ['x_train', 'uint8'],
-    TRAIN + '--dataset=nowhere.npz': ['nowhere.npz'],
-    TRAIN + '--dataset={bad}/colour.npz': ['colour', '32x32x1'],
     TRAIN + '--nets=alexnet': ['small', '32x32x3'],
-    TRAIN + '--nets=nobodys.py': ['nobodys.py'],
-    TRAIN + '--holdout=2000': ['2000'],
     TRAIN + '--train_dir={bad}/text.mat/x': ['text.mat'],
-    TRAIN + '--train_dir=/proc/none': ['/proc/none'],
     TRAIN + '--learning_rate=1e6 --schedule=constant --steps=60': ['--learning_rate'],
     IMPRESSIONS + '--learning_rate=1e38 --iterations=20': ['--learning_rate'],
     IMPRESSIONS + '--save_path={bad}/text.mat': ['text.mat'],
-    IMPRESSIONS + '--save_path=/proc/none': ['/proc/none'],
     TABLE + '--dataset=nowhere.npz': ['nowhere.npz'],
-    TABLE + '--root={bad}/text.mat': ['text.mat'],
     TABLE + '--root=/proc/none': ['/proc/none'],
     PICTURES + '--teacher={bad}/missing.mat': ['missing.mat'],
-    PICTURES + '--teacher={bad}/nan.mat': ['NaN'],
     PICTURES + '--impressions={bad}/none.mat': ['none.mat'],
     PICTURES + '--results={bad}/missing.csv': ['missing.csv'],
     PICTURES + '--results={bad}/text.mat': ['text.mat', 'results.csv'],
-    PICTURES + '--results={bad}/truncated.mat': ['truncated.mat', 'results.csv'],
     **{PICTURES + '--results={bad}/%s.csv' % name: [name + '.csv', said] for name, said in {
         'empty': 'holds no accuracy', 'header': 'holds no accuracy', 'impressions': 'holds no accuracy',
         'nan': 'accuracy nan', 'blank': 'results.csv', 'rate': 'rate inf', 'method': 'Magic'}.items()},
     PICTURES + '--save_path={bad}/text.mat': ['text.mat'],
     PICTURES + '--student={bad}/missing.mat': ['missing.mat'],
-    PICTURES + '--student={bad}/truncated.mat': ['truncated.mat'],
     PICTURES + '--student={good}/DI-1.mat': ['DI-1.mat', 'no array'],
     PICTURES + '--student={good}/teacher.mat --dataset=none': ['--dataset'],
 }
@@ -175,7 +142,6 @@ def folders(tmp_path_factory, small, teacher):
 
     fc2 = arrays['Teacher/fc2/weights']
     whole = (good / 'teacher.mat').read_bytes()
-    (bad / 'empty.mat').write_bytes(b'')
     (bad / 'truncated.mat').write_bytes(whole[:len(whole) // 2])
     (bad / 'text.mat').write_text('hello, this is no MAT-file\n' * 100)
     (bad / 'folder.mat').mkdir()
@@ -189,7 +155,6 @@ def folders(tmp_path_factory, small, teacher):
     teacher_with('shapes.mat', **{'Teacher/fc2/weights': fc2.T})
     teacher_with('nan.mat', **{'Teacher/fc2/weights': np.where(fc2 == fc2.max(), np.nan, fc2)})
     teacher_with('complex.mat', **{'Teacher/fc2/weights': fc2 + 1j})
-    teacher_with('strings.mat', **{'Teacher/fc2/weights': 'hello'})
     teacher_with('zeros.mat', **{'Teacher/fc2/weights': np.where(np.arange(10) == 3, 0, fc2)})
     teacher_with('alike.mat', **{'Teacher/fc2/weights': np.repeat(fc2[:, :1], 10, axis=1)})
     teacher_with('one_class.mat', **{'Teacher/fc2/weights': fc2[:, :1], 'Teacher/fc2/biases': [[0.5]]})
@@ -202,14 +167,7 @@ def folders(tmp_path_factory, small, teacher):
         (bad / folder).mkdir()
         scipy.io.savemat(str(bad / folder / 'DI-1.mat'), dict(impressions, **changes))
 
-    images, labels = impressions['train_images'], impressions['train_labels']
-    impressions_with('28x28', train_images=images[:, 2:-2, 2:-2])
-    impressions_with('five_classes', train_labels=labels[:, :5])
-    impressions_with('unequal', train_labels=labels[1:])
-    impressions_with('bright', train_images=2 * images)
-    impressions_with('unnormalised', train_labels=labels / 2)
-    impressions_with('nan', train_images=images * np.nan)
-    impressions_with('no_images', train_images=images[:0], train_labels=labels[:0])
+    impressions_with('five_classes', train_labels=impressions['train_labels'][:, :5])
     impressions_with('cut')
     content = (bad / 'cut' / 'DI-1.mat').read_bytes()
     (bad / 'cut' / 'DI-1.mat').write_bytes(content[:-1000])
@@ -217,8 +175,6 @@ def folders(tmp_path_factory, small, teacher):
     (bad / 'html' / 'mnist.npz').write_text('<html>Log in</html>')
     with np.load(small) as arrays:
         np.savez(str(bad / 'fractions.npz'), **dict(arrays, x_train=arrays['x_train'] / 255))
-        colour = {name: arrays[name][..., None].repeat(3, axis=3) for name in ('x_train', 'x_test')}
-        np.savez(str(bad / 'colour.npz'), **dict(arrays, **colour))
     return {'good': str(good), 'bad': str(bad), 'small': small}
 
 
@@ -265,17 +221,10 @@ def test_bad_files_and_runs(line, folders, new_folder, restored, monkeypatch):
 # The scripts themselves.
 
 PROCESSES = {
-    'train_w_distill.py --train_dir={out} --steps=0': (2, '--steps'),
-    'Data_Impressions.py --Rate=0': (2, '--Rate'),
     'autotrain.py --runs=0': (2, '--runs'),
-    'visualization.py --rows=0': (2, '--rows'),
-    ZSKD + '--impressions={bad}/none': (1, 'DI-1.mat'),
     IMPRESSIONS + '--teacher={bad}/truncated.mat': (1, 'truncated.mat'),
-    TABLE + '--root=/proc/none': (1, '/proc/none'),
     PICTURES + '--results={bad}/text.mat': (1, 'results.csv'),
     'FULL ' + TRAIN: (1, 'make room'),
-    'FULL ' + IMPRESSIONS + '--Rate=1': (1, 'make room'),
-    'FULL ' + PICTURES: (1, 'make room'),
 }
 
 
@@ -284,64 +233,36 @@ def fill_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 
 
-@pytest.fixture(scope='module')
-def processes(folders, new_folder):
-    """{command line: (finished process, its folder)}."""
+def test_a_script_that_cannot_run_says_why_in_one_line(folders, new_folder):
     def call(line):
         out = new_folder()
         words = line.replace('FULL ', '').format(out=out, **folders).split()
         full = fill_disk if line.startswith('FULL ') else None
         return run_script(words, cwd=str(out), preexec_fn=full), out
 
-    return two_at_a_time(call, PROCESSES)
+    for line, (done, out) in two_at_a_time(call, PROCESSES).items():
+        status, said = PROCESSES[line]
+        assert done.returncode == status, done.stderr
+        last, = [text for text in done.stderr.split('\n') if 'error: ' in text]
+        assert last.startswith('error: ') or status == 2 and last.startswith(line.split()[0] + ': error: ')
+        assert said in last and done.stderr.endswith(last + '\n')
+        assert 'Traceback' not in done.stderr + done.stdout
+        check_earlier_files(out)
 
 
-@pytest.mark.parametrize('line', PROCESSES)
-def test_a_script_that_cannot_run_says_why_in_one_line(processes, line):
-    done, out = processes[line]
-    status, said = PROCESSES[line]
-    assert done.returncode == status, done.stderr
-    last, = [text for text in done.stderr.split('\n') if 'error: ' in text]
-    assert last.startswith('error: ') or status == 2 and last.startswith(line.split()[0] + ': error: ')
-    assert said in last and done.stderr.endswith(last + '\n') and 'Traceback' not in done.stderr + done.stdout
-    check_earlier_files(out)
-
-
-STOPPED = {line + how: (how, status, said)
-           for line in ('train_w_distill.py --train_dir={out} --dataset={small} --steps=4000 ',
-                        'Data_Impressions.py --save_path={out} --Rate=10 --iterations=20 ')
-           for how, status, said in (('SIGINT', 130, 'interrupted\n'), ('SIGTERM', 143, ''))}
-
-
-HALF_MADE = """
-import os, signal
-from utils import console
-from utils.files import save_json, sha256
-class HalfMade:
-    def __init__(self):
-        os.kill(os.getpid(), signal.%s)
-        self.status = 0
-    def __del__(self):
-        self.status
-console.run(HalfMade)
-"""
-
-
-@pytest.mark.parametrize('how, status, said', [('SIGINT', 130, 'interrupted\n'), ('SIGTERM', 143, '')])
-def test_what_is_half_made_when_a_script_is_stopped_is_dropped_in_silence(how, status, said):
-    done = subprocess.run([sys.executable, '-c', HALF_MADE % how], cwd=ROOT, stderr=subprocess.PIPE,
-                          universal_newlines=True)
-    assert (done.returncode, done.stderr) == (status, said)
+STOPPED = {
+    'train_w_distill.py --train_dir={out} --dataset={small} --steps=4000': ('SIGINT', 130, 'interrupted\n'),
+    'Data_Impressions.py --save_path={out} --Rate=10 --iterations=20': ('SIGTERM', 143, ''),
+}
 
 
 def test_a_stopped_script_says_so_and_leaves_no_half_result(folders, new_folder):
     def stop(line):
         out = new_folder()
-        *words, how = line.format(out=out, **folders).split()
-        child = subprocess.Popen(command(words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                 universal_newlines=True)
+        child = subprocess.Popen(command(line.format(out=out, **folders).split()), cwd=ROOT,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
         assert ' left' in child.stdout.readline()
-        child.send_signal(getattr(signal, how))
+        child.send_signal(getattr(signal, STOPPED[line][0]))
         _, errors = child.communicate(timeout=60)
         check_earlier_files(out)
         return child.returncode, errors, os.listdir(str(out))

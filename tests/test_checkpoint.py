@@ -39,7 +39,7 @@ run(lambda: script.main(sys.argv[1:]))
 
 
 def killed(script, flags, saves):
-    """Runs a script until it has saved ``saves`` - 1 checkpoints, and worked a little more."""
+    """Runs a script as a process until it has saved ``saves`` - 1 checkpoints, and worked a little more."""
     done = subprocess.run([sys.executable, '-c', KILLED.format(script=script.__name__, saves=saves)] + flags,
                           cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()

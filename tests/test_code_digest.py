@@ -64,7 +64,10 @@ def checkout(tmp_path_factory):
 
 DIGESTS = '''
 import sys
+import functools
+from utils.records import code_digest as module
 from utils.records.code_digest import _digest, code_digest
+module.digest_of_source = functools.lru_cache(maxsize=None)(module.digest_of_source)
 for line in sys.stdin:
     name, old, new = eval(line)
     with open(name) as file:

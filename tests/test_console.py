@@ -3,12 +3,13 @@
 It is stopped at any moment, with any stream, in any environment of the user.
 """
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, command, wait_until
+from conftest import ROOT, Terminal, command, wait_until
 
 # A table that goes on where an earlier one was stopped: its first job was done before.
 PROGRESS = """
@@ -57,6 +58,15 @@ def test_no_variable_of_the_user_changes_the_progress(variables):
     assert 'steps 100 %, loss 0.5, ' in plain.stdout
 
 
+def test_progress_bar_on_a_terminal():
+    terminal = Terminal(['-c', 'from utils import console\n'
+                         'with console.Progress(30, "DI-0.1") as progress:\n'
+                         '    progress.update(10)\n    progress.show(loss=0.25)\n    progress.update(20)'])
+    shown = terminal.read()
+    assert terminal.process.wait() == 0
+    assert shown.count('\r') >= 2 and re.search(r'DI-0.1 100 %\|.*\| 00:00 left, loss 0.25', shown)
+
+
 # Streams.
 
 @pytest.mark.parametrize('closed', [[1], [2], [0, 1, 2]], ids=str)
@@ -79,6 +89,12 @@ def test_a_stream_that_cannot_be_reconfigured_is_taken_as_it_is():
                   'class Stream(io.StringIO):\n    reconfigure = property()\n'
                   'sys.stdout = Stream()\nconsole.run(lambda: print("hello"))')
     assert (done.returncode, done.stderr) == (0, '')
+
+
+def test_anything_can_be_printed_where_ascii_alone_is_known():
+    done = python('from utils import console\nconsole.run(lambda: print("caf\\udce9 \\xb1 0.1"))', env=dict(
+        os.environ, LC_ALL='POSIX', PYTHONCOERCECLOCALE='0', PYTHONUTF8='0'))
+    assert (done.stdout, done.stderr) == ('caf\\udce9 \\xb1 0.1\n', '')
 
 
 def test_a_full_disk_under_the_output_is_one_line():
@@ -122,21 +138,27 @@ def test_ctrl_c_that_ends_tee_as_well(errors, reported_to, tmp_path):
         assert said.endswith('interrupted\n')
 
 
-STOPPED_THEN_BROKEN = """
-import os, signal
-from utils import console
+STOPPED = {'a pipe breaks meanwhile': """
 def main():
     try:
         os.kill(os.getpid(), signal.%s)
     finally:
         raise BrokenPipeError
-console.run(main)
-"""
+""", 'what is half made complains': """
+class main:
+    def __init__(self):
+        os.kill(os.getpid(), signal.%s)
+        self.status = 0
+    def __del__(self):
+        self.status
+"""}
 
 
 @pytest.mark.parametrize('how, status, said', [('SIGINT', 130, 'interrupted\n'), ('SIGTERM', 143, '')])
-def test_a_pipe_that_breaks_while_a_stopped_script_cleans_up_does_not_change_its_status(how, status, said):
-    done = python(STOPPED_THEN_BROKEN % how)
+@pytest.mark.parametrize('script', STOPPED)
+def test_a_stopped_script_ends_as_it_should_though(script, how, status, said):
+    done = python('import os, signal\nfrom utils import console\n' + STOPPED[script] % how
+                  + 'console.run(main)')
     assert (done.returncode, done.stderr) == (status, said)
 
 
@@ -153,20 +175,18 @@ sys.argv = [%r]
 import runpy
 runpy.run_path(%r, run_name='__main__')
 """
-SCRIPTS = ['visualization.py']
 
 
-@pytest.mark.parametrize('script', SCRIPTS)
-def test_ctrl_c_while_a_script_imports_is_one_line(script):
-    path = os.path.join(ROOT, script)
+def test_ctrl_c_while_a_script_imports_is_one_line():
+    path = os.path.join(ROOT, 'visualization.py')
     done = python(IMPORTING % (ROOT, path, path))
     assert (done.returncode, done.stdout, done.stderr) == (130, '', 'interrupted\n')
 
 
-@pytest.mark.parametrize('script', SCRIPTS)
-def test_what_ignores_ctrl_c_goes_on_ignoring_it(script, tmp_path):
+def test_what_ignores_ctrl_c_goes_on_ignoring_it():
     """As what a shell runs in the background."""
-    child = subprocess.Popen(command([script, '--help']), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    child = subprocess.Popen(command(['visualization.py', '--help']), stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE,
                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     wait_until(lambda: ignores_ctrl_c(child))
     while child.poll() is None:
@@ -183,13 +203,6 @@ def ignores_ctrl_c(process):
     with open('/proc/%d/status' % process.pid) as file:
         ignored = next(line for line in file if line.startswith('SigIgn:'))
     return bool(int(ignored.split()[1], 16) & 1 << signal.SIGINT - 1)
-
-
-def test_the_scripts_can_be_imported_without_a_change_of_signals():
-    done = python('import signal, visualization\n'
-                  'assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n'
-                  'assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL')
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize('error', ["RunError('it is so')", "OSError(28, 'it is so', 'x')"])

@@ -22,7 +22,7 @@ from utils.records.layout import SynthesisFiles
 from utils.records.records import digests_of, fingerprint, finished_row, save_record
 
 SHAPES = {'Teacher/fc1/weights': [120, 84], 'Teacher/fc2/biases': [10]}
-EXAMPLES = settings(max_examples=250, deadline=None, derandomize=True,
+EXAMPLES = settings(max_examples=120, deadline=None, derandomize=True,
                     suppress_health_check=list(HealthCheck))
 
 

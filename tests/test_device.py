@@ -4,9 +4,10 @@ from argparse import Namespace
 
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import run_script
 
+import Data_Impressions
 from utils.console import run
+from utils.files import RunError
 from utils.graph_mode import session
 from utils.records.records import result_key
 from utils.settings import flags
@@ -29,10 +30,9 @@ def test_no_gpu_is_used_unless_asked_for(monkeypatch):
 def test_a_gpu_that_is_not_there_is_one_line(tmp_path):
     if visible_gpus():
         pytest.skip('there is a GPU')
-    ended = run_script(['Data_Impressions.py', '--Rate=0.1', '--device=gpu', '--save_path', tmp_path])
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].startswith('error: TensorFlow sees no GPU here; use --device cpu')
-    assert 'Traceback' not in ended.stderr and not list(tmp_path.glob('*.mat'))
+    with pytest.raises(RunError, match='^TensorFlow sees no GPU here; use --device cpu'):
+        Data_Impressions.main(['--Rate=0.1', '--device=gpu', '--save_path=%s' % tmp_path])
+    assert not list(tmp_path.glob('*.mat'))
 
 
 def test_a_device_without_memory_is_one_line(capsys):

@@ -12,11 +12,11 @@ from nets.losses import class_similarity, dirichlet_targets, distillation_loss, 
 from nets.networks import build, find_pair, network_variables, variable_shapes
 from nets.plain_conv import plain_conv_relu_pool
 from nets.priors import batch_norm as batch_norm_prior
-from nets.priors import l2, total_variation
+from nets.priors import total_variation
 from teachers.trained import TrainedNetwork
 from utils.files import RunError
 from utils.graph_mode import image_bytes, in_batches, new_graph, session, values_of
-from utils.matfile import mat_arrays, save_mat
+from utils.matfile import save_mat
 
 LENET, ALEXNET = find_pair('lenet'), find_pair('alexnet')
 ROLES = ['Teacher', 'Student']
@@ -62,7 +62,7 @@ def test_any_number_of_classes(name, role):
     """Other classes are other columns and biases of the last layer, whose variable LAST_LAYER names."""
     pair = find_pair(name)
     last, ten_classes = '%s/%s' % (role, pair.last_layer), variable_shapes(pair, role, 10)
-    for classes in (2, 47, 1000):
+    for classes in (2, 47):
         shapes = variable_shapes(pair, role, classes)
         changed = {variable for variable in shapes if shapes[variable] != ten_classes[variable]}
         assert changed == {last, last.replace('weights', 'biases')}
@@ -109,11 +109,6 @@ def test_a_second_call_builds_the_same_network():
     with session(1) as sess:
         sess.run(tf.global_variables_initializer())
         np.testing.assert_array_equal(*sess.run([first, second]))
-
-
-def test_unknown_network():
-    with pytest.raises(AttributeError):
-        build(LENET, 'Lecturer', tf.zeros([1, 32, 32, 1]), 10)
 
 
 @pytest.mark.parametrize('role', ROLES)
@@ -248,12 +243,6 @@ def test_total_variation_and_its_gradient_against_the_stock_operation():
         assert (sess.run(tf.gradients(total_variation(0 * x), x)[0]) == 0).all()
 
 
-def test_l2_is_half_the_squares():
-    images = np.random.RandomState(0).standard_normal((5, 7, 2, 3))
-    with session(1) as sess:
-        assert sess.run(l2(tf.constant(images))) == pytest.approx((images ** 2).sum() / 2, rel=1e-12)
-
-
 def test_class_similarity_against_the_definition():
     fc2 = np.random.RandomState(0).standard_normal((84, 10)).astype(np.float32)
     similarity = class_similarity(fc2)
@@ -300,19 +289,6 @@ def test_networks_see_bytes_as_0_to_1():
         np.testing.assert_allclose(sess.run(seen, {pixels: images}), images / 255, rtol=1e-6)
         in_two = in_batches(sess, seen, pixels, images, batch_size=3)
         np.testing.assert_allclose(in_two, images / 255, rtol=1e-6)
-
-
-def test_weights_are_those_of_the_file(teacher):
-    expected = mat_arrays(teacher)[0]
-    new_graph(0)
-    network = TrainedNetwork(teacher, LENET, 'Teacher')
-    network.logits(tf.zeros([1, 32, 32, 1]))
-    with session(1) as sess:
-        network.restore(sess)
-        restored = values_of(sess, network_variables('Teacher'))
-    assert set(restored) == set(expected) and len(restored) == 10
-    for name, array in restored.items():
-        np.testing.assert_array_equal(array, expected[name].reshape(array.shape))
 
 
 def test_alexnet_is_saved_and_restored_with_its_moving_averages(tmp_path):

@@ -61,16 +61,6 @@ def test_published_synthesis(rate, items, batch_size, adams):
         assert vars(synthesis('--recipe=published', '--Rate=25')) == dict(vars(values), Rate=25, size=15000)
 
 
-def test_published_has_no_augmentation():
-    plain = {name for name, method in METHODS.items() if not method.augment}
-    assert plain == {'Teacher', 'Student', 'Soft_logits', 'ZSKD'}
-    assert set(RECIPES['published']['lenet'].training) == plain
-    for name in set(METHODS) - plain:
-        label = METHODS[name].label.replace('+', '.')
-        with pytest.raises(FlagError, match='the published recipe has no %s; use --recipe default' % label):
-            recipes.training('published', name, 600)
-
-
 # The default recipe
 
 def test_fewer_impressions_get_smaller_batches_and_more_weight_decay():
@@ -97,12 +87,6 @@ def test_smaller_sets_get_fewer_steps_though_not_in_proportion(method):
 def test_the_fewer_impressions_the_more_copies(items, copies):
     assert recipes.training('default', 'ZSKD_augment', items)['copies'] == copies
     assert 'copies' not in recipes.training('default', 'ZSKD', items)
-
-
-def test_only_students_of_impressions_warm_up():
-    schedules = {name: recipes.training('default', name, 600)['schedule'] for name in METHODS}
-    assert schedules == {name: 'warmup' if method.from_impressions else 'cosine'
-                         for name, method in METHODS.items()}
 
 
 @pytest.mark.parametrize('name', ['Teacher', 'Student', 'Soft_logits'])
@@ -132,7 +116,7 @@ def test_a_pair_of_ones_own_has_the_values_of_lenet():
 
 @pytest.mark.parametrize('recipe', RECIPES)
 @pytest.mark.parametrize('nets', PAIRS)
-@pytest.mark.parametrize('items', [1, 600, 50000, 60000])
+@pytest.mark.parametrize('items', [1, 600, 60000])
 def test_every_value_of_every_recipe_is_within_its_range(recipe, nets, items):
     every = [(SYNTHESIS, recipes.synthesis(recipe, items, nets))]
     every += [(TRAINING, recipes.training(recipe, method, items, nets))
@@ -172,8 +156,7 @@ def test_rate_is_a_percentage(rate, total, items):
 
 # Settings: a flag beats the recipe, and what does not go together is refused
 
-@pytest.mark.parametrize('recipe', RECIPES)
-def test_a_flag_beats_the_recipe(recipe):
+def test_a_flag_beats_the_recipe(recipe='published'):
     given = dict(steps=7, batch_size=3, learning_rate=0.5, weight_decay=0.25, temperature=2.0,
                  ce_weight=0.125, kl_weight=0.75)
     words = ['--recipe', recipe, '--Distillation=Soft_logits-5']
@@ -200,13 +183,6 @@ def test_settings_say_method_and_rate():
         training('--Distillation=Soft_logits-2.5', '--augment'))] == [
             ('Teacher', 100), ('Student', 100), ('Soft_logits', 2.5), ('ZSKD', 40), ('ZSKD_augment', 40),
             ('Teacher_augment', 100), ('Student_augment', 100), ('Soft_logits_augment', 2.5)]
-
-
-def test_copies_are_for_augment_alone():
-    with pytest.raises(SystemExit, match='2'):
-        training('--Distillation=ZSKD-1', '--copies=5')
-    assert 'copies' not in training('--Distillation=ZSKD-1')
-    assert training('--Distillation=ZSKD-1', '--copies=5', '--augment').copies == 5
 
 
 GIVEN = dict(main_scope='Student', Distillation='None', augment=False, any_teacher=False, holdout=0,
@@ -252,20 +228,11 @@ def test_the_methods_are_told_apart_by_what_trains_them():
     for name, method in METHODS.items():
         assert method.name == name
         assert method_for(method.role, method.source.distillation, method.augment) is method
-    for facts in ('label', 'folder', 'colour'):
-        assert len({getattr(method, facts) for method in METHODS.values()}) == len(METHODS)
     folders = {method.folder.format(rate=rate, run=run) for method in METHODS.values() for rate in (1, 2.5)
                for run in (0, 1)}
     assert len(folders) == 4 * 2 + 4 * 2 * 2, 'one for every run, and rate where there is one'
     assert list(LENET.training) == list(METHODS)
     assert TABLE == ['Teacher', 'Student', 'Soft_logits', 'ZSKD', 'ZSKD_augment']
-
-
-@pytest.mark.parametrize('augment', [False, True])
-@pytest.mark.parametrize('distillation', ['ZSKD', 'Soft_logits'])
-def test_there_are_no_other_methods(distillation, augment):
-    with pytest.raises(FlagError, match='--main_scope Teacher goes with --Distillation None'):
-        method_for('Teacher', distillation, augment)
 
 
 # Learning rate

@@ -109,21 +109,6 @@ def test_a_setting_that_is_gone_is_another_job(job):
     assert why_not(job.settings, job.files) == 'made with temperature 20.0, not none'
 
 
-def test_an_older_record_does_not_know_a_setting_that_is_off(job, augmented):
-    """Nor a newer one that is off: what does nothing is as good as nothing."""
-    assert OFF == dict(mirror=0, cutmix=0, start_blur=0, start_grey=0, start_deviation=1, ground=0, jitter=0,
-                       batch_norm=0, l2=0, total_variation=0, device='cpu')
-    edit(augmented, lambda record: record['arguments'].pop('mirror'))
-    assert done(augmented.settings, augmented.files)
-    settings, files = with_settings(augmented, mirror=1)
-    assert why_not(settings, files) == 'made with mirror 0, not 1'
-    del augmented.settings.mirror
-    edit(augmented, lambda record: record['arguments'].update(mirror=0))
-    assert done(augmented.settings, augmented.files)
-    edit(augmented, lambda record: record['arguments'].update(mirror=1))
-    assert why_not(augmented.settings, augmented.files) == 'made with mirror 1, not 0'
-
-
 @pytest.mark.parametrize('name', sorted(OFF))
 def test_a_setting_that_is_off_is_as_good_as_none(job, name):
     assert done(*with_settings(job, **{name: OFF[name]}))
@@ -209,16 +194,11 @@ def test_what_is_no_record_is_no_result(job, content):
 
 
 @pytest.mark.parametrize('name', ['accuracy', 'seconds', 'versions', 'inputs', 'outputs'])
-@pytest.mark.parametrize('value', ['gone', None, 'high', [1], float('nan'), -1])
+@pytest.mark.parametrize('value', ['gone', None, 'high', float('nan'), -1, 10 ** 400],
+                         ids=lambda value: str(value)[:9])
 def test_an_edited_record_is_none(job, name, value):
     edit(job, lambda record: record.pop(name) if value == 'gone' else record.update({name: value}))
     assert why_not(job.settings, job.files)
-
-
-@pytest.mark.parametrize('accuracy', [100.5, float('inf'), 10 ** 400], ids=lambda value: str(value)[:9])
-def test_no_accuracy_is_above_100(job, accuracy):
-    edit(job, lambda record: record.update(accuracy=accuracy))
-    assert why_not(job.settings, job.files) == 'its record is damaged'
 
 
 def test_a_synthesis_has_its_record_beside_its_impressions(tmp_path):
@@ -239,12 +219,6 @@ def test_a_synthesis_has_its_record_beside_its_impressions(tmp_path):
     assert done(synthesis_flags([*flags, '--dataset=fashion_mnist']), files), 'made of a teacher alone'
     edit(Namespace(files=files), lambda record: record.pop('targets_met'))
     assert why_not(settings, files) == 'its record is damaged'
-
-
-def test_json_that_is_kept_reads_back(tmp_path):
-    path = str(tmp_path / 'x.json')
-    save_json(path, {'b': [0.1, 1.0], 'a': 'ü'})
-    assert load_json(path) == {'a': 'ü', 'b': [0.1, 1.0]}
 
 
 def test_a_record_that_may_not_be_read_is_not_taken_for_none(job):

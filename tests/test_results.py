@@ -52,11 +52,6 @@ def test_every_method_has_its_column_in_markdown():
         '100', *['%d.00' % (90 + number) for number in range(len(METHODS))]]
 
 
-def test_nothing_done_yet_is_no_table():
-    assert results_markdown([]) == ''
-    assert results_csv([]) == 'method,rate,run,seed,accuracy,seconds\n'
-
-
 def test_the_committed_table_is_of_the_committed_rows():
     with open(os.path.join(ROOT, 'results', 'results.csv'), newline='') as file:
         rows = list(csv.DictReader(file))

@@ -95,12 +95,9 @@ def test_an_interpreter_that_works_is_taken_before_one_that_does_not(interpreter
 
 
 @pytest.mark.parametrize('version, machine, system, works', [
-    ((3, 6), 'x86_64', 'linux', False), ((3, 8), 'x86_64', 'linux', False),
-    ((3, 9), 'x86_64', 'linux', False), ((3, 14), 'x86_64', 'linux', False),
-    ((3, 7), 'aarch64', 'linux', False), ((3, 7), 'arm64', 'darwin', False),
-    ((3, 12), 'x86_64', 'darwin', False), ((3, 12), 'riscv64', 'linux', False),
-    ((3, 7), 'x86_64', 'darwin', True), ((3, 13), 'aarch64', 'linux', True),
-    ((3, 11), 'arm64', 'darwin', True)])
+    ((3, 8), 'x86_64', 'linux', False), ((3, 7), 'aarch64', 'linux', False),
+    ((3, 12), 'x86_64', 'darwin', False), ((3, 7), 'x86_64', 'darwin', True),
+    ((3, 13), 'aarch64', 'linux', True), ((3, 11), 'arm64', 'darwin', True)])
 def test_only_an_interpreter_with_a_tensorflow_is_taken(version, machine, system, works, checkout):
     checkout.interpreter('python3', version, machine, system)
     name = 'Python %d.%d on %s' % (version + (machine,))
@@ -131,22 +128,19 @@ def test_an_interpreter_without_ensurepip(checkout):
     assert 'Python 3.11' in checkout.setup().stdout
 
 
-@pytest.mark.parametrize('environment', [{}, {'HOME': ''}, {'PIP_USER': '1', 'PIP_TARGET': '/none'}], ids=str)
-def test_the_packages_go_into_the_folder_whatever_the_environment(environment, checkout):
+def test_the_packages_go_into_the_folder_whatever_the_environment(checkout):
     checkout.interpreter('python3.7', (3, 7))
-    done = checkout.setup(**environment)
+    done = checkout.setup(HOME='', PIP_USER='1', PIP_TARGET='/none')
     assert (done.returncode, done.stderr) == (0, '')
     assert checkout.pip().split()[:4] == ['0', '-m', 'pip', 'install']
 
 
-@pytest.mark.parametrize('how', ['variable', 'word'])
-def test_a_folder_of_something_else_is_left_alone(how, checkout, tmp_path):
+def test_a_folder_of_something_else_is_left_alone(checkout, tmp_path):
     checkout.interpreter('python3.7', (3, 7))
     (tmp_path / 'base env').mkdir()
     (tmp_path / 'base env' / 'mine').write_text('precious')
-    given = 'ZSKD_VENV=%s' % (tmp_path / 'base env')
-    done = checkout.setup(given) if how == 'word' else checkout.setup(**dict([given.split('=')]))
-    check_refused(done, str(tmp_path / 'base env'), 'is not empty', 'ZSKD_VENV=')
+    check_refused(checkout.setup('ZSKD_VENV=%s' % (tmp_path / 'base env')),
+                  str(tmp_path / 'base env'), 'is not empty', 'ZSKD_VENV=')
     assert os.listdir(str(tmp_path / 'base env')) == ['mine']
 
 
