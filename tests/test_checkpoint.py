@@ -129,29 +129,6 @@ def test_a_killed_search_for_impressions_goes_on(tmp_path, steps_done, capsys):
 
 # What is no checkpoint of the job.
 
-@pytest.mark.parametrize('fault', ['damaged', "another job's"])
-def test_what_cannot_be_used_is_none_and_the_job_starts_again(fault, small, tmp_path, monkeypatch, capsys):
-    flags = ['--dataset=%s' % small, '--steps=12', '--batch_size=16', '--train_dir=%s' % tmp_path]
-    train_w_distill.main(flags)
-    expected, path, save = content(tmp_path), str(tmp_path / 'checkpoint.npz'), Checkpoint.save
-
-    def save_until_the_eighth_step(self, **arrays):
-        save(self, **arrays)
-        if int(arrays['step']) == 8:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, 'EVERY', 0)
-        patched.setattr(Checkpoint, 'save', save_until_the_eighth_step)
-        with pytest.raises(KeyboardInterrupt):
-            train_w_distill.main(flags + ['--seed=1'] * (fault == "another job's"))
-    if fault == 'damaged':
-        change(path, os.path.getsize(path) // 2)
-    capsys.readouterr()
-    train_w_distill.main(flags)
-    assert 'going on' not in capsys.readouterr().out
-    assert content(tmp_path) == expected and not checkpoints(tmp_path)
-
 
 def change(path, place):
     """Changes one bit of a file."""

@@ -6,11 +6,9 @@ import scipy.stats
 import tensorflow.compat.v1 as tf
 
 from nets import PAIRS
-from nets.fast_conv import fused_conv_relu_pool
 from nets.layers import batch_norm, conv, dense, dropout, local_response_norm, pool
 from nets.losses import class_similarity, dirichlet_targets, distillation_loss, impression_loss, l2_penalty
 from nets.networks import build, find_pair, network_variables, variable_shapes
-from nets.plain_conv import plain_conv_relu_pool
 from nets.priors import batch_norm as batch_norm_prior
 from nets.priors import total_variation
 from teachers.trained import TrainedNetwork
@@ -130,25 +128,6 @@ def test_fast_form_equals_textbook_form(pair, role, batch):
     np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
     for a, b in zip(fast_gradients, plain_gradients):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * max(1, np.abs(b).max()))
-
-
-@pytest.mark.parametrize('channels, kernels, side', [(1, 3, 32), (1, 6, 32), (3, 8, 14), (6, 16, 14)])
-def test_convolution_is_exact_in_float64(channels, kernels, side):
-    rng = np.random.RandomState(1)
-    new_graph(0)
-    x = tf.constant(rng.standard_normal((5, side, side, channels)))
-    w = tf.constant(rng.standard_normal((5, 5, channels, kernels)))
-    b = tf.constant(rng.standard_normal(kernels))
-    rows = tf.reshape(tf.transpose(x, [3, 1, 2, 0]), [channels * side ** 2, -1])
-    pooled = side // 2 - 2
-    fast = tf.transpose(tf.reshape(fused_conv_relu_pool(rows, w, b), [kernels, pooled, pooled, -1]),
-                        [3, 1, 2, 0])
-    plain = plain_conv_relu_pool(x, w, b)
-    upstream = rng.standard_normal(plain.shape.as_list())
-    with session(1) as sess:
-        results = sess.run([[y] + tf.gradients(y, [x, w, b], upstream) for y in (fast, plain)])
-    for a, b in zip(*results):
-        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-11)
 
 
 # Losses, priors, class similarity.
@@ -414,12 +393,6 @@ def test_dropout_drops_a_share_and_scales_the_rest(rate):
     assert kept.mean(axis=0) == pytest.approx(np.full(200, 1 - rate), abs=0.15), 'in every column'
     np.testing.assert_allclose(values[kept], 7 / (1 - rate), rtol=1e-6)
     np.testing.assert_allclose(gradient, kept / (1 - rate), rtol=1e-6)
-
-
-def test_dropout_does_nothing_in_use():
-    values, gradient = dropped(0, 0, training=False)
-    assert (values == 7).all() and (gradient == 1).all()
-    assert [v.op.name for v in tf.global_variables()] == []
 
 
 def test_what_is_dropped_follows_from_seed_name_and_step():

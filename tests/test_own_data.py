@@ -53,13 +53,6 @@ def test_any_image_shape_and_number_of_classes(saved, shape, classes):
     assert training_images(path, 'unused') == 12 and fetch(path, 'unused') == path
 
 
-@pytest.mark.parametrize('kind', ['u1', 'i1', '>i8', 'u8'])
-def test_labels_of_any_whole_numbers(saved, kind):
-    content = arrays(classes=4)
-    content['y_test'] = content['y_test'].astype(kind)
-    assert open_dataset(saved(content), 'unused').part('test', (28, 28, 1))[1].tolist() == [0, 1, 2, 3, 0]
-
-
 @pytest.mark.parametrize('kind', ['U', '>U5', 'S'])
 def test_class_names(saved, kind):
     names = np.array(['cat', 'dog', 'fox', 'owl']).astype(kind)
@@ -91,11 +84,6 @@ def test_the_layout_of_medmnist_is_read_and_said(saved, with_val, capsys):
     np.testing.assert_array_equal(opened.part('test', (28, 28, 3))[0], plain['x_test'])
     assert opened.part('train', (28, 28, 3))[1].tolist() == plain['y_train'].tolist()
     assert capsys.readouterr().out.count('\n') == 1
-
-
-def test_a_plain_file_is_opened_without_a_word(saved, capsys):
-    open_dataset(saved(arrays()), 'unused').part('train', (32, 32, 1))
-    assert capsys.readouterr() == ('', '')
 
 
 @pytest.mark.parametrize('stored, asked, said', [
@@ -149,15 +137,11 @@ UNUSABLE = {
     'too large': (dict(x_test=np.zeros((5, 8, 513), np.uint8)), 'x_test is uint8 [5, 8, 513]' + NEITHER),
     'channels first': (dict(x_test=np.zeros((5, 3, 32, 32), np.uint8)),
                        'x_test is uint8 [5, 3, 32, 32]' + NEITHER),
-    'flat': (dict(x_test=IMAGES.reshape(5, -1)), 'x_test is uint8 [5, 784]' + NEITHER),
     'fractions': (dict(x_test=IMAGES / 255), 'x_test is float64 [5, 28, 28]' + NEITHER),
     'nothing': (dict(x_test=IMAGES[:0], y_test=LABELS[:0]), 'x_test is uint8 [0, 28, 28]' + NEITHER),
-    'objects': (dict(x_test=np.array([{}] * 5)), 'x_test is object [5]' + NEITHER),
     'two shapes': (dict(x_test=np.zeros((5, 32, 32), np.uint8)),
                    'training images are 28x28x1 and test images 32x32x1, expected one shape'),
     'fewer labels': (dict(y_test=LABELS[:4]), 'y_test is int64 [4], expected a whole number for each'),
-    'several labels': (dict(y_test=np.ones((5, 3), int)), 'y_test is int64 [5, 3], expected a whole number'),
-    'no label': (dict(y_test=np.zeros((5, 3))), 'y_test is float64 [5, 3], expected a whole number'),
     'NaN in one-hot labels': (dict(y_test=np.eye(5) * np.nan), 'y_test is float64 [5, 5], expected a whole'),
     'fractional labels': (dict(y_test=LABELS / 2), 'y_test is float64 [5], expected a whole number'),
     'words': (dict(y_test=LABELS.astype(str)), 'expected a whole number for each of the 5 images'),
@@ -168,12 +152,10 @@ UNUSABLE = {
                   'is of 1 classes, expected 2 to 1000'),
     'fewer names': (dict(class_names=np.array(['a', 'b'])),
                     'class_names has 2 names, but the largest label is 9'),
-    'names in a table': (dict(class_names=np.array([['a']])), 'class_names is <U1 [1, 1], expected a string'),
     'numbers for names': (dict(class_names=np.arange(10)), 'class_names is int64 [10], expected a string'),
     'names as objects': (dict(class_names=np.array(['a'] * 10, object)), 'class_names holds Python objects'),
     'names of two lines': (dict(class_names=np.array(['a\nb'] * 10)), NO_TEXT),
     'names of no characters': (dict(class_names=np.full(10, 0x7fffffff, np.uint32).view('U1')), NO_TEXT),
-    'names of bytes': (dict(class_names=np.array([b'\xff'] * 10)), NO_TEXT),
     'no labels': (dict(y_test=None),
                   "has no array 'y_test'; a data set has x_train, y_train, x_test, y_test"),
     'no images': (dict(x_train=None, x_test=None), "has no array 'x_train'; a data set has x_train, y_train"),

@@ -135,7 +135,7 @@ def test_other_networks_are_another_job(job, tmp_path):
     assert why_not(settings, files) == 'made from another nets'
 
 
-@pytest.mark.parametrize('name', ['tensorflow', 'numpy', 'scipy', 'opencv', 'python', 'code'])
+@pytest.mark.parametrize('name', ['tensorflow', 'code'])
 def test_other_versions_are_another_job(job, name):
     now = fingerprint(job.settings, {})['versions'][name]
     edit(job, lambda record: record['versions'].update({name: '9.9'}))
@@ -170,17 +170,6 @@ def test_an_input_that_changed_while_the_job_ran(job):
     assert done(job.settings, job.files)['accuracy'] == 98.6
 
 
-def test_a_data_set_of_ones_own_that_changed(job, tmp_path):
-    """It is known by its content, wherever it lies."""
-    save_text(str(tmp_path / 'mine.npz'), 'images')
-    settings, files = with_settings(job, dataset=str(tmp_path / 'mine.npz'))
-    save_record(files, fingerprint(settings, digests_of(files)), accuracy=98.5, seconds=1.0)
-    os.rename(str(tmp_path / 'mine.npz'), str(tmp_path / 'moved.npz'))
-    assert done(*with_settings(job, dataset=str(tmp_path / 'moved.npz')))['accuracy'] == 98.5
-    save_text(str(tmp_path / 'moved.npz'), 'other images')
-    assert why_not(*with_settings(job, dataset=str(tmp_path / 'moved.npz'))) == 'made from another dataset'
-
-
 @pytest.mark.parametrize('content', [
     None, b'', b'{"arguments": ', b'\xff\xfe', b'[]', b'null', b'"text"', b'7', b'{}', b'{"arguments": {}}',
     b'{"arguments": [], "inputs": {}, "outputs": {}}', b'[' * 100000], ids=lambda content: repr(content)[:50])
@@ -193,9 +182,9 @@ def test_what_is_no_record_is_no_result(job, content):
         '' if load_json(job.files.record) is None else 'its record is damaged')
 
 
-@pytest.mark.parametrize('name', ['accuracy', 'seconds', 'versions', 'inputs', 'outputs'])
-@pytest.mark.parametrize('value', ['gone', None, 'high', float('nan'), -1, 10 ** 400],
-                         ids=lambda value: str(value)[:9])
+@pytest.mark.parametrize('name, value', [('accuracy', 100.5), ('accuracy', 10 ** 400)] + [
+    (name, value) for name in ('accuracy', 'seconds', 'versions', 'inputs', 'outputs')
+    for value in ('gone', None, 'high', float('nan'), -1)], ids=lambda value: str(value)[:9])
 def test_an_edited_record_is_none(job, name, value):
     edit(job, lambda record: record.pop(name) if value == 'gone' else record.update({name: value}))
     assert why_not(job.settings, job.files)

@@ -55,14 +55,6 @@ def learnt_from(*flags):
     return transfer_set(settings, method, training_inputs(settings), rng)
 
 
-@pytest.mark.parametrize('scope', ['Teacher', 'Student'])
-def test_teacher_and_student_alone_learn_from_all(small, scope):
-    path, all_images, all_labels = small
-    images, labels = learnt_from('--dataset', path, '--main_scope', scope)
-    np.testing.assert_array_equal(images, all_images)
-    np.testing.assert_array_equal(labels, all_labels)
-
-
 def test_soft_logits_learn_from_a_sample(mnist, data):
     images, labels = learnt_from('--data', data, '--Distillation=Soft_logits-1')
     sample = stratified_sample(mnist.train_labels, 600, np.random.RandomState(0))
@@ -131,11 +123,6 @@ def test_zskd_learns_from_impressions_and_reads_no_data_set(tmp_path):
 
 
 # Affine copies
-
-def test_copies_without_movement_are_the_images(mnist):
-    images = mnist.train_images[:600]
-    copies = affine_copies(images, 2, 0, 0, 0, np.random.RandomState(0))
-    np.testing.assert_array_equal(copies, np.concatenate([images, images]))
 
 
 def test_copies_are_what_the_definition_says(mnist):
