@@ -2,12 +2,13 @@
 import csv
 import os
 
+import pytest
 from conftest import ROOT
 
-from utils.files import save_text
+from utils.files import RunError, save_text
 from utils.records.records import fingerprint, finished_row
 from utils.settings.methods import METHODS
-from utils.table.results import results_csv, results_markdown
+from utils.table.results import read_results, results_csv, results_markdown
 
 
 def test_csv_has_its_first_columns_every_argument_and_version(job, tmp_path):
@@ -57,3 +58,12 @@ def test_the_committed_table_is_of_the_committed_rows():
         rows = list(csv.DictReader(file))
     with open(os.path.join(ROOT, 'results', 'results.md'), encoding='utf-8') as file:
         assert results_markdown(rows) == file.read()
+
+
+@pytest.mark.parametrize('rows, said', [('ZSKD,1,97\nZSKD,1,nan', 'figure nan'), ('ZSKD,1,', 'agreement'),
+                                        ('ZSKD,inf,97', 'rate inf'), ('ZSKD,one,97', 'one')])
+def test_rows_of_no_table_are_one_line(tmp_path, rows, said):
+    (tmp_path / 'mine.csv').write_text('method,rate,accuracy\n%s\n' % rows)
+    with pytest.raises(RunError, match="mine.csv' is no results.csv of autotrain.py .*%s" % said) as error:
+        read_results(str(tmp_path / 'mine.csv'))
+    assert '\n' not in str(error.value)
