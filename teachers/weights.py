@@ -72,7 +72,7 @@ def _keras(path):
         with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
             content = archive.read('model.weights.h5')
     except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
-        raise RunError('%r is damaged or no .keras file (%s); save the model again'
+        raise RunError('%r is damaged or not a .keras file (%s); save the model again'
                        % (path, error)) from error
     return _hdf5_arrays(path, io.BytesIO(content))
 
@@ -98,7 +98,7 @@ def _opened_hdf5(path, file):
     except ImportError as error:
         raise RunError('%r: h5py is not installed; pip install h5py' % path) from error
     except Exception as error:  # h5py fails in many ways on a damaged file
-        raise RunError('%r is damaged or no HDF5 file of Keras (%s); save it again'
+        raise RunError('%r is damaged or not an HDF5 file of Keras (%s); save it again'
                        % (path, error)) from error
 
 

@@ -113,7 +113,7 @@ def test_what_is_printed_is_in_the_pipe_at_once_and_its_end_is_one_line():
     assert child.wait() == 1
     cleaned_up, error, nothing = errors.split('\n')
     assert (cleaned_up, nothing) == ('cleaned up', '')
-    assert error == 'error: what the output was piped into has ended; give the same command again'
+    assert error == 'error: the program that read the output has ended; give the same command again'
 
 
 # Ctrl-C.

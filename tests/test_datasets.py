@@ -312,7 +312,7 @@ def test_a_file_that_is_no_data_set_is_one_line(tmp_path, content):
     for look, dataset, name in ((open_dataset, 'mnist', 'mnist.npz'), (open_dataset, own, 'mine.npz'),
                                 (training_images, own, 'mine.npz')):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(RunError, match='%s. is damaged or no .npz file; make it or' % name):
+        with pytest.raises(RunError, match='%s. is damaged or not an .npz file; make it or' % name):
             look(dataset, str(tmp_path))
 
 

@@ -133,4 +133,4 @@ def test_a_file_of_another_version_is_one_line_with_the_way_out(tmp_path, conten
     with pytest.raises(RunError) as error:
         arrays_of(path, {'w': [2, 3]})
     assert str(error.value) == (
-        "%r is %s, which is not read; save it with '-v7' in MATLAB or Octave" % (path, what))
+        "%r is %s, which cannot be read; save it with '-v7' in MATLAB or Octave" % (path, what))

@@ -131,7 +131,7 @@ def test_a_part_is_decoded_when_asked_for_and_once(saved):
 WHOLE = arrays()
 IMAGES, LABELS = WHOLE['x_test'], WHOLE['y_test']
 NEITHER = ', expected uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3] in 0..255, H and W from 8 to 512'
-NO_TEXT = 'class_names holds what is no printable text; save plain strings'
+NO_TEXT = 'class_names holds text that cannot be printed; save plain strings'
 UNUSABLE = {
     'too small': (dict(x_test=IMAGES[:, :7]), 'x_test is uint8 [5, 7, 28]' + NEITHER),
     'too large': (dict(x_test=np.zeros((5, 8, 513), np.uint8)), 'x_test is uint8 [5, 8, 513]' + NEITHER),
@@ -145,7 +145,7 @@ UNUSABLE = {
     'NaN in one-hot labels': (dict(y_test=np.eye(5) * np.nan), 'y_test is float64 [5, 5], expected a whole'),
     'fractional labels': (dict(y_test=LABELS / 2), 'y_test is float64 [5], expected a whole number'),
     'words': (dict(y_test=LABELS.astype(str)), 'expected a whole number for each of the 5 images'),
-    'label objects': (dict(y_test=np.array([{}] * 5)), 'y_test holds Python objects, which are not read'),
+    'label objects': (dict(y_test=np.array([{}] * 5)), 'y_test holds Python objects, which cannot be read'),
     'many classes': (dict(y_test=LABELS + 996), 'y_test holds labels from 996 to 1000, expected 0 to 999'),
     'negative labels': (dict(y_test=LABELS - 1), 'y_test holds labels from -1 to 3, expected 0 to 999'),
     'one class': (dict(y_train=0 * WHOLE['y_train'], y_test=0 * LABELS),

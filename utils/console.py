@@ -65,7 +65,7 @@ def run(main):
     except RunError as error:
         _exit('error: %s' % error)
     except BrokenPipeError:
-        _exit('error: what the output was piped into has ended; give the same command again')
+        _exit('error: the program that read the output has ended; give the same command again')
     except OSError as error:
         _exit('error: %s%s' % (error.strerror or error, ': %r' % error.filename if error.filename else ''))
     except MemoryError:

@@ -44,7 +44,8 @@ def mat_arrays(path):
     content = read_bytes(path)
     other = _other_format(content)
     if other:
-        raise RunError("%r is %s, which is not read; save it with '-v7' in MATLAB or Octave" % (path, other))
+        raise RunError("%r is %s, which cannot be read; save it with '-v7' in MATLAB or Octave"
+                       % (path, other))
     try:
         return read_arrays(content), hashlib.sha256(content).hexdigest()
     except ValueError as error:

@@ -36,7 +36,7 @@ class Npz:
     def read(self, name):
         """An array."""
         if self.header(name)[1].hasobject:  # the header first: a damaged one may ask for any amount of memory
-            raise RunError('%r: %s holds Python objects, which are not read; save plain numbers or strings'
+            raise RunError('%r: %s holds Python objects, which cannot be read; save plain numbers or strings'
                            % (self.path, name))
         with self._whole(), self._archive.open(name + '.npy') as file:
             return npy.read_array(file, allow_pickle=False)
@@ -46,4 +46,5 @@ class Npz:
         try:
             yield
         except Exception as error:  # a damaged archive fails in any of many ways
-            raise RunError('%r is damaged or no .npz file; make it or fetch it again' % self.path) from error
+            raise RunError('%r is damaged or not an .npz file; make it or fetch it again'
+                           % self.path) from error

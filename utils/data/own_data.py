@@ -75,7 +75,7 @@ def class_names(npz, labels):
                            % (npz.path, stored.dtype, list(stored.shape)))
         names = _texts(stored)
         if names is None or not all(name.isprintable() for name in names):
-            raise RunError('%r: class_names holds what is no printable text; save plain strings' % npz.path)
+            raise RunError('%r: class_names holds text that cannot be printed; save plain strings' % npz.path)
     if largest >= len(names):
         raise RunError('%r: class_names has %d names, but the largest label is %d'
                        % (npz.path, len(names), largest))

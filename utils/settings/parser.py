@@ -110,7 +110,7 @@ def distillation(text):
     kind, _, percent = text.partition('-')
     if text != 'None':
         if kind not in DISTILLATIONS or not percent:
-            raise argparse.ArgumentTypeError('%r is none of None, Soft_logits-R, ZSKD-R' % text)
+            raise argparse.ArgumentTypeError('%r is not None, Soft_logits-R or ZSKD-R' % text)
         return '%s-%g' % (kind, rate(percent))
     return text
 
@@ -118,14 +118,14 @@ def distillation(text):
 def dataset(text):
     """An argparse type: a known data set, the path of a .npz file, or none."""
     if text not in [*DATASETS, 'none'] and not text.lower().endswith('.npz'):
-        raise argparse.ArgumentTypeError('%r is none of %s, FILE.npz, none' % (text, ', '.join(DATASETS)))
+        raise argparse.ArgumentTypeError('%r is not %s, FILE.npz or none' % (text, ', '.join(DATASETS)))
     return path(text)
 
 
 def nets(text):
     """An argparse type: a known pair, or the path of a Python file."""
     if text not in PAIRS and not text.endswith('.py'):
-        raise argparse.ArgumentTypeError('%r is none of %s, FILE.py' % (text, ', '.join(PAIRS)))
+        raise argparse.ArgumentTypeError('%r is not %s or FILE.py' % (text, ', '.join(PAIRS)))
     return path(text)
 
 

@@ -36,7 +36,7 @@ def read_results(path):
                 row[name] = row[name].replace(',', '.')
         by_method(rows)
     except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
-        raise RunError('%r is no results.csv of autotrain.py (%s)' % (path, error)) from error
+        raise RunError('%r is not a results.csv of autotrain.py (%s)' % (path, error)) from error
     return rows
 
 
