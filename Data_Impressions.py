@@ -34,6 +34,8 @@ from utils.records.records import fingerprint, save_record
 from utils.settings.flags import synthesis_flags
 from utils.settings.schedule import learning_rate
 
+TOGETHER = {'cpu': 1, 'gpu': 8}  # batches in one search: a GPU's step takes as long for few as for many
+
 
 def main(argv=None):
     settings = synthesis_flags(argv)
@@ -78,31 +80,35 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
     """
     offsets = rng.randint(-settings.jitter, settings.jitter + 1, [settings.iterations, 2])
     batches = np.array_split(targets, -(-len(targets) // settings.batch_size))
+    together, size = min(TOGETHER[settings.device], len(batches)), len(batches[0])
     new_graph(settings.seed)
-    graph = build_search(teacher, len(batches[0]), settings)
+    graph = build_search(teacher, size, together, settings)
     kept = checkpoint.load() if checkpoint else {}
     impressions, finished = ([kept['impressions']], int(kept['batches'])) if kept else ([], 0)
     with session(settings.threads, settings.device) as sess, \
             Progress(len(batches) * settings.iterations, label, finished * settings.iterations) as progress:
         teacher.restore(sess)
-        for number, batch in enumerate(batches):
-            noise = start_noise([len(batch), *teacher.image_shape], settings, rng)
+        for number in range(0, len(batches), together):
+            some = batches[number:number + together]
+            noise = [start_noise([len(batch), *teacher.image_shape], settings, rng) for batch in some]
             if number < finished:
                 continue
-            # The last batches may be one short: the row that fills them up is not kept.
-            wanted, noise = [np.resize(rows, (len(batches[0]),) + rows.shape[1:]) for rows in (batch, noise)]
+            # Rows that fill up the batches, some of which are one short, and the last search are not kept.
+            wanted, noise = [np.resize([np.resize(rows, (size,) + rows.shape[1:]) for rows in arrays],
+                                       (together * size,) + arrays[0].shape[1:]) for arrays in (some, noise)]
             sess.run(graph.start, {graph.noise: noise})
             for i, offset in enumerate(offsets):
                 current = learning_rate(settings.learning_rate, i, settings.iterations, settings.schedule)
                 loss, _ = sess.run([graph.loss, graph.train_op], {
                     graph.targets: wanted, graph.offset: offset, graph.learning_rate: current})
-                progress.update()
-            impressions.append(sess.run(graph.images)[:len(batch)])
+                progress.update(len(some))
+            found = np.split(sess.run(graph.images), together)
+            impressions += [images[:len(batch)] for images, batch in zip(found, some)]
             if not (np.isfinite(loss) and np.isfinite(impressions[-1]).all()):
                 raise RunError('the impressions became NaN; use a smaller --learning_rate')
             progress.show(loss=loss / len(wanted))
             if checkpoint and checkpoint.is_due():
-                checkpoint.save(batches=number + 1, impressions=np.concatenate(impressions))
+                checkpoint.save(batches=number + len(some), impressions=np.concatenate(impressions))
     return np.concatenate(impressions)
 
 
@@ -146,9 +152,9 @@ class Search(NamedTuple):
     images: tf.Tensor           # float32 [B, H, W, C] in [0, 1], what it has come to
 
 
-def build_search(teacher, batch_size, settings):
-    """The Search for ``batch_size`` impressions in the default graph, with a teacher's network."""
-    shape = list(teacher.image_shape)
+def build_search(teacher, size, together, settings):
+    """The Search for ``together`` batches of ``size`` in the default graph, with a teacher's network."""
+    shape, batch_size = list(teacher.image_shape), together * size
     x = tf.get_variable('impressions', shape + [batch_size], trainable=False)  # less the ground
     noise = tf.placeholder(tf.float32, [batch_size] + shape)
     targets = tf.placeholder(tf.float32, [batch_size, teacher.classes])
@@ -159,7 +165,7 @@ def build_search(teacher, batch_size, settings):
     for name, penalty in PRIORS.items():
         factor = getattr(settings, name)
         if factor:
-            loss += factor * penalty(x)
+            loss += factor * penalty(x, together)
     adam = tf.train.AdamOptimizer(step_size, beta2=settings.beta2, epsilon=settings.epsilon)
     train_op = adam.minimize(loss, var_list=[x])
     start = [x.assign(tf.transpose(noise, [1, 2, 3, 0])), tf.variables_initializer(adam.variables())]

@@ -89,7 +89,7 @@ def evaluation_set(settings, inputs):
     if inputs.dataset is None:
         rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
         hyper_parameters = Namespace(seed=settings.seed, threads=settings.threads, device=settings.device,
-                                     **synthesis(settings.recipe, UNSEEN, settings.nets, settings.device))
+                                     **synthesis(settings.recipe, UNSEEN, settings.nets))
         images, _ = data_impressions(inputs.teacher, UNSEEN, hyper_parameters, rng, 'unseen impressions')
         answers = inputs.teacher.answers(images, settings.threads, settings.device).argmax(axis=1)
         return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement')

@@ -1,7 +1,7 @@
 """Priors on an impression: what a natural image is like, whatever it shows.
 
-Each takes the impressions less their background level, [H, W, C, B], and gives a scalar: the sum of the
-penalties of all B of them. Its factor is the hyper-parameter of its name
+Each takes the impressions less their background level, [H, W, C, B], and the number of equal groups that they
+are searched in, and gives a scalar: the sum of the penalties of all B of them. Its factor is the hyper-parameter of its name
 (utils/settings/hyper_parameters.py); 0 leaves it out.
 """
 from nets.layers import EPSILON, STATISTICS
@@ -9,6 +9,7 @@ from utils.files import RunError
 from utils.graph_mode import tf
 
 
+<<<<<<< HEAD
 def batch_norm(images):
     """Distance of the batch's means and variances from those in the teacher's batch norms.
 
@@ -16,32 +17,49 @@ def batch_norm(images):
     al., CVPR 2020). Differences are in units of the held variance, squared, as a mean over channels. The sum
     over batch norms is multiplied by B. Raises RunError where the teacher in the graph has no batch norm of
     nets/layers.py.
+=======
+def batch_norm(images, groups=1):
+    """Distance of mean and variance of each group from those that the teacher's batch norms hold.
+
+    A trained batch norm holds the statistics that its input had over the training images: DeepInversion, Yin
+    et al., CVPR 2020. Differences count in units of the variance that it holds, squared, as a mean over its
+    channels. The sum over batch norms, as a mean over the groups,
+    is multiplied by B. Raises RunError where the teacher in the graph has
+    no batch norm of nets/layers.py.
+>>>>>>> b2004f7 (Several batches of impressions in one search on a GPU; each keeps its own statistics)
     """
     statistics = tf.get_collection(STATISTICS)
     if not statistics:
         raise RunError('the teacher has no batch norm that --batch_norm could compare with; leave it out')
     distance = 0
     for x, mean, variance in statistics:
-        batch_mean, batch_variance = tf.nn.moments(x, list(range(len(x.shape) - 1)))
+        axes = list(range(len(x.shape) - 1))
+        if groups > 1:
+            x, axes = tf.reshape(x, [groups, -1] + x.shape.as_list()[1:]), [axis + 1 for axis in axes]
+        batch_mean, batch_variance = tf.nn.moments(x, axes)
         variance += EPSILON
         distance += tf.reduce_mean(tf.square(batch_mean - mean) / variance
                                    + tf.square(batch_variance / variance - 1))
     return distance * images.shape.as_list()[3]
 
 
-def l2(images):
+def l2(images, groups=1):
     """Half the sum of the squares of all pixels: the published implementation has this, the paper none."""
     return tf.nn.l2_loss(images)
 
 
-@tf.custom_gradient
-def total_variation(images):
+def total_variation(images, groups=1):
     """Sum of the absolute differences between neighbouring pixels (Rudin et al., 1992; anisotropic).
 
     A prior on images found by descent: Mahendran and Vedaldi, CVPR 2015. The background beyond the border
     counts as a neighbour, as where the search shifts the images. Otherwise bright patches lean on the border,
     where they cost little. The stock gradient takes longer than that of a whole LeNet-5.
     """
+    return _total_variation(images)
+
+
+@tf.custom_gradient
+def _total_variation(images):
     rows = tf.pad(images, [[1, 1], [0, 0], [0, 0], [0, 0]])
     columns = tf.pad(images, [[0, 0], [1, 1], [0, 0], [0, 0]])
     down, right = rows[1:] - rows[:-1], columns[:, 1:] - columns[:, :-1]

@@ -10,7 +10,6 @@ from utils.console import run
 from utils.files import RunError
 from utils.graph_mode import session
 from utils.records.records import result_key
-from utils.settings import flags
 from utils.table import machine
 from utils.table.flags import table_flags
 from utils.table.jobs import LocalPool
@@ -81,9 +80,3 @@ def test_jobs_share_out_the_gpus(tmp_path):
         assert [future.result() for future in ended] == [0] * 4
     seen = (tmp_path / 'seen').read_text().split()
     assert sorted(seen) == ['4', '4', '6', '6'] and sorted(seen[:2]) == ['4', '6']
-
-
-def test_a_gpu_gets_larger_batches_of_impressions():
-    assert flags.synthesis_flags(['--Rate=1', '--device=gpu']).batch_size == 1024
-    assert flags.synthesis_flags(['--Rate=1']).batch_size == 128
-    assert flags.synthesis_flags(['--Rate=1', '--device=gpu', '--batch_size=64']).batch_size == 64

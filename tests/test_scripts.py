@@ -338,7 +338,7 @@ def test_beyond_the_border_is_ground():
 
         teacher = Namespace(image_shape=(4, 5, 3), classes=3, logits=logits)
         new_graph(0)
-        graph = Data_Impressions.build_search(teacher, 2, Namespace(
+        graph = Data_Impressions.build_search(teacher, 2, 1, Namespace(
             **dict(recipes.synthesis('default', 2), ground=ground, jitter=2, total_variation=0)))
         with session(1) as sess:
             sess.run(graph.start, {graph.noise: noise})

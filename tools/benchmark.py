@@ -113,7 +113,7 @@ class Step:
         self._graph = tf.Graph()
         with self._graph.as_default():
             if hasattr(settings, 'iterations'):
-                graph = build_search(Untrained(pair, CLASSES, plain), size, settings)
+                graph = build_search(Untrained(pair, CLASSES, plain), size, 1, settings)
                 self._feed = {graph.targets: rng.dirichlet(np.ones(CLASSES), size), graph.offset: [1, -1],
                               graph.learning_rate: 1e-3}
                 self.fetches = [graph.loss, graph.train_op]

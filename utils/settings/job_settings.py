@@ -52,8 +52,7 @@ def training_settings(given, available):
 def synthesis_settings(given):
     """The same for a synthesis of impressions; adds ``size``, the number of impressions."""
     size = count(given['Rate'], nominal(given['dataset']))
-    values = synthesis(given['recipe'], size, given['nets'], given['device'])
-    return Namespace(**dict(values, **given), size=size)
+    return Namespace(**dict(synthesis(given['recipe'], size, given['nets']), **given), size=size)
 
 
 def training_rows(recipe, nets='lenet'):

@@ -14,7 +14,6 @@ from utils.settings.methods import METHODS, why_without_effect
 
 RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss
-GPU_BATCH = 1024  # impressions at a time on a GPU, where a step of few takes as long as one of many
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
 AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0)  # degrees, fraction, pixels
 SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network that learns labels
@@ -126,8 +125,16 @@ def training(recipe, method, items, nets='lenet'):
     return values
 
 
+<<<<<<< HEAD
 def synthesis(recipe, items, nets='lenet', device='cpu'):
     """{hyper-parameter: value} to synthesise ``items`` impressions; off where the recipe has none."""
+=======
+def synthesis(recipe, items, nets='lenet'):
+    """{hyper-parameter: value} to synthesise ``items`` impressions.
+
+    What the recipe does not name is off.
+    """
+>>>>>>> b2004f7 (Several batches of impressions in one search on a GPU; each keeps its own statistics)
     given = recipe_for(recipe, nets).synthesis
     values = {name: given[name] if name in given else row.kind(row.off)
               for name, row in hyper_parameters.SYNTHESIS.items()}
@@ -136,6 +143,4 @@ def synthesis(recipe, items, nets='lenet', device='cpu'):
         # The published loss is a mean over a batch of 10 or 100, ours a sum: dividing Adam's gradient by that
         # number is the same as multiplying its epsilon of 1e-8 by it. Otherwise the batch does not matter.
         values['epsilon'] = 1e-7 if items < 6000 else 1e-6
-    if device == 'gpu':
-        values['batch_size'] = GPU_BATCH
     return values
