@@ -9,24 +9,13 @@ from utils.files import RunError
 from utils.graph_mode import tf
 
 
-<<<<<<< HEAD
-def batch_norm(images):
-    """Distance of the batch's means and variances from those in the teacher's batch norms.
+def batch_norm(images, groups=1):
+    """Distance of each group's means and variances from those in the teacher's batch norms.
 
     A trained batch norm holds the statistics of its input over the training images (DeepInversion: Yin et
-    al., CVPR 2020). Differences are in units of the held variance, squared, as a mean over channels. The sum
-    over batch norms is multiplied by B. Raises RunError where the teacher in the graph has no batch norm of
-    nets/layers.py.
-=======
-def batch_norm(images, groups=1):
-    """Distance of mean and variance of each group from those that the teacher's batch norms hold.
-
-    A trained batch norm holds the statistics that its input had over the training images: DeepInversion, Yin
-    et al., CVPR 2020. Differences count in units of the variance that it holds, squared, as a mean over its
-    channels. The sum over batch norms, as a mean over the groups,
-    is multiplied by B. Raises RunError where the teacher in the graph has
-    no batch norm of nets/layers.py.
->>>>>>> b2004f7 (Several batches of impressions in one search on a GPU; each keeps its own statistics)
+    al., CVPR 2020). Differences are in units of the held variance, squared, as a mean over channels and
+    groups. The sum over batch norms is multiplied by B. Raises RunError where the teacher in the graph has no
+    batch norm of nets/layers.py.
     """
     statistics = tf.get_collection(STATISTICS)
     if not statistics:

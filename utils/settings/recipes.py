@@ -125,16 +125,8 @@ def training(recipe, method, items, nets='lenet'):
     return values
 
 
-<<<<<<< HEAD
-def synthesis(recipe, items, nets='lenet', device='cpu'):
-    """{hyper-parameter: value} to synthesise ``items`` impressions; off where the recipe has none."""
-=======
 def synthesis(recipe, items, nets='lenet'):
-    """{hyper-parameter: value} to synthesise ``items`` impressions.
-
-    What the recipe does not name is off.
-    """
->>>>>>> b2004f7 (Several batches of impressions in one search on a GPU; each keeps its own statistics)
+    """{hyper-parameter: value} to synthesise ``items`` impressions; off where the recipe has none."""
     given = recipe_for(recipe, nets).synthesis
     values = {name: given[name] if name in given else row.kind(row.off)
               for name, row in hyper_parameters.SYNTHESIS.items()}
