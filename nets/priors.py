@@ -1,8 +1,8 @@
 """Priors on an impression: what a natural image is like, whatever it shows.
 
-Each takes the impressions less their background level, [H, W, C, B], and the number of equal groups that they
-are searched in, and gives a scalar: the sum of the penalties of all B of them. Its factor is the hyper-parameter of its name
-(utils/settings/hyper_parameters.py); 0 leaves it out.
+Each takes the impressions less their background level, [H, W, C, B], and the number of equal groups that
+they form, and gives a scalar: the sum of the penalties of all B of them. Its factor is the hyper-parameter of
+its name (utils/settings/hyper_parameters.py); 0 leaves it out.
 """
 from nets.layers import EPSILON, STATISTICS
 from utils.files import RunError
