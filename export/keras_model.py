@@ -85,8 +85,6 @@ class _Translation:
             kind = layers.MaxPooling2D if op.type == 'MaxPool' else layers.AveragePooling2D
             return kind(op.get_attr('ksize')[1:3], op.get_attr('strides')[1:3],
                         op.get_attr('padding').decode().lower())(x)
-        if op.type == 'LRN':
-            return _local_response_norm(x, *map(op.get_attr, ('depth_radius', 'bias', 'alpha', 'beta')))
         if op.type == 'Conv2D' and op.get_attr('padding') != b'EXPLICIT':
             kernel, = others
             return self._layer(op, layers.Conv2D, kernel, kernel.shape[3], kernel.shape[:2],
@@ -150,13 +148,3 @@ class _Translation:
             return None
         self._names.add(name)
         return name
-
-
-def _local_response_norm(x, radius, bias, alpha, beta):
-    """x * (bias + alpha * the sum of squares over ``radius`` channels on either side) ** -beta."""
-    channels = x.shape[-1]
-    distance = np.abs(np.subtract.outer(np.arange(channels), np.arange(channels)))
-    layer = layers.Conv2D(channels, 1, trainable=False)
-    sums = layer(ops.square(x))
-    layer.set_weights([alpha * (distance <= radius)[None, None], np.full(channels, bias)])
-    return ops.multiply(x, ops.power(sums, -beta))

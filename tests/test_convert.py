@@ -362,6 +362,18 @@ def test_float16(digits, tflite, tmp_path):
 
 
 @needs_tf2
+def test_every_operation_of_alexnet_has_an_int8_form(colour, tmp_path, capsys):
+    place, impressions = str(tmp_path / 'colour.tflite'), str(tmp_path / 'DI-1.mat')
+    save_impressions(impressions, colour.images, np.eye(5)[np.arange(20) % 5])
+    convert.main(colour.flags + ['--to', place, '--int8', impressions, '--int8_operations_only'])
+    assert 'images uint8 [N, 32, 32, 3]' in capsys.readouterr().out
+    details = interpreter(place).get_signature_runner('serving_default').get_output_details()['logits']
+    scale, zero = details['quantization']
+    logits = scale * (logits_of(place)(colour.images).astype(np.float32) - zero)
+    assert np.abs(logits - colour.logits).mean() < 0.2 * colour.logits.std()
+
+
+@needs_tf2
 def test_an_operation_without_int8_form(own, tmp_path, capsys):
     """In the middle of a network it stays in float, or is refused where there must be no float."""
     rng = np.random.RandomState(0)

@@ -319,13 +319,14 @@ def test_convolution_pooling_and_dense_layers_by_definition():
     np.testing.assert_allclose(connected, flat @ values['fc/weights'], rtol=1e-4, atol=1e-5)
 
 
-def test_local_response_norm_by_definition():
+@pytest.mark.parametrize('plain', [False, True])
+def test_local_response_norm_by_definition(plain):
     """x / (1 + 1e-4 * the sum of squares of the channel and the two on either side) ^ 0.75."""
     images = 300 * np.random.RandomState(0).standard_normal((2, 3, 4, 9)).astype(np.float32)
     squares = np.pad(images.astype(np.float64) ** 2, [(0, 0)] * 3 + [(2, 2)], 'constant')
     sums = sum(squares[..., shift:shift + 9] for shift in range(5))
     with session(1) as sess:
-        found = sess.run(local_response_norm(tf.constant(images)))
+        found = sess.run(local_response_norm(tf.constant(images), plain))
     np.testing.assert_allclose(found, images / (1 + 1e-4 * sums) ** 0.75, rtol=1e-4)
 
 
