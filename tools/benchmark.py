@@ -1,7 +1,7 @@
 """How fast the scripts are: the plain form of the networks and the fast one, in turn.
 
-    make bench                    a step of every kind, ten minutes
-    make bench ARGS=--profile     the costliest operations of the fast form
+    make bench                      a step of every kind, ten minutes
+    make bench ARGS="--threads 2"   the same on two threads
 
 Steps are timed as the scripts run them: the graphs of train_w_distill.py and Data_Impressions.py, fed bytes
 in the batches of their recipe, the same fetches.
@@ -10,13 +10,11 @@ import contextlib
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import time
 from typing import NamedTuple
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 from tabulate import tabulate
@@ -26,7 +24,7 @@ from nets.networks import Pair, build, find_pair
 from train_w_distill import build_training
 from utils.data.datasets import count
 from utils.graph_mode import session, tf
-from utils.records.records import versions
+from utils.records.records import git_commit, versions
 from utils.settings import flags, recipes
 from utils.settings.methods import METHODS, TABLE
 from utils.settings.parser import Parser
@@ -41,13 +39,11 @@ FEW = {('published', 'lenet'): PUBLISHED_STEPS, ('default', 'alexnet'): ['Studen
 
 def main():
     parser = Parser(description=__doc__)
-    parser.add_argument('--profile', action='store_true',
-                        help='only list the costliest operations of the fast form')
     parser.add_argument('--threads', type=int, default=1, help='of a step')
     args = parser.parse_args()
     print('%s, %d cores; commit %s; TensorFlow %s, Python %s; threads: %d' % (
-        processor(), os.cpu_count(), commit(), versions()['tensorflow'], versions()['python'], args.threads),
-        flush=True)
+        platform.processor() or platform.machine(), os.cpu_count(), git_commit(), versions()['tensorflow'],
+        versions()['python'], args.threads), flush=True)
     costs = {}
     for recipe, nets in [(recipe, nets) for recipe, pairs in recipes.RECIPES.items() for nets in pairs]:
         rows = []
@@ -56,22 +52,16 @@ def main():
                 continue
             with contextlib.ExitStack() as stack:
                 steps = [stack.enter_context(Step(settings, form, args.threads)) for form in FORMS.values()]
-                if args.profile:
-                    print_profile('%s, --nets %s' % (name, nets), steps[1])
-                    continue
                 times = [[step.seconds() for step in steps] for _ in range(REPETITIONS)]
             plain, fast = (1e6 * statistics.median(column) / settings.batch_size for column in zip(*times))
             ratios = sorted(a / b for a, b in times)
             costs[recipe, nets, name] = plain, fast
             rows.append([name, settings.batch_size, '%.0f' % plain, '%.0f' % fast,
                          '%.1f' % statistics.median(ratios), '%.1f - %.1f' % (ratios[0], ratios[-1])])
-        if rows:
-            print('\nSteps of --recipe %s --nets %s, microseconds per sample, median of %d repetitions in '
-                  'turn\n' % (recipe, nets, REPETITIONS))
-            print(tabulate(rows, ['', 'batch', 'plain', 'fast', 'ratio', 'its range'], tablefmt='github'),
-                  flush=True)
-    if not args.profile:
-        print_run(costs)
+        print('\nSteps of --recipe %s --nets %s, microseconds per sample, median of %d repetitions in turn\n'
+              % (recipe, nets, REPETITIONS))
+        print(tabulate(rows, ['', 'batch', *FORMS, 'ratio', 'its range'], tablefmt='github'), flush=True)
+    print_run(costs)
 
 
 def kinds(recipe, nets):
@@ -116,13 +106,13 @@ class Step:
                 graph = build_search(Untrained(pair, CLASSES, plain), size, 1, settings)
                 self._feed = {graph.targets: rng.dirichlet(np.ones(CLASSES), size), graph.offset: [1, -1],
                               graph.learning_rate: 1e-3}
-                self.fetches = [graph.loss, graph.train_op]
+                self._fetches = [graph.loss, graph.train_op]
             else:
                 graph = build_training(settings, pair, CLASSES, plain)
                 self._feed = {graph.pixels: rng.randint(0, 256, (size, *pair.image_shape)).astype(np.uint8),
                               graph.labels: rng.randint(0, CLASSES, size), graph.learning_rate: 1e-3,
                               graph.teacher_logits: 10 * rng.standard_normal((size, CLASSES))}
-                self.fetches = [graph.loss, graph.predictions, graph.train_op]
+                self._fetches = [graph.loss, graph.predictions, graph.train_op]
             self._initialise = tf.global_variables_initializer()
             self._sess = session(threads)
 
@@ -136,14 +126,11 @@ class Step:
     def __exit__(self, *_):
         self._sess.close()
 
-    def run(self, **options):
-        self._sess.run(self.fetches, self._feed, **options)
-
     def seconds(self):
         """Mean time of a step, over up to six."""
         started = time.perf_counter()
         for _ in range(self._steps):
-            self.run()
+            self._sess.run(self._fetches, self._feed)
         return (time.perf_counter() - started) / self._steps
 
 
@@ -152,50 +139,17 @@ def print_run(costs):
     def hours(recipe, form):
         total = 0.0
         for name, settings in kinds(recipe, 'lenet').items():
-            if hasattr(settings, 'steps'):
-                samples = settings.steps * settings.batch_size
-            else:
-                samples = settings.iterations * count(settings.Rate)
-            known = name if (recipe, 'lenet', name) in costs else next(
-                kind for kind in PUBLISHED_STEPS
-                if kind.startswith('impressions') == name.startswith('impressions')
-                and kind.startswith('Teacher') == name.startswith('Teacher'))
-            total += 1e-6 / 3600 * samples * costs[recipe, 'lenet', known][form]
+            # A kind that was not timed costs as much as the last one of its network.
+            timed = name if (recipe, 'lenet', name) in costs else {
+                'impressions': 'impressions 40', 'Teacher': 'Teacher 100'}.get(name.split()[0], 'ZSKD 40')
+            samples = (settings.steps * settings.batch_size if hasattr(settings, 'steps')
+                       else settings.iterations * count(settings.Rate))
+            total += 1e-6 / 3600 * samples * costs[recipe, 'lenet', timed][form]
         return total
 
     print('\nOne run of the table of --nets lenet in core hours (steps times their cost, without evaluation '
           'and start-up): published recipe %.1f plain, %.1f fast; default recipe %.2f fast' % (
               hours('published', 0), hours('published', 1), hours('default', 1)), flush=True)
-
-
-def print_profile(name, step, most=12):
-    """The costliest operations of one step, from TensorFlow's own trace."""
-    trace = tf.RunMetadata()
-    step.run(options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=trace)
-    times = {}
-    for device in trace.step_stats.dev_stats:
-        for node in device.node_stats:
-            times.setdefault(node.node_name, 0)
-            times[node.node_name] += node.op_end_rel_micros - node.op_start_rel_micros
-    total = sum(times.values())
-    print('\n%s: %d operations, %d microseconds\n' % (name, len(times), total))
-    print(tabulate([[t, '%.0f %%' % (100 * t / total), node]
-                    for node, t in sorted(times.items(), key=lambda item: -item[1])[:most]],
-                   ['us', 'share', 'operation'], tablefmt='github'))
-
-
-def processor():
-    """The processor's name, where the system tells it."""
-    try:
-        with open('/proc/cpuinfo') as file:
-            return next(line.split(':')[1].strip() for line in file if line.startswith('model name'))
-    except (OSError, StopIteration):
-        return platform.machine()
-
-
-def commit():
-    return subprocess.run(['git', 'describe', '--always', '--dirty'], cwd=ROOT, stdout=subprocess.PIPE,
-                          universal_newlines=True).stdout.strip() or 'unknown'
 
 
 if __name__ == '__main__':

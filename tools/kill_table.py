@@ -7,8 +7,6 @@ by SIGKILL, SIGTERM or SIGINT. A finished table is compared and deleted. Prints 
 counts. Compared are the bytes of weights, impressions and results.md, and all of the records but their
 seconds. Exits with status 1 if anything differs. A kill takes about eight seconds.
 """
-import hashlib
-import json
 import os
 import random
 import re
@@ -22,7 +20,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from utils.console import run
-from utils.files import REPOSITORY, RunError
+from utils.files import REPOSITORY, RunError, load_json, sha256
 from utils.settings.parser import Parser, number
 
 TABLE = ['--runs=1', '--rates', '1', '--budget=0.01', '--jobs=2']
@@ -104,23 +102,16 @@ def content_of(root):
     """{file: what must be the same} of a finished table."""
     content = {}
     for folder, _, names in os.walk(root):
-        for name in names:
-            path = os.path.join(folder, name)
-            with open(path, 'rb') as file:
-                data = file.read()
-            if name.endswith('.mat'):
-                value = hashlib.sha256(data).hexdigest()
-            elif name.endswith('.json'):
-                value = {key: item for key, item in json.loads(data.decode()).items() if key != 'seconds'}
-                value['arguments'] = {key: item for key, item in value['arguments'].items()
-                                      if root not in str(item)}
-            elif name == 'results.md':
-                value = data
-            elif re.search(r'\.tmp$|checkpoint', name):
-                value = 'a leftover'
-            else:
-                continue
-            content[os.path.relpath(path, root)] = value
+        for path in (os.path.join(folder, name) for name in names):
+            if path.endswith(('.mat', 'results.md')):
+                content[os.path.relpath(path, root)] = sha256(path)
+            elif path.endswith('.json'):
+                record = load_json(path)
+                arguments = {key: value for key, value in record['arguments'].items()
+                             if root not in str(value)}
+                content[os.path.relpath(path, root)] = dict(record, seconds=None, arguments=arguments)
+            elif re.search(r'\.tmp$|checkpoint', path):
+                content[os.path.relpath(path, root)] = 'a leftover'
     return content
 
 
