@@ -22,7 +22,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'tools')]
 
 from serving_speed import from_tflite, measured
-from zoo_teachers import TEACHERS, bring
+from zoo_teachers import TEACHERS
 
 from export.formats import export
 from export.int8 import BATCH, CALIBRATION, Quantisation, calibration_images
@@ -53,14 +53,16 @@ class Case(NamedTuple):
 
 
 def main(argv=None):
-    cases = {'%s, %s' % (data, role): None for data in STUDENT_FLAGS for role in ('teacher', 'student')}
+    names = ['%s, %s' % (data, role) for data in STUDENT_FLAGS for role in ('teacher', 'student')]
+    names += FOREIGN
     parser = Parser(prog='int8.py', description=__doc__)
     parser.add_argument('--folder', required=True, type=path, metavar='DIR', help='networks are kept here')
-    parser.add_argument('--networks', nargs='+', default=[*cases, *FOREIGN], choices=[*cases, *FOREIGN],
-                        metavar='NAME', help='those to measure: ' + '; '.join([*cases, *FOREIGN]))
+    parser.add_argument('--networks', nargs='+', default=names, choices=names, metavar='NAME',
+                        help='those to measure: ' + '; '.join(names))
     args = parser.parse_args(argv)
+    folder = os.path.abspath(args.folder)
     for name in args.networks:
-        case = foreign(name, args.folder) if name in FOREIGN else own(*name.split(', '), args.folder)
+        case = foreign(name, folder) if name in FOREIGN else own(*name.split(', '), folder)
         save_rows(name, [dict(network=name, **row, tensorflow=tf.__version__) for row in rows_of(case)])
 
 
@@ -85,9 +87,9 @@ def own(data, role, folder):
 
 def foreign(name, folder):
     """The Case of a teacher of the zoo."""
-    os.makedirs(folder, exist_ok=True)
-    impressions = os.path.join(folder, name)
-    weights, teacher = bring(name, folder, os.path.join(ROOT, 'data')), TEACHERS[name]
+    weights, impressions = os.path.join(folder, name + '.keras'), os.path.join(folder, name)
+    teacher = TEACHERS[name]
+    make(weights, 'tools/zoo_teachers.py', '--folder', folder, name)  # here Keras cannot train
     make(impressions_file(impressions, 1), 'Data_Impressions.py', SEED, '--dataset=none', '--Rate=1',
          '--teacher', weights, '--save_path', impressions, *teacher.flags)
     return Case(weights, impressions_file(impressions, 1), teacher.data, teacher.flags)
@@ -96,7 +98,7 @@ def foreign(name, folder):
 def make(file, script, *words):
     """Runs a script that makes ``file``, if it is not there."""
     if not os.path.exists(file):
-        subprocess.run([sys.executable, os.path.join(ROOT, script), *words], cwd=ROOT, check=True)
+        subprocess.run([sys.executable, script, *words], cwd=ROOT, check=True)
 
 
 def rows_of(case):
