@@ -23,6 +23,7 @@ from export.source import images_of, network_of
 from nets import PAIRS
 from teachers.formats import FORMATS, TeacherOptions
 from utils.console import run
+from utils.data import datasets
 from utils.settings.flags import add_teacher_options
 from utils.settings.parser import Parser, dataset, nets, path
 
@@ -30,7 +31,8 @@ from utils.settings.parser import Parser, dataset, nets, path
 def main(argv=None):
     args = flags(argv)
     check_available(args.form)
-    network, record = network_of(args.weights, args.nets, TeacherOptions.of(args))
+    network, record = network_of(args.weights, args.nets, TeacherOptions.of(args),
+                                 args.dataset and datasets.image_shape(args.dataset))
     image_shape, class_names = images_of(network, record, args.dataset)
     quantisation = Quantisation('float16') if args.float16 else None
     if args.int8:

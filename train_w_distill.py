@@ -64,8 +64,9 @@ def main(argv=None):
         result = train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint, curves)
         for path, weights in ((files.weights, result.weights), (files.best_weights, result.best_weights)):
             save_mat(path, enlarged(weights, inputs.classes, unit))
-        save_record(files, made_from, evaluated_on=evaluation.name, teacher_unit=unit,
-                    seconds=time.time() - started, **{evaluation.measure: round(result.score, 4)})
+        save_record(files, made_from, image_shape=inputs.pair.image_shape, evaluated_on=evaluation.name,
+                    teacher_unit=unit, seconds=time.time() - started,
+                    **{evaluation.measure: round(result.score, 4)})
     checkpoint.remove()
     print('%s: %s %.2f %% on %d %s' % (settings.method, evaluation.measure, result.score,
                                        len(evaluation.labels), evaluation.name))

@@ -2,7 +2,7 @@
 import itertools
 
 from nets import PAIRS
-from nets.networks import ROLES, find_pair, variable_shapes
+from nets.networks import ROLES, classes_among, find_pair, variable_shapes
 from teachers.formats import digest_of
 from teachers.trained import AS_READ, TrainedNetwork, open_teacher
 from teachers.weights import has_graph, read_weights
@@ -12,13 +12,14 @@ from utils.records.layout import records_of_weights
 from utils.records.records import record_of
 
 
-def network_of(path, nets=None, options=AS_READ):
+def network_of(path, nets=None, options=AS_READ, image_shape=None):
     """(the network in a file of any format of teachers/formats.py, its record, {} where there is none).
 
     It is a TrainedNetwork where the weights are a pair's: the pair ``nets``, or that of the record, else a
     known one; weights of other names are recognised by order and shape. Of a file with another graph it is a
     ForeignNetwork. options: a TeacherOptions. A user's own pair is code that would run, so it is never taken
-    from a record. Raises RunError where the file holds no such network.
+    from a record. The images are of the shape in the record. Where it has none, they are the pair's, or of
+    ``image_shape`` if the variables are for that. Raises RunError where the file holds no such network.
     """
     digest = digest_of(path)
     record = record_of(digest, records_of_weights(path)) or {}
@@ -27,18 +28,20 @@ def network_of(path, nets=None, options=AS_READ):
         raise RunError('%r is of the networks %r, says its record; give their file with --nets'
                        % (path, recorded))
     names = [nets or recorded] if nets or recorded else PAIRS
-    pairs = [find_pair(name) for name in names]
+    pairs = [pair._replace(image_shape=shape) for pair in map(find_pair, names)
+             for shape in shape_of(record) or [pair.image_shape, image_shape] if shape]
+    pairs = pairs or [find_pair(names[0])]
     if has_graph(path):
         return open_teacher(path, pairs[0], options), record
     found = by_names(read_weights(path), pairs)
     for pair, role in found or itertools.product(pairs, ROLES):
         try:
             return TrainedNetwork(path, pair, role, options), record
-        except RunError:
+        except (RunError, ValueError):  # ValueError: too few pixels for a known pair
             if found:
                 raise
-    raise RunError('%r holds no network of %s; give another file, or its own --nets'
-                   % (path, ' or '.join(names)))
+    raise RunError('%r holds no network of %s; give another file, or its own --nets or '
+                   '--dataset' % (path, ' or '.join(names)))
 
 
 def by_names(arrays, pairs):
@@ -48,12 +51,17 @@ def by_names(arrays, pairs):
     """
     found = []
     for pair, role in itertools.product(pairs, ROLES):
-        last = arrays.get('%s/%s' % (role, pair.last_layer))
-        if last is not None and last.ndim == 2:
-            variables = set(variable_shapes(pair, role, last.shape[1]))
-            if variables <= set(arrays):
-                found.append((len(variables), pair, role))
-    return [max(found)[1:]] if found else []
+        classes = classes_among(arrays, pair, role)
+        if classes:
+            found.append((len(variable_shapes(pair, role, classes)), pair, role))
+    return [max(found, key=lambda each: each[0])[1:]] if found else []
+
+
+def shape_of(record):
+    """[(H, W, C) of the images in a record]; [] where it does not say, as records can be edited."""
+    shape = record.get('image_shape')
+    whole = isinstance(shape, list) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
+    return [tuple(shape)] if whole else []
 
 
 def images_of(network, record, dataset=None):

@@ -1,4 +1,4 @@
-"""AlexNet (teacher) and AlexNet-half (student) for images of 32x32, as in the paper's third experiment.
+"""AlexNet (teacher) and AlexNet-half (student), as in the paper's third experiment.
 
 Layers, first weights and biases are those of the authors' released code (vcl-iisc/ZSKD).
 """
@@ -6,22 +6,23 @@ from nets.layers import batch_norm, conv, dense, dropout, flatten, local_respons
 from utils.graph_mode import tf
 
 IMAGE_SHAPE = 32, 32, 3
+SMALLEST_SIDE = 15  # of 7, 3 and 1 after the pools
 LAST_LAYER = 'fc2/weights'
 PLAIN = {'plain': True}  # what ``build`` calls the builders with for the plain form
 
 
 def teacher(images, classes, training, plain=False):
-    """AlexNet: 1,659,178 parameters for ten classes."""
+    """AlexNet: 1,659,178 parameters for ten classes and images of 32x32x3."""
     return _alexnet(images, classes, training, [48, 128, 192, 192, 128], [512, 256], plain)
 
 
 def student(images, classes, training, plain=False):
-    """AlexNet-half: 417,434 parameters for ten classes."""
+    """AlexNet-half: 417,434 parameters for ten classes and images of 32x32x3."""
     return _alexnet(images, classes, training, [24, 64, 96, 96, 64], [256, 128], plain)
 
 
 def _alexnet(images, classes, training, kernels, units, plain):
-    """Logits [B, classes] of images [B, 32, 32, 3].
+    """Logits [B, classes] of images [B, H, W, C], which for the published networks are 32x32x3.
 
     ``kernels`` of the five convolutions, ``units`` of two layers. plain: from TensorFlow's own operations
     alone.

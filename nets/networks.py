@@ -4,13 +4,14 @@ A pair's file holds:
 
 | name | what it is |
 | --- | --- |
-| IMAGE_SHAPE | height, width and channels of the images that both networks take |
+| student, teacher | functions (images, classes, training) -> logits |
+| IMAGE_SHAPE | height, width and channels of the images that its teacher takes |
 | LAST_LAYER | the variable [features, classes] whose columns are the class templates, such as 'fc2/weights' |
-| teacher, student | functions (images, classes, training) -> logits |
 
 ``images`` are float32 [B, height, width, channels] in [0, 1], ``classes`` is the number of classes,
 ``training`` tells batch norm and dropout whether the network is being trained, and the logits are float32 [B,
-classes].
+classes]. A file with a student alone is enough where the teacher comes from elsewhere. A student takes the
+images of its teacher, of whatever shape.
 """
 import functools
 import importlib
@@ -19,21 +20,25 @@ import inspect
 import os
 import sys
 from types import ModuleType
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
+
+import numpy as np
 
 from nets import PAIRS
 from utils.files import RunError, read_bytes
 from utils.graph_mode import tf
+from utils.images import SIDES, by_x
 
 SAME_NUMBERS = 'Reshape', 'Identity'  # operations that keep the numbers and their order
 ROLES = 'Teacher', 'Student'
+LARGEST_SIDE = 128  # of images for the student of a known pair
 
 
 class Pair(NamedTuple):
     """A teacher and a student that take the same images."""
     name: str                           # as given to --nets
-    image_shape: Tuple[int, int, int]   # height, width, channels
-    last_layer: str                     # the variable with the class templates, below the network's scope
+    image_shape: Optional[Tuple[int, int, int]]  # height, width, channels; None where its file does not say
+    last_layer: Optional[str]           # the variable with the class templates, below the network's scope
     module: ModuleType                  # with the functions that build the networks
 
 
@@ -45,19 +50,43 @@ def find_pair(name):
     """
     module = importlib.import_module('nets.' + name) if name in PAIRS else _run(name)
     shape, last_layer = getattr(module, 'IMAGE_SHAPE', None), getattr(module, 'LAST_LAYER', None)
-    if not (isinstance(shape, tuple) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
+    has_teacher = hasattr(module, 'teacher')
+    for role in ROLES if has_teacher else ['Student']:
+        _builder(name, module, role)
+    if (shape is not None or has_teacher) and not (
+            isinstance(shape, tuple) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
             and shape[2] in (1, 3)):
         raise RunError('%r: IMAGE_SHAPE must be three whole numbers (height, width, 1 or 3 channels), '
                        'such as 32, 32, 3' % name)
-    if not isinstance(last_layer, str):
+    if (last_layer is not None or has_teacher) and not isinstance(last_layer, str):
         raise RunError("%r: LAST_LAYER must name the last layer's weights, such as 'fc2/weights'" % name)
-    for role in ROLES:
-        try:
-            inspect.signature(getattr(module, role.lower())).bind('images', 'classes', 'training')
-        except (AttributeError, TypeError, ValueError) as error:
-            raise RunError('%r has no function %s(images, classes, training)'
-                           % (name, role.lower())) from error
     return Pair(name, shape, last_layer, module)
+
+
+def _builder(name, module, role):
+    """The function of a pair's module that builds the ``role``."""
+    builder = getattr(module, role.lower(), None)
+    try:
+        inspect.signature(builder).bind('images', 'classes', 'training')
+    except (TypeError, ValueError) as error:
+        raise RunError('%r has no function %s(images, classes, training)' % (name, role.lower())) from error
+    return builder
+
+
+def fitted(pair, image_shape, classes):
+    """The pair with a student for images of ``image_shape`` (height, width, channels).
+
+    Raises RunError where the student cannot be built for them.
+    """
+    smallest = getattr(pair.module, 'SMALLEST_SIDE', SIDES[0])
+    largest = LARGEST_SIDE if pair.name in PAIRS else SIDES[-1]
+    if not all(smallest <= side <= largest for side in image_shape[:2]):
+        raise RunError('the student of the networks %r takes images of %d to %d pixels a side, not %s; give '
+                       '--nets a file with a student for them'
+                       % (pair.name, smallest, largest, by_x(image_shape)))
+    pair = pair._replace(image_shape=tuple(image_shape))
+    variable_shapes(pair, 'Student', classes)
+    return pair
 
 
 def _run(path):
@@ -92,7 +121,7 @@ def build(pair, role, images, classes, training=False, plain=False):
     plain: build from TensorFlow's own operations alone, for export and comparison, with the same variables.
     Raises RunError where a user's own pair fails or gives something else.
     """
-    builder = getattr(pair.module, role.lower())
+    builder = _builder(pair.name, pair.module, role)
     if plain:
         builder = functools.partial(builder, **getattr(pair.module, 'PLAIN', {}))
     variables = len(tf.global_variables())
@@ -118,6 +147,8 @@ def _check(pair, role, logits, classes, new_variables):
         if not name.startswith(role + '/') and name != 'global_step':
             raise RunError('%s makes a new variable %s every time it is built; make it by tf.get_variable'
                            % (who, name))
+    if pair.last_layer is None:
+        return
     shapes = {v.op.name: v.shape.as_list() for v in tf.trainable_variables(role + '/')}
     last = shapes.get('%s/%s' % (role, pair.last_layer), [])
     if len(last) != 2 or last[1] != classes:
@@ -131,10 +162,35 @@ def network_variables(role):
 
 
 def variable_shapes(pair, role, classes):
-    """{variable name: shape} of a network, from a graph of its own."""
+    """{variable name: shape} of a network, from a graph of its own.
+
+    Raises RunError where the pair's file does not say how large its images are.
+    """
+    if pair.image_shape is None:
+        raise RunError('%r has no IMAGE_SHAPE, and nothing else says how large images are; put it into the '
+                       'file' % pair.name)
     with tf.Graph().as_default():
         build(pair, role, tf.placeholder(tf.float32, [None, *pair.image_shape]), classes)
         return {v.op.name: v.shape.as_list() for v in network_variables(role)}
+
+
+def classes_among(arrays, pair, role):
+    """The number of classes of a network of the pair whose weights are among {name: array or None}.
+
+    None where they are not all there, or not all of the size that the pair's image shape makes them.
+    """
+    last = '%s/%s' % (role, pair.last_layer)
+    sizes = {name: array.size for name, array in arrays.items() if array is not None}
+    lengths = [arrays[name].shape[-1] for name in sizes if arrays[name].ndim and (
+        name == last if pair.last_layer else name.startswith(role + '/'))]
+    for classes in dict.fromkeys(lengths):
+        try:
+            shapes = variable_shapes(pair, role, classes)
+        except (RunError, ValueError):  # the last axis of a layer before, or too few pixels
+            continue
+        if all(sizes.get(name) == np.prod(shape) for name, shape in shapes.items()):
+            return classes
+    return None
 
 
 def flattened_shape(pair, role, classes):

@@ -13,7 +13,7 @@ def from_images(images):
 def conv_relu_pool(x, name, channels, kernels):
     """5x5 VALID convolution, bias, ReLU and 2x2 max-pool.
 
-    [B, S, S, channels] -> [B, S / 2 - 2, S / 2 - 2, kernels].
+    [B, H, W, channels] -> [B, H // 2 - 2, W // 2 - 2, kernels].
     """
     weights, biases = weights_and_biases(name, [5, 5, channels, kernels])
     return plain_conv_relu_pool(x, weights, biases)

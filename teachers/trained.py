@@ -1,7 +1,7 @@
 """A trained network, opened from a file: a teacher, or a student that is looked at."""
 import numpy as np
 
-from nets.networks import build, network_variables, variable_shapes
+from nets.networks import build, classes_among, network_variables, variable_shapes
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions, digest_of, format_of
 from teachers.recognise import recognise
@@ -39,15 +39,20 @@ class TrainedNetwork:
         self.path, self.pair, self.role, self.options = path, pair, role, options
         self.image_shape, self.last_layer = pair.image_shape, pair.last_layer
         last = '%s/%s' % (role, pair.last_layer)
-        if last not in arrays:
+        if pair.last_layer and last not in arrays:
             arrays = self._recognised(arrays, last)
         try:
-            self.classes = arrays_of_shapes(path, arrays, {last: [None, None]})[last].shape[1]
+            self.classes = self._number_of_classes(arrays, last)
             self._arrays = arrays_of_shapes(path, arrays, variable_shapes(pair, role, self.classes))
         except RunError as error:
             raise RunError('%s (as the %s of the networks %r)' % (error, role.lower(), pair.name)) from error
-        self.templates, self.unit = self._arrays[last], 1.0
+        self.templates, self.unit = self._arrays.get(last), 1.0
         self.description = '%s of %s' % (role.lower(), pair.name)
+
+    def _number_of_classes(self, arrays, last):
+        if self.pair.last_layer:
+            return arrays_of_shapes(self.path, arrays, {last: [None, None]})[last].shape[1]
+        return classes_among(arrays, self.pair, self.role)
 
     def _recognised(self, arrays, last):
         file_format = format_of(self.path)

@@ -16,7 +16,8 @@ from tabulate import tabulate
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from nets.networks import find_pair
+from nets.networks import find_pair, fitted
+from teachers.formats import TeacherOptions
 from teachers.trained import TrainedNetwork, open_teacher
 from utils.console import run
 from utils.data.impressions import load_impressions
@@ -39,7 +40,8 @@ def main(argv=None):
     add_nets(parser, default='lenet')
     args = parser.parse_args(argv)
     rng, pair = np.random.RandomState(0), find_pair(args.nets)
-    teacher = open_teacher(teacher_file(args.teacher), pair)
+    teacher = open_teacher(teacher_file(args.teacher), pair, TeacherOptions.of(args))
+    pair = fitted(pair, teacher.image_shape, teacher.classes)
     images = np.concatenate([some(load_impressions(file, pair.image_shape, teacher.classes).images, rng)
                              for file in args.impressions])
     moves = {name: LENET.augmentation[name] for name in ('rotation', 'scale', 'shift')}

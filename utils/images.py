@@ -2,6 +2,8 @@
 import cv2
 import numpy as np
 
+SIDES = range(8, 513)       # of images
+CLASSES = range(2, 1001)    # how many of them a data set or a teacher may have
 PIXEL_MAX = 255  # images are bytes in memory and on disk; a network sees them divided by this
 
 

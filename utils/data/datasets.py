@@ -114,9 +114,20 @@ def training_images(dataset, folder):
     """
     if dataset in DATASETS:
         return DATASETS[dataset].training_images
-    with _opened(dataset) as file:
-        npz = Npz(dataset, file)
-        return own_data.images_shape(npz, own_data.part_names(npz)['train'][0])[0]
+    return _own_shape(dataset)[0]
+
+
+def image_shape(dataset):
+    """(height, width, channels) of a data set's images, like ``training_images``; None for 'none'."""
+    if dataset == 'none':
+        return None
+    return DATASETS[dataset].image_shape if dataset in DATASETS else _own_shape(dataset)[1:]
+
+
+def _own_shape(path):
+    with _opened(path) as file:
+        npz = Npz(path, file)
+        return own_data.images_shape(npz, own_data.part_names(npz)['train'][0])
 
 
 def count(rate, total=NOMINAL):

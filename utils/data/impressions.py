@@ -3,9 +3,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.data.own_data import CLASSES, SIDES, check_pixels
+from utils.data.own_data import check_pixels
 from utils.files import RunError
-from utils.images import by_x
+from utils.images import CLASSES, SIDES, by_x
 from utils.matfile import arrays_of_shapes, mat_arrays, save_mat
 
 

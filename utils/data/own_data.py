@@ -8,12 +8,10 @@ class_names holds a string for each class; without it the number of classes is 1
 import numpy as np
 
 from utils.files import RunError
-from utils.images import by_x
+from utils.images import CLASSES, SIDES, by_x
 
 PARTS = {'train': ('x_train', 'y_train'), 'test': ('x_test', 'y_test')}
 MEDMNIST_PARTS = {part: (part + '_images', part + '_labels') for part in PARTS}
-SIDES = range(8, 513)
-CLASSES = range(2, 1001)
 BRIGHT = 64  # some pixel of a set in 0..255 reaches this; none does in a set of 0 and 1, or of 0 to 16
 
 

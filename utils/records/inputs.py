@@ -1,7 +1,7 @@
 """All that a job reads, read once before it computes: networks, data set, teacher, impressions."""
 from typing import NamedTuple, Optional
 
-from nets.networks import Pair, find_pair
+from nets.networks import Pair, find_pair, fitted
 from teachers.checks import print_accuracy, warn_of_pixel_scale
 from teachers.formats import TeacherOptions
 from teachers.trained import TrainedNetwork, open_teacher
@@ -9,7 +9,6 @@ from teachers.units import unit_of
 from utils.data.datasets import DataSet, open_dataset
 from utils.data.impressions import Impressions, load_impressions
 from utils.files import RunError, sha256
-from utils.images import by_x
 from utils.records.layout import synthesis_files, teacher_file, training_files
 from utils.records.records import check_impressions, check_teacher
 from utils.settings.methods import METHODS
@@ -17,7 +16,7 @@ from utils.settings.methods import METHODS
 
 class TrainingInputs(NamedTuple):
     """What a training reads."""
-    pair: Pair
+    pair: Pair          # for the images of the teacher, or of the data set where there is none
     dataset: Optional[DataSet]
     teacher: Optional[TrainedNetwork]
     impressions: Optional[Impressions]
@@ -43,10 +42,12 @@ def training_inputs(settings):
     if method.has_teacher:
         teacher = opened_teacher(settings, files, pair)
         digests['teacher'] = teacher.digest
-        check_shapes(teacher, pair)
+        pair = fitted(pair, teacher.image_shape, teacher.classes)
         if dataset:
             check_classes(teacher, dataset)
             check_teacher(teacher, dataset, settings.holdout, settings.any_teacher)
+    elif pair.image_shape is None:
+        pair = fitted(pair, dataset.image_shape, dataset.classes)
     if method.from_impressions:
         impressions = load_impressions(files.impressions, pair.image_shape, teacher.classes)
         digests['impressions'] = impressions.digest
@@ -55,12 +56,12 @@ def training_inputs(settings):
 
 
 def synthesis_inputs(settings):
-    """The SynthesisInputs. Raises RunError where something cannot be read."""
+    """The SynthesisInputs. Raises RunError where something cannot be read, or no student can be built."""
     files, digests = synthesis_files(settings), {}
     pair = read_pair(settings.nets, files.nets, digests)
     teacher = opened_teacher(settings, files, pair)
     digests['teacher'] = teacher.digest
-    return SynthesisInputs(pair, teacher, digests)
+    return SynthesisInputs(fitted(pair, teacher.image_shape, teacher.classes), teacher, digests)
 
 
 def opened_teacher(settings, files, pair):
@@ -74,19 +75,20 @@ def opened_teacher(settings, files, pair):
 
 
 def check_teacher_file(settings, pair, dataset):
-    """Opens a user's own teacher before a table is filled.
+    """The pair for the images of a user's own teacher, which is looked at before a table is filled.
 
     Prints how often it is right about the test images. dataset: None where there is none. Raises RunError
     where the teacher cannot be read, or does not go with the rest.
     """
     teacher = open_teacher(teacher_file(settings.teacher), pair, TeacherOptions.of(settings))
-    check_shapes(teacher, pair)
+    pair = fitted(pair, teacher.image_shape, teacher.classes)
     warn_of_pixel_scale(teacher, settings.threads, settings.device)
     if dataset:
         check_classes(teacher, dataset)
         check_teacher(teacher, dataset, 0, settings.any_teacher)
         print_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads,
                        settings.device)
+    return pair
 
 
 def read_pair(name, own_file, digests):
@@ -95,14 +97,6 @@ def read_pair(name, own_file, digests):
     if own_file:
         digests['nets'] = sha256(own_file)
     return pair
-
-
-def check_shapes(teacher, pair):
-    if teacher.image_shape != pair.image_shape:
-        raise RunError('the teacher %r takes images of %s and the student of the networks %r images of %s; '
-                       'give --nets a pair whose IMAGE_SHAPE is %d, %d, %d'
-                       % ((teacher.path, by_x(teacher.image_shape), pair.name, by_x(pair.image_shape))
-                          + teacher.image_shape))
 
 
 def check_classes(teacher, dataset):

@@ -9,6 +9,7 @@ from utils.data import datasets
 from utils.data.transfer_set import check_holdout
 from utils.files import RunError
 from utils.records import layout
+from utils.records.inputs import check_teacher_file
 from utils.settings.methods import METHODS
 
 
@@ -22,14 +23,12 @@ def check_inputs(args):
     pair, dataset = find_pair(args.nets), None
     if args.dataset != 'none':
         dataset = datasets.open_dataset(args.dataset, args.data)
+    if args.teacher:
+        pair = check_teacher_file(args, pair, dataset)
+    if dataset:
         images, _ = dataset.part('train', pair.image_shape)
         check_holdout(dataset, images, args.training.get('holdout', 0))
         dataset.part('test', pair.image_shape)
-    if args.teacher:
-        from utils.records.inputs import (
-            check_teacher_file,  # it imports TensorFlow, which is not needed otherwise
-        )
-        check_teacher_file(args, pair, dataset)
     bytes_each = np.dtype(np.float32).itemsize * int(np.prod(pair.image_shape))
     sources = {METHODS[name].source.folder: METHODS[name].source for name in args.methods}
     missing = [rate for folder, source in sources.items() if folder
