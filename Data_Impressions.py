@@ -19,6 +19,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import rel_entr, softmax
 
+from nets.layers import STATISTICS
 from nets.losses import class_similarity, dirichlet_targets, impression_loss
 from nets.priors import PRIORS
 from teachers.checks import warn_of_pixel_scale
@@ -162,15 +163,28 @@ def build_search(teacher, size, together, settings):
     step_size = tf.placeholder(tf.float32, [])
     logits = teacher.logits(settings.ground + batch_first(shifted(x, offset, settings.jitter)))
     loss = impression_loss(targets, logits, settings.temperature)
-    for name, penalty in PRIORS.items():
-        factor = getattr(settings, name)
+    for name, factor in prior_factors(settings).items():
         if factor:
-            loss += factor * penalty(x, together)
+            loss += factor * PRIORS[name](x, together)
     adam = tf.train.AdamOptimizer(step_size, beta2=settings.beta2, epsilon=settings.epsilon)
     train_op = adam.minimize(loss, var_list=[x])
     start = [x.assign(tf.transpose(noise, [1, 2, 3, 0])), tf.variables_initializer(adam.variables())]
     return Search(noise, targets, offset, step_size, start, loss, train_op,
                   tf.clip_by_value(settings.ground + batch_first(x), 0.0, 1.0))
+
+
+def prior_factors(settings):
+    """{prior: its factor} for the teacher in the default graph.
+
+    Its batch norm counts where it has one. A factor that a user typed stays, so that the prior can complain.
+    """
+    factors = {name: getattr(settings, name) for name in PRIORS}
+    typed = 'batch_norm' in getattr(settings, 'typed', ())
+    if factors['batch_norm'] and not typed and not tf.get_collection(STATISTICS):
+        print('the teacher has no batch norm that can be read, so the recipe\'s --batch_norm %g is off'
+              % factors['batch_norm'])
+        factors['batch_norm'] = 0
+    return factors
 
 
 def shifted(x, offset, largest):

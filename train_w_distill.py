@@ -35,7 +35,7 @@ from utils.records.checkpoint import Checkpoint
 from utils.records.inputs import training_inputs
 from utils.records.layout import training_files
 from utils.records.records import fingerprint, save_record
-from utils.settings.flags import training_flags
+from utils.settings.flags import teacher_kind, training_flags
 from utils.settings.methods import METHODS
 from utils.settings.recipes import synthesis
 from utils.settings.schedule import learning_rate
@@ -90,7 +90,8 @@ def evaluation_set(settings, inputs):
     if inputs.dataset is None:
         rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
         hyper_parameters = Namespace(seed=settings.seed, threads=settings.threads, device=settings.device,
-                                     **synthesis(settings.recipe, UNSEEN, settings.nets))
+                                     **synthesis(settings.recipe, UNSEEN, settings.nets,
+                                               kind=teacher_kind(vars(settings))))
         images, _ = data_impressions(inputs.teacher, UNSEEN, hyper_parameters, rng, 'unseen impressions')
         answers = inputs.teacher.answers(images, settings.threads, settings.device).argmax(axis=1)
         return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement')

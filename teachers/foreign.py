@@ -1,15 +1,16 @@
 """A teacher that is a graph of its own, not a network of a pair."""
 import numpy as np
 
+from nets.layers import STATISTICS
+from teachers import ending
 from teachers.formats import digest_of, format_of
 from teachers.freeze import first_line, frozen_graph
 from utils.files import RunError
 from utils.graph_mode import answers_of, session, tf
+from utils.images import by_x
 
 SCOPE = 'Graph'
-ADDITIONS = 'BiasAdd', 'Add', 'AddV2'
-PASSED_ON = 'Identity', 'IdentityN', 'Reshape', 'Squeeze', 'Cast', 'EnsureShape', 'StopGradient'
-AFTER_LOGITS = 'Softmax', 'LogSoftmax', 'ArgMax'
+SAID = {'Softmax': 'softmax', 'LogSoftmax': 'log-softmax', 'Relu': 'ReLU', 'Relu6': 'ReLU'}
 
 
 class ForeignNetwork:
@@ -23,30 +24,42 @@ class ForeignNetwork:
     def __init__(self, path, image_shape, options):
         """image_shape: (height, width, channels) where the graph leaves them open; options: a TeacherOptions.
 
-        Raises RunError where the graph is not differentiable, takes more than images, or does not end in a
-        dense layer.
+        Raises RunError where the graph is not differentiable, takes more than images, or does not end in one
+        classifier.
         """
         self.path, self.digest, self.options = path, digest_of(path), options
         self._graph = frozen_graph(path, format_of(path))
         self.pair, self.unit = None, 1.0
         with tf.Graph().as_default() as graph:
             self._import(self._graph)
-            self._logits, self.last_layer, self.templates = self._ending(graph)
+            self._logits, self._features = self._ending(graph)
             self._input, self.image_shape = self._beginning(graph, image_shape)
-        self.classes = self.templates.shape[1]
         options.check(self.image_shape[2])
         self._graph = tf.graph_util.extract_sub_graph(self._graph, [self._logits.split(':')[0]])
-        self._try()
+        self.last_layer = self._logits.split(':')[0]
+        self._norms = self._batch_norms()
+        self.classes = self._try()
+        self.templates = self._class_templates()
 
     def logits(self, images, plain=False):
         """Logits [B, classes] of images float32 [B, *image_shape] in [0, 1], in the default graph.
 
-        plain: no matter here.
+        The statistics of its batch norms are added to the collection STATISTICS. plain: no matter here.
         """
-        scaled = tf.cast(self.options.scaled(images), self._input_type)
-        logits, = self._import(self._graph, {self._input: scaled}, [self._logits])
+        logits, _, *norms = self._imported(images, [name for norm in self._norms for name in norm])
+        for i in range(0, len(norms), 3):
+            tf.add_to_collection(STATISTICS, tuple(norms[i:i + 3]))
         logits = tf.cast(tf.reshape(logits, [-1, self.classes]), tf.float32)
         return logits if self.unit == 1 else logits / self.unit
+
+    def _imported(self, images, names=()):
+        """The tensors in the default graph for these images: logits, features, and those of ``names``."""
+        scaled = tf.cast(self.options.scaled(images), self._input_type)
+        if self._three_axes:
+            scaled = scaled[..., 0]
+        found = self._import(self._graph, {self._input: scaled}, [self._logits, self._features, *names])
+        return [scaled if name == self._input else tensor
+                for name, tensor in zip([self._logits, self._features, *names], found)]
 
     def restore(self, sess):
         """Nothing: the weights are constants of the graph."""
@@ -70,35 +83,31 @@ class ForeignNetwork:
                            % (self.path, name, flag)) from error
 
     def _ending(self, graph):
-        """(name of the logits, of the matrix product that gives them, the matrix [features, classes])."""
+        """(name of the logits, of the features from which on the network is affine)."""
         if self.options.logits:
             ends = [self._tensor(graph, self.options.logits, 'teacher_logits')]
         else:
             ends = [output for operation in graph.get_operations() for output in operation.outputs
                     if not output.consumers() and operation.type not in ('Const', 'Placeholder')]
-        found, refused = {}, None
+        images = self._tensor(graph, self.options.input, 'teacher_input') if self.options.input else None
+        found, refused, vary = {}, None, ending.varying(graph)
         for end in ends:
-            logits, softmax, reason = _last_dense(end)
-            if logits is None:
-                refused = reason
+            logits, stepped_over = ending.logits_before(end)
+            features = ending.features_of(logits, images, vary)
+            if features is logits:
+                refused = '%s is a %s' % (_bare(logits.op.name), logits.op.type)
             else:
-                found[logits.name] = logits, softmax
+                found[logits.name] = logits, features, stepped_over
         if len(found) != 1:
             several = 'found: ' + ', '.join(map(_bare, sorted(found))) if found else 'it has no end'
-            raise RunError('%r does not end in one dense layer (%s); name its logits with --teacher_logits'
-                           % (self.path, refused or several))
-        (logits, softmax), = found.values()
-        if softmax:
-            print('%r: a softmax in the graph: the logits before it are taken, %s'
-                  % (self.path, _bare(logits.op.name)))
-        product = logits.op if logits.op.type == 'MatMul' else _product_of_sum(logits.op)
-        templates = np.array(_constant(product.inputs[1]), np.float32)
-        if product.get_attr('transpose_b'):
-            templates = templates.T
-        if not np.isfinite(templates).all():
-            raise RunError('%r: the weights of %s contain NaN or infinity; train the teacher again'
-                           % (self.path, _bare(product.name)))
-        return _bare(logits.name), _bare(product.name), templates
+            raise RunError('%r does not end in one classifier (%s); name its logits with --teacher_logits: '
+                           'those of a dense layer, or of a convolution and means'
+                           % (self.path, refused if refused and not found else several))
+        (logits, features, stepped_over), = found.values()
+        for kind in sorted(set(stepped_over) - {'ArgMax'}):
+            print('%r: a %s in the graph: the logits before it are taken, %s'
+                  % (self.path, SAID.get(kind, kind), _bare(logits.op.name)))
+        return _bare(logits.name), _bare(features.name)
 
     def _beginning(self, graph, image_shape):
         """(name of the tensor that takes the images, (height, width, channels))."""
@@ -117,21 +126,54 @@ class ForeignNetwork:
                            'behind its cast with --teacher_input'
                            % (self.path, _bare(images.name), images.dtype.base_dtype.name))
         shape = images.shape.as_list() if images.shape.ndims is not None else [None] + [None] * 3
+        self._three_axes = len(shape) == 3  # grey images without an axis of channels
+        if self._three_axes:
+            shape = shape + [1]
         if len(shape) != 4:
-            raise RunError('%r: its input %s has the shape %s, not [batch, height, width, channels]; name '
-                           'another with --teacher_input' % (self.path, _bare(images.name), images.shape))
+            raise RunError('%r: its input %s has the shape %s, not [batch, height, width, channels] or '
+                           '[batch, height, width]; name another with --teacher_input'
+                           % (self.path, _bare(images.name), images.shape))
         self._input_type = images.dtype.base_dtype
-        shape = tuple(n or given for n, given in zip(shape[1:], image_shape))
+        shape = tuple(n or given for n, given in zip(shape[1:], image_shape or [None] * 3))
+        if None in shape:
+            raise RunError('%r leaves the size of its images open; give it as IMAGE_SHAPE in the file of '
+                           '--nets' % self.path)
         if shape[2] not in (1, 3):
             raise RunError('%r takes images [batch, %d, %d, %d], and the last axis must be 1 or 3 channels; '
                            'save the network with channels last' % ((self.path,) + shape))
         return _bare(images.name), shape
 
+    def _batch_norms(self):
+        """[(input, mean, variance)] of its batch norms, the names of tensors."""
+        with tf.Graph().as_default() as graph:
+            self._import(self._graph)
+            return [tuple(_bare(tensor.name) for tensor in norm)
+                    for norm in ending.batch_norms(graph, ending.varying(graph))]
+
+    def _class_templates(self):
+        """float32 [features, classes], a template per column."""
+        with tf.Graph().as_default(), session(1) as sess:
+            images = tf.placeholder(tf.float32, [None, *self.image_shape])
+            logits, features, *_ = self._imported(images)
+            logits = tf.reshape(logits, [-1, self.classes])
+            noise = np.random.RandomState(0).uniform(size=(2,) + self.image_shape)
+            answers, values = sess.run([logits, features], {images: noise})
+            templates = ending.jacobian(sess, logits, features, values) if len(values) == 2 else None
+        if templates is None or not np.allclose(
+                np.diff(values.reshape(2, -1), axis=0) @ templates, np.diff(answers, axis=0),
+                rtol=1e-2, atol=1e-2 * np.abs(answers).max()):
+            raise RunError('%r: its logits %s mix the images of a batch; name others with --teacher_logits'
+                           % (self.path, self._logits))
+        if not np.isfinite(templates).all():
+            raise RunError('%r: the weights of %s contain NaN or infinity; train the teacher again'
+                           % (self.path, self.last_layer))
+        return templates
+
     def _try(self):
-        """Runs the network on noise, forwards and backwards."""
+        """Runs the network on noise, forwards and backwards; returns the number of classes."""
         with tf.Graph().as_default(), session(1) as sess:
             images = tf.constant(np.random.RandomState(0).uniform(size=(2,) + self.image_shape), tf.float32)
-            logits = self.logits(images)
+            logits = self._imported(images)[0]
             try:
                 gradient, = tf.gradients(logits, images)
             except LookupError as error:
@@ -148,50 +190,13 @@ class ForeignNetwork:
         if not (np.isfinite(first).all() and np.isfinite(slope).all()):
             raise RunError('%r answers noise with NaN or infinity; look at its weights and --teacher_scale'
                            % self.path)
-        if len(first) != 2:
-            raise RunError('%r gives %d rows of logits for two images; name others with --teacher_logits'
-                           % (self.path, len(first)))
+        if first.shape[0] != 2 or first.size != 2 * first.shape[-1]:
+            raise RunError('%r gives logits %s for two images; name others with --teacher_logits'
+                           % (self.path, by_x(first.shape)))
         if (first != again).any():
             raise RunError('%r answers the same images differently each time, so it is a network in '
                            'training; save it for use (dropout off)' % self.path)
-
-
-def _last_dense(tensor):
-    """(logits, whether a softmax was stepped over, '') of what leads to ``tensor``, or (None, False, why)."""
-    softmax = False
-    while True:
-        operation = tensor.op
-        if operation.type == 'MatMul' or _product_of_sum(operation) is not None:
-            product = operation if operation.type == 'MatMul' else _product_of_sum(operation)
-            if _constant(product.inputs[1]) is None:
-                return None, False, 'the matrix of %s is no constant' % _bare(product.name)
-            return tensor, softmax, ''
-        if operation.type in AFTER_LOGITS:
-            softmax = softmax or operation.type != 'ArgMax'
-        elif operation.type not in PASSED_ON:
-            return None, False, '%s is a %s' % (_bare(operation.name), operation.type)
-        tensor = operation.inputs[0]
-
-
-def _product_of_sum(operation):
-    """The matrix product to which an operation adds a constant; None if it does something else."""
-    if operation.type not in ADDITIONS:
-        return None
-    one, other = operation.inputs
-    for product, bias in ((one, other), (other, one)):
-        while product.op.type == 'Identity':
-            product = product.op.inputs[0]
-        if product.op.type == 'MatMul' and _constant(bias) is not None:
-            return product.op
-    return None
-
-
-def _constant(tensor):
-    """The value of a constant, which may be passed on or cast; None for any other tensor."""
-    operation = tensor.op
-    if operation.type in ('Identity', 'Cast'):
-        return _constant(operation.inputs[0])
-    return tf.make_ndarray(operation.get_attr('value')) if operation.type == 'Const' else None
+        return first.shape[-1]
 
 
 def _needed(operation):

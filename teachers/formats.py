@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from utils.files import RunError, sha256
+from utils.files import REPOSITORY, RunError, sha256
 
 SUFFIXES = {'.mat': 'mat', '.npz': 'npz', '.h5': 'h5', '.hdf5': 'h5', '.keras': 'keras', '.pb': 'pb',
             '.pt': 'torch', '.pth': 'torch', '.index': 'checkpoint'}
@@ -70,10 +70,14 @@ def format_of(path):
     raise RunError('%r is in no format that is read as a network: %s' % (path, FORMATS))
 
 
-def is_path(teacher):
-    """Whether ``--teacher`` is a path, not a name in pre_trained/."""
-    return (os.path.splitext(teacher)[1].lower() in SUFFIXES or os.path.basename(teacher) != teacher
-            or os.path.isdir(teacher) or os.path.exists(teacher + '.index'))
+def teacher_file(teacher):
+    """Path of ``--teacher``: a name in the repository's pre_trained/, or a path of any format."""
+    named = os.path.join(REPOSITORY, 'pre_trained', teacher + '.mat')
+    is_path = (os.path.basename(teacher) != teacher or os.path.splitext(teacher)[1]
+               or os.path.exists(teacher) or os.path.exists(teacher + '.index'))
+    if is_path and not (os.path.basename(teacher) == teacher and os.path.exists(named)):
+        return teacher.rstrip('/') or teacher
+    return named
 
 
 def digest_of(path):

@@ -6,11 +6,13 @@ Models of TensorFlow 2 need its eager mode, and the rest of this project runs wi
 
 does it in a process of its own.
 """
+import functools
 import os
 import subprocess
 import sys
 import tempfile
 
+from teachers.formats import digest_of
 from teachers.weights import keras_config, read_graph, read_weights
 from utils.files import REPOSITORY, RunError
 
@@ -18,10 +20,15 @@ WAY_OUT = 'give a frozen graph (.pb), or the weights of a pair'
 
 
 def frozen_graph(path, file_format):
-    """The GraphDef of a model; file_format: 'saved_model', 'keras', 'h5' or 'pb'.
+    """The GraphDef of a model, not to be changed; file_format: 'saved_model', 'keras', 'h5' or 'pb'.
 
-    Raises RunError where there is none.
+    A process makes it once for as long as the content stays. Raises RunError where there is none.
     """
+    return _frozen_graph(path, file_format, digest_of(path))
+
+
+@functools.lru_cache(maxsize=2)
+def _frozen_graph(path, file_format, digest):
     from utils.graph_mode import tf
     if file_format == 'pb':
         return read_graph(path)

@@ -8,6 +8,7 @@ from teachers.recognise import recognise
 from teachers.weights import has_graph, read_weights
 from utils.files import RunError
 from utils.graph_mode import answers_of
+from utils.images import CLASSES
 from utils.matfile import arrays_of_shapes
 
 AS_READ = TeacherOptions()
@@ -94,13 +95,14 @@ def open_teacher(path, pair, options=AS_READ):
     where the teacher cannot teach.
     """
     teacher = _open(path, pair, options)
+    if teacher.classes not in CLASSES:
+        raise RunError('%r is a teacher of %d classes, expected %d to %d; give one with as many outputs'
+                       % (path, teacher.classes, CLASSES[0], CLASSES[-1]))
     without = np.flatnonzero(~teacher.templates.any(axis=0))
     if without.size:
         raise RunError('%r: class %d of the teacher has no weights in %s, so it is like no other class; '
                        'give a teacher that was trained on every class'
                        % (path, without[0], teacher.last_layer))
-    if teacher.classes < 2:
-        raise RunError('%r: a teacher of one class has nothing to teach' % path)
     directions = teacher.templates / np.linalg.norm(teacher.templates, axis=0)
     if np.allclose(directions, directions[:, :1], atol=1e-6):
         raise RunError('%r: all classes are alike in %s of the teacher; give a teacher that has been trained'

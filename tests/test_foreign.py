@@ -11,6 +11,7 @@ from test_teachers import python_blocks
 
 import Data_Impressions
 import train_w_distill
+from nets.losses import class_similarity
 from nets.networks import find_pair
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions
@@ -79,6 +80,7 @@ ENDINGS = {
     'softmax': lambda logits: tf.nn.softmax(logits),
     'classes and probabilities': lambda logits: (tf.argmax(logits, 1), tf.nn.softmax(logits)),
     'log softmax': lambda logits: tf.identity(tf.nn.log_softmax(logits)),
+    'ReLU': lambda logits: tf.nn.relu(logits),
 }
 
 
@@ -88,7 +90,10 @@ def test_logits_and_templates_are_found(saved, ending, capsys):
     assert isinstance(teacher, ForeignNetwork) and (teacher.image_shape, teacher.classes) == (SHAPE, 5)
     np.testing.assert_array_equal(teacher.templates, MATRIX)
     np.testing.assert_allclose(teacher.answers(IMAGES), expected(IMAGES / 255), rtol=1e-4, atol=1e-4)
-    assert ('a softmax in the graph' in capsys.readouterr().out) == ('softmax' in ending or 'prob' in ending)
+    said = capsys.readouterr().out
+    for word in ('softmax', 'log-softmax', 'ReLU'):
+        assert ('a %s in the graph' % word in said) == (
+            word.replace('-', ' ') == ending or word == 'softmax' and 'prob' in ending)
 
 
 @pytest.mark.parametrize('last', [
@@ -97,6 +102,43 @@ def test_logits_and_templates_are_found(saved, ending, capsys):
     lambda x: tf.constant(BIAS) + tf.matmul(x, tf.identity(tf.constant(MATRIX)))])
 def test_templates_of_products_of_other_forms(saved, last):
     np.testing.assert_array_equal(saved(lambda: last(features(images_of()))).templates, MATRIX)
+
+
+def with_factor(x):
+    return tf.nn.bias_add(tf.matmul(x, tf.constant(MATRIX)) * tf.constant(np.full(5, 2, np.float32)), BIAS)
+
+
+def batch_norm_behind(x):
+    return tf.nn.batch_normalization(tf.matmul(x, tf.constant(MATRIX)), BIAS, np.float32(3), BIAS, 2.0, 1e-3)
+
+
+def convolution_and_mean(x):
+    planes = tf.nn.conv2d(tf.reshape(x, [-1, 6, 6, 4]), tf.constant(MATRIX[None, None, :4]), [1] * 4, 'VALID')
+    return tf.squeeze(tf.reduce_mean(planes, [1, 2], keepdims=True), [1, 2])
+
+
+@pytest.mark.parametrize('end, matrix', [
+    (with_factor, MATRIX * 2), (batch_norm_behind, MATRIX * 2),
+    (convolution_and_mean, np.tile(MATRIX[:4], [36, 1]))])
+@pytest.mark.parametrize('ending', ['logits', 'log softmax', 'ReLU'])
+def test_templates_of_other_ends(saved, end, matrix, ending):
+    """They are those of the one dense layer that the end comes to; their length does not count."""
+    teacher = saved(lambda: ENDINGS[ending](end(features(images_of()))))
+    assert teacher.classes == 5
+    np.testing.assert_allclose(class_similarity(teacher.templates), class_similarity(matrix), atol=1e-5)
+
+
+def test_a_linear_network_has_its_weights_as_templates(saved):
+    matrix = np.random.RandomState(2).standard_normal((192, 5)).astype(np.float32)
+    teacher = saved(lambda: dense(tf.reshape(images_of(), [-1, 192]), matrix))
+    np.testing.assert_allclose(teacher.templates, matrix, rtol=1e-6)
+
+
+def test_images_of_three_axes_are_grey(saved):
+    teacher = saved(lambda: tf.matmul(tf.reshape(images_of((12, 12)), [-1, 144]), tf.constant(MATRIX)))
+    assert teacher.image_shape == (12, 12, 1)
+    images = np.random.RandomState(0).randint(0, 256, (3, 12, 12, 1)).astype(np.uint8)
+    np.testing.assert_allclose(teacher.answers(images), images.reshape(3, 144) / 255 @ MATRIX, rtol=1e-4)
 
 
 def test_pixel_scale_per_channel(saved):
@@ -135,8 +177,8 @@ def without_gradient():
     dense(features(tf.stop_gradient(images_of())))
 
 
-def without_dense():
-    tf.reduce_mean(tf.nn.conv2d(images_of(), tf.constant(KERNEL), [1] * 4, 'SAME'), [1, 2], name='mean')
+def without_classifier():
+    tf.reduce_max(tf.nn.conv2d(images_of(), tf.constant(KERNEL), [1] * 4, 'SAME'), [1, 2], name='most')
 
 
 def two_ends():
@@ -171,7 +213,7 @@ def channels_first():
 
 @pytest.mark.parametrize('build, message', [
     (two_inputs, 'takes 2 inputs images keep'), (without_gradient, 'do not depend on its input'),
-    (without_dense, 'mean is a Mean.*--teacher_logits'), (two_ends, 'found: logits:0, other:0'),
+    (without_classifier, 'most is a Max.*--teacher_logits'), (two_ends, 'found: logits:0, other:0'),
     (not_a_number, 'NaN'), (nan_before_the_end, 'NaN'),
     (missing_class, 'class 3 of the teacher has no weights'),
     (in_training, 'network in training'), (one_image_at_a_time, 'two images|cannot be built'),
@@ -248,10 +290,3 @@ def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monk
     accuracy = 100 * np.mean(student.answers(images).argmax(axis=1) == labels)
     print('student of the Keras network: %.2f %%' % accuracy)
     assert accuracy > 55  # chance is 20
-
-
-def test_a_pair_for_other_images_is_named(saved, tmp_path):
-    path = saved(lambda: dense(features(images_of()))).path
-    with pytest.raises(RunError, match="8x8x3 .*'lenet' images of 32x32x1.*IMAGE_SHAPE is 8, 8, 3"):
-        train_w_distill.main(['--Distillation=ZSKD-1', '--teacher=%s' % path, '--dataset=none',
-                              '--train_dir=%s' % tmp_path])

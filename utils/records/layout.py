@@ -3,16 +3,8 @@ import os
 from typing import List, NamedTuple, Optional
 
 from nets import PAIRS
-from teachers.formats import is_path
-from utils.files import REPOSITORY
+from teachers.formats import teacher_file
 from utils.settings.methods import METHODS
-
-
-def teacher_file(teacher):
-    """Path of ``--teacher``: a name in the repository's pre_trained/, or a path of any format."""
-    if is_path(teacher):
-        return teacher.rstrip('/') or teacher
-    return os.path.join(REPOSITORY, 'pre_trained', teacher + '.mat')
 
 
 def impressions_file(folder, rate):

@@ -2,13 +2,18 @@
 
 The meanings of hyper-parameters are in hyper_parameters.py beside this file, their values in recipes.py.
 """
+import argparse
+
 from nets import PAIRS
-from teachers.formats import FORMATS
+from teachers import formats
+from teachers.look import TeacherKind, kind_of
+from teachers.weights import has_graph
 from utils.data import datasets
 from utils.data.datasets import DATASETS
-from utils.files import FlagError
+from utils.files import FlagError, RunError
 from utils.settings import hyper_parameters, job_settings, recipes
 from utils.settings.parser import Parser, Range, dataset, distillation, nets, number, path, rate
+from utils.settings.recipes import OWN_GREY
 
 LARGEST_PIXEL = 1e6
 
@@ -56,7 +61,8 @@ def synthesis_flags(argv=None):
     parser.add_argument('--Rate', required=True, type=rate, metavar='R',
                         help='impressions to make, in %% of 60,000 (of the training images of cifar10: '
                              '50,000)')
-    return job_settings.synthesis_settings(with_nets(parser.given(argv)))
+    given = with_nets(parser.given(argv))
+    return job_settings.synthesis_settings(given, teacher_kind(given))
 
 
 def synthesis_parser():
@@ -99,7 +105,7 @@ def add_teacher(parser, default='Lenet5', instead=''):
     """--teacher, and how it is read. instead: what --help says of a default that is None."""
     group = parser.add_argument_group('teacher')
     group.add_argument('--teacher', default=default, type=path, metavar='FILE',
-                       help='a name in pre_trained/, or a path: ' + FORMATS
+                       help='a name in pre_trained/, or a path: ' + formats.FORMATS
                             + ' (default: %s)' % instead * bool(instead))
     add_teacher_options(group)
 
@@ -147,13 +153,33 @@ def add_dataset(parser):
 def add_nets(parser, default=None):
     parser.add_argument('--nets', type=nets, default=default, metavar='{%s,FILE.py}' % ','.join(PAIRS),
                         help='a known pair of networks, or a file with your own'
-                             + (default is None) * ' (default: that of the data set, else lenet)')
+                             + (default is None) * ' (default: lenet for grey images, alexnet for colour)')
 
 
 def with_nets(given):
-    """The flags with --nets: where it is not given, it is the pair that goes with the data set."""
-    known = DATASETS.get(given['dataset'])
-    return dict(given, nets=given.get('nets') or (known.nets if known else 'lenet'))
+    """The flags with --nets: where it is not given, it is the known pair for images of these channels."""
+    if given.get('nets'):
+        return given
+    return dict(given, nets='alexnet' if teacher_kind(given).channels == 3 else 'lenet')
+
+
+def teacher_kind(given):
+    """The TeacherKind of the teacher that the flags name, as far as can be told.
+
+    A graph of its own tells its channels. Those of other teachers are the data set's, and without one those
+    of the first convolution among the weights. What cannot be read counts as grey: it is said later.
+    """
+    kind = OWN_GREY
+    try:
+        shape = datasets.image_shape(given['dataset'])
+        path = formats.teacher_file(given['teacher']) if given.get('teacher') else None
+        if path and (shape is None or has_graph(path)):
+            kind = kind_of(path, formats.TeacherOptions.of(argparse.Namespace(**given)))
+        elif shape:
+            kind = TeacherKind(shape[2])
+    except RunError:
+        return OWN_GREY
+    return kind._replace(channels=kind.channels or (shape or (1,))[-1])
 
 
 def available_images(given):

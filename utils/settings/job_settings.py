@@ -49,10 +49,21 @@ def training_settings(given, available):
     return settings
 
 
-def synthesis_settings(given):
-    """The same for a synthesis of impressions; adds ``size``, the number of impressions."""
+class SynthesisSettings(Namespace):
+    """The settings of a synthesis. ``typed`` says which were given: that is no setting, nor in a record."""
+    __slots__ = ('typed',)
+
+
+def synthesis_settings(given, kind):
+    """The same for a synthesis of impressions; adds ``size``, the number of impressions.
+
+    kind: the TeacherKind.
+    """
     size = count(given['Rate'], nominal(given['dataset']))
-    return Namespace(**dict(synthesis(given['recipe'], size, given['nets']), **given), size=size)
+    values = synthesis(given['recipe'], size, given['nets'], kind)
+    settings = SynthesisSettings(**dict(values, **given), size=size)
+    settings.typed = set(given)
+    return settings
 
 
 def training_rows(recipe, nets='lenet'):

@@ -7,6 +7,7 @@ what each hyper-parameter means.
 import math
 from typing import Dict, NamedTuple
 
+from teachers.look import TeacherKind
 from utils.data.datasets import NOMINAL
 from utils.files import FlagError
 from utils.settings import hyper_parameters
@@ -17,6 +18,11 @@ TEMPERATURE = 20.0      # of the distillation loss
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
 AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0)  # degrees, fraction, pixels
 SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network that learns labels
+
+
+COLOUR_START = dict(start_grey=0.9, start_deviation=0.25, ground=0.5)  # of impressions in colour
+FOREIGN_BATCH_NORM = {1: 0.0, 3: 1.0}  # by channels, for a teacher that is a graph of its own
+OWN_GREY = TeacherKind()
 
 
 class Recipe(NamedTuple):
@@ -65,8 +71,7 @@ ALEXNET = Recipe(
         'Soft_logits': ALEXNET_DISTILLED, 'Soft_logits_augment': ALEXNET_DISTILLED,
         'ZSKD': dict(ALEXNET_DISTILLED, steps=3000), 'ZSKD_augment': dict(ALEXNET_DISTILLED, steps=12000),
     },
-    dict(LENET.synthesis, iterations=30, learning_rate=0.1, start_grey=0.9, start_deviation=0.25, ground=0.5,
-         batch_norm=1.0),
+    dict(LENET.synthesis, iterations=30, learning_rate=0.1, batch_norm=1.0, **COLOUR_START),
     dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1, cutmix=0.5), augmented_set=300000)
 PUBLISHED = Recipe(
     {
@@ -125,9 +130,16 @@ def training(recipe, method, items, nets='lenet'):
     return values
 
 
-def synthesis(recipe, items, nets='lenet'):
-    """{hyper-parameter: value} to synthesise ``items`` impressions; off where the recipe has none."""
+def synthesis(recipe, items, nets='lenet', kind=OWN_GREY):
+    """{hyper-parameter: value} to synthesise ``items`` impressions; off where the recipe has none.
+
+    kind: the TeacherKind.
+    """
     given = recipe_for(recipe, nets).synthesis
+    if recipe == 'default' and kind.channels == 3:
+        given = dict(given, **COLOUR_START)
+    if recipe == 'default' and kind.foreign:
+        given = dict(given, batch_norm=FOREIGN_BATCH_NORM[kind.channels])
     values = {name: given[name] if name in given else row.kind(row.off)
               for name, row in hyper_parameters.SYNTHESIS.items()}
     if recipe == 'published':

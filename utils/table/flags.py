@@ -11,6 +11,7 @@ from utils.settings.flags import (
     add_common,
     add_teacher,
     synthesis_parser,
+    teacher_kind,
     training_parser,
     with_nets,
 )
@@ -54,6 +55,7 @@ def table_flags(argv=None):
             if getattr(args, flag):
                 parser.error('--%s goes with --teacher' % flag)
     args.nets = with_nets(vars(args))['nets']
+    args.kind = teacher_kind(vars(args))
     args.rates = sorted(set(args.rates))
     args.jobs = args.jobs or jobs_at_a_time(args.device)
     args.root = args.root or default_root(args.dataset, args.teacher)

@@ -75,8 +75,8 @@ def synthesis_job(args, source, rate, run_number, teacher):
     """
     flags = dict(Rate=rate, save_path=layout.run_impressions(args.root, source, run_number),
                  **dict(source.synthesis, **teacher_flags(args, run_number), **args.synthesis))
-    flags, settings = scaled(synthesis_settings, dict(common_flags(args, run_number), **flags),
-                             'iterations', args.budget)
+    flags, settings = scaled(functools.partial(synthesis_settings, kind=args.kind),
+                             dict(common_flags(args, run_number), **flags), 'iterations', args.budget)
     cost = 1.5 * settings.iterations * settings.size
     return Job('%s-%g run %d' % (source.folder, rate, run_number),
                ['Data_Impressions.py'] + command_line(flags),

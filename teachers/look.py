@@ -1,0 +1,52 @@
+"""What a teacher's file says of it before networks and hyper-parameters are chosen for its students."""
+import functools
+from typing import NamedTuple
+
+from teachers.formats import digest_of, format_of
+from teachers.freeze import frozen_graph
+from teachers.weights import has_graph, read_weights
+from utils.files import RunError
+
+
+class TeacherKind(NamedTuple):
+    """What hyper-parameters depend on."""
+    channels: int = 1       # of its images: 1 or 3
+    foreign: bool = False   # it is a graph of its own
+
+
+def kind_of(path, options):
+    """The TeacherKind of a file, with 0 channels where nothing in it tells; options: a TeacherOptions.
+
+    Raises RunError where the file cannot be read.
+    """
+    return _kind_of(path, digest_of(path), options.input)
+
+
+@functools.lru_cache(maxsize=4)
+def _kind_of(path, digest, name_of_input):
+    if not has_graph(path):
+        return TeacherKind(_channels_of_kernels(read_weights(path).values()))
+    from utils.graph_mode import tf
+    with tf.Graph().as_default() as graph:
+        try:
+            tf.import_graph_def(frozen_graph(path, format_of(path)), name='')
+            images = [op.outputs[0] for op in graph.get_operations() if op.type == 'Placeholder']
+            if name_of_input:
+                images = [graph.get_tensor_by_name(name_of_input.split(':')[0] + ':0')]
+        except Exception as error:  # whatever it is, it is said where the network is opened
+            raise RunError(str(error)) from error
+    for shape in [tensor.shape.as_list() for tensor in images if tensor.shape.ndims in (3, 4)]:
+        channels = shape[3] if len(shape) == 4 else 1
+        if channels in (1, 3):
+            return TeacherKind(channels, True)
+    return TeacherKind(0, True)
+
+
+def _channels_of_kernels(arrays):
+    """The input channels of the first convolution [height, width, in, out], or [out, in, height, width]."""
+    for array in arrays:
+        if array is not None and array.ndim == 4:
+            channels = array.shape[2 if array.shape[0] == array.shape[1] else 1]
+            if channels in (1, 3):
+                return channels
+    return 0
