@@ -89,7 +89,7 @@ def test_synthesis_flags_there_and_back(values, rate):
     assert parser.typed(command_line(values)) == values
     shown = float('%g' % rate)
     given_values = flags.with_nets(dict(parser.given([]), Rate=shown, **values))
-    expected = job_settings.synthesis_settings(given_values)
+    expected = job_settings.synthesis_settings(given_values, flags.teacher_kind(given_values))
     assert flags.synthesis_flags(command_line(dict(values, Rate=rate))) == expected
 
 

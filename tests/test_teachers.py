@@ -19,14 +19,13 @@ from nets import lenet, plain_conv
 from nets.networks import find_pair, variable_shapes
 from teachers.checks import print_accuracy, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
-from teachers.formats import TeacherOptions, digest_of
+from teachers.formats import TeacherOptions, digest_of, teacher_file
 from teachers.recognise import recognise
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.weights import read_graph
 from utils.files import RunError
 from utils.graph_mode import new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
-from utils.records import layout
 from utils.settings import flags
 from utils.table.flags import table_flags
 
@@ -329,9 +328,10 @@ def test_digest_of_folders_and_checkpoints_is_of_their_content(files, tmp_path):
 def test_a_name_is_in_pre_trained_and_all_else_is_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'export').mkdir()
-    for given in ('export', 'export/', 'a.MAT', 'b.npz', './c', 'd/model.ckpt-1'):
-        assert layout.teacher_file(given) == given.rstrip('/')
-    assert layout.teacher_file('Lenet5') == os.path.join(layout.REPOSITORY, 'pre_trained', 'Lenet5.mat')
+    (tmp_path / 'teacher').write_text('')
+    for given in ('export', 'export/', 'a.MAT', 'b.npz', './c', 'd/model.ckpt-1', 'best.pth.tar', 'teacher'):
+        assert teacher_file(given) == given.rstrip('/')
+    assert teacher_file('Lenet5') == os.path.join(ROOT, 'pre_trained', 'Lenet5.mat')
 
 
 def test_pixel_scale_mean_and_deviation(tmp_path, arrays, answers):
