@@ -160,7 +160,7 @@ def _name_classes(axes, names):
 def draw_samples(images, targets, rows, names):
     """A grid of impressions, a column per class, each with the two most probable classes of its target.
 
-    Of more than COLUMNS classes it shows the first ones, and a line on stdout says so.
+    Shows at most COLUMNS classes; a line on stdout says so.
 
     images: [N, H, W, 1], grey, or [N, H, W, 3], RGB, uint8 in 0..255; targets: [N, classes], rows sum to 1;
     names: of the classes, in order.

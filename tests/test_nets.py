@@ -111,7 +111,7 @@ def test_a_second_call_builds_the_same_network():
 
 @pytest.mark.parametrize('role', ROLES)
 @pytest.mark.parametrize('pair, batch', [(LENET, 1), (LENET, 13), (ALEXNET, 2)])
-def test_fast_form_equals_textbook_form(pair, role, batch):
+def test_fast_form_equals_plain_form(pair, role, batch):
     new_graph(3)
     x = tf.placeholder(tf.float32, [None, *pair.image_shape])
     labels = np.arange(batch) % 10

@@ -184,7 +184,7 @@ def test_the_data_set_gives_the_classes_their_names(data_set, names, tmp_path, m
     assert [axes.get_title().split()[0] for axes in drawn['samples.png'].axes[:10]] == names
 
 
-def test_a_digit_teacher_is_not_drawn_with_the_names_of_garments(tmp_path):
+def test_a_teacher_of_mnist_is_not_drawn_with_the_names_of_fashion_mnist(tmp_path):
     flags = ['--dataset=fashion_mnist', '--impressions', samples_file(tmp_path)]
     with pytest.raises(RunError, match='was trained on mnist, not on FashionMNIST; give another --teacher'):
         visualization.draw(picture_flags(flags))

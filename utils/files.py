@@ -17,7 +17,7 @@ class RunError(Exception):
 
 
 class FlagError(Exception):
-    """Why flags do not go together, in one line for the user."""
+    """A wrong combination of flags, in one line for the user."""
 
 
 @contextlib.contextmanager
@@ -51,7 +51,7 @@ def temporary_name(folder):
 def open_file(path):
     """A file opened for reading, binary; raises OSError, and RunError for what is no regular file.
 
-    To read a FIFO or a device would wait for ever, or never end.
+    Reading a FIFO or a device might never end.
     """
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):

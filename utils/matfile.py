@@ -1,7 +1,7 @@
 """MAT-files of version 5: named arrays of real numbers, written and read.
 
-They are written by SciPy. Its reader is compiled code that crashes the process on some damaged files (found
-by tests/test_damage.py). So they are read here: the few element types that matter, with every length checked.
+SciPy writes them. Its reader is compiled code that crashes the process on some damaged files (found by
+tests/test_damage.py). So this module reads them: the few element types that matter, each length checked.
 Nothing in a file is executed.
 """
 import functools

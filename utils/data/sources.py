@@ -1,7 +1,7 @@
 """Where MNIST and Fashion-MNIST come from: each source returns {array: uint8}.
 
-A pickle is verified by SHA-256 before it is parsed. A place on this machine that holds nothing raises
-FileNotFoundError; a source that cannot be reached, or brings something else, any other Exception.
+A pickle is verified by SHA-256 before it is parsed. A source on this machine raises FileNotFoundError if it
+holds nothing. A source that cannot be reached, or gives something else, raises another Exception.
 """
 import gzip
 import hashlib

@@ -1,7 +1,6 @@
-"""The version of the code that computes results: a digest of it, which nobody has to raise.
+"""A digest of the code that computes results, as its version.
 
-Comments, docstrings, what is printed and what errors say do not count, so that a better sentence makes no
-record stale.
+Comments, docstrings, printed lines and messages do not count, so a better sentence makes no record stale.
 """
 import ast
 import functools
@@ -39,7 +38,7 @@ def _digest(others):
 
 
 def digest_of_source(source):
-    """SHA-256 of what a Python source computes, without its words."""
+    """SHA-256 of a Python source without docstrings, prints and messages."""
     return hashlib.sha256(ast.dump(_WithoutWords().visit(ast.parse(source))).encode()).hexdigest()
 
 

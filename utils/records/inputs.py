@@ -75,7 +75,7 @@ def opened_teacher(settings, files, pair):
 
 
 def check_teacher_file(settings, pair, dataset):
-    """The pair for the images of a user's own teacher, which is looked at before a table is filled.
+    """Checks a user's own teacher before a table is filled; returns the pair for its images.
 
     Prints how often it is right about the test images. dataset: None where there is none. Raises RunError
     where the teacher cannot be read, or does not go with the rest.

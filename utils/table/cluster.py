@@ -5,11 +5,10 @@ its own checkout of this code; --root is one folder under one path on all machin
 what happens then:
 
 - A worker is killed: its children die with it (on Linux), and Dask gives its jobs to other workers.
-- A worker loses contact and works on: a job runs twice, which does no harm, as files become whole and equal
+- A worker loses contact and continues: a job runs twice, which does no harm, as files become whole and equal
   at once.
-- autotrain.py is killed: nobody touches its lease any more, a file in --root, and LEASE seconds later each
-  worker ends what it runs for it; at once where the lease is gone, as when autotrain.py could clean up or was
-  started again.
+- autotrain.py is killed: its lease, a file in --root, is touched no more. LEASE seconds later each worker
+  ends the table's jobs; at once if the lease is gone, because autotrain.py cleaned up or was started again.
 - The scheduler is killed: autotrain.py says so and ends, and its lease with it.
 """
 import logging
@@ -103,7 +102,7 @@ class ClusterPool:
 
 
 def checked_call():
-    """``call``, but a worker that came late and does not fit gives the job back; it will be sent away soon.
+    """``call``, but a late worker that does not fit gives the job back; it is retired soon.
 
     A function within a function: Dask sends that whole, not by its name, which such a worker may not know.
     """

@@ -1,4 +1,4 @@
-"""Jobs: processes that need each other's files, run wherever a pool takes them, each with a log."""
+"""Jobs: processes that need each other's files; a pool runs them, each with a log."""
 import collections
 import itertools
 import queue
@@ -9,7 +9,7 @@ from typing import Callable, List, NamedTuple
 
 from utils.table.processes import describe_status, spawn, stop, tail
 
-POLL = 1.0  # seconds between two looks at how far the running jobs are
+POLL = 1.0  # seconds between two progress lines of the running jobs
 
 
 class Job(NamedTuple):
@@ -31,12 +31,12 @@ class Ended(NamedTuple):
 
 
 def run_jobs(jobs, pool, show_running, announce_rerun):
-    """Yields an Ended for every job; each starts as soon as those it needs are done, in the order given.
+    """Yields an Ended for every job. A job starts, in the given order, once the jobs that it needs are done.
 
     pool: where commands run, ``slots`` at a time, ``submit(command, log)`` -> Future of the exit status,
     after which it may take ``delay`` seconds until files are seen; show_running: called about every POLL
     seconds with a list of jobs, among them those that run; announce_rerun: called with a job whose record
-    does not hold, and why, before it runs anew.
+    does not hold, and why, before it runs again.
     """
     by_name = {job.name: job for job in jobs}
     waiting = {job.name: len(job.needs) for job in jobs}
@@ -126,8 +126,7 @@ class LocalPool:
     def __init__(self, workers, variables, gpus=()):
         """variables: {environment variable: value} for the commands, beside those of this process.
 
-        gpus: names of those that commands share out among them. With none, a command sees what this process
-        sees.
+        gpus: names of the GPUs for the commands, one each. With none, a command sees what this process sees.
         """
         self.slots = workers
         self._gpus = queue.Queue()

@@ -1,4 +1,4 @@
-"""What this machine grants a process: cores and GPUs."""
+"""The cores and GPUs that this process may use."""
 import os
 import subprocess
 

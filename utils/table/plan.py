@@ -16,7 +16,7 @@ from utils.table.jobs import Job
 def plan(args):
     """All jobs, each after those it needs. Raises FlagError where flags do not go together.
 
-    Within a run the longest come first, so that none is left to the end alone.
+    Within a run the longest come first, so that none runs alone at the end.
     """
     available = available_images(vars(args))
     methods = [METHODS[name] for name in args.methods]
@@ -47,7 +47,7 @@ def plan(args):
 def training_job(args, method, rate, run_number, available, needed=None):
     """The Job of one training.
 
-    needed: the Job whose output it learns from, None where it was there before.
+    needed: the Job whose output it learns from; None where there is none.
     """
     flags = dict(main_scope=method.role, Distillation=method.source.distillation, augment=method.augment,
                  holdout=0, train_dir=layout.run_folder(args.root, method.name, rate, run_number),
@@ -102,7 +102,7 @@ def common_flags(args, run_number):
 
 
 def scaled(settings_for, flags, name, budget):
-    """(flags, settings for them), where the setting ``name`` is ``budget`` times what it would be."""
+    """(flags, their settings), with ``budget`` times the default of the setting ``name``."""
     settings = settings_for(flags)
     if budget != 1:
         flags = dict(flags, **{name: max(1, int(budget * getattr(settings, name)))})

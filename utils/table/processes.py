@@ -1,4 +1,4 @@
-"""Child processes: how a command is started on this machine and stopped, and what its end and its log say."""
+"""Child processes on this machine: start, stop, exit status and log."""
 import os
 import re
 import shlex
@@ -43,7 +43,7 @@ def local_command(command):
 
 
 def shell_line(command):
-    """The command as one would type it."""
+    """The command as a line for a shell."""
     return ' '.join(map(shlex.quote, command))
 
 
@@ -95,7 +95,7 @@ def tail(path, lines=LOG_TAIL):
 
 
 def share_done(log, since):
-    """How far a running job is, 0 to 1, as the last progress line of its log says; None if it has not begun.
+    """The share of a running job that is done, 0 to 1, from its log; None if it has not begun.
 
     since: when its table was started, in seconds since the epoch; older lines are not of this run.
     """
