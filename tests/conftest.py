@@ -92,22 +92,12 @@ def teacher():
 @pytest.fixture
 def job(tmp_path):
     """A training that has just ended: its settings and its files, all of them written, with some content."""
-    return ended_training(tmp_path, [])
-
-
-@pytest.fixture
-def augmented(tmp_path):
-    """The same with --augment."""
-    return ended_training(tmp_path / 'augmented', ['--augment'])
-
-
-def ended_training(folder, more):
     from utils.files import save_text
     from utils.records.layout import training_files
     from utils.records.records import digests_of, fingerprint, save_record
     from utils.settings.flags import training_flags
-    settings = training_flags(['--Distillation=ZSKD-1', '--train_dir', str(folder / 'out'), '--impressions',
-                               str(folder), '--teacher', str(folder / 'teacher.mat'), *more])
+    settings = training_flags(['--Distillation=ZSKD-1', '--train_dir', str(tmp_path / 'out'), '--impressions',
+                               str(tmp_path), '--teacher', str(tmp_path / 'teacher.mat')])
     files = training_files(settings)
     for path in [files.teacher, files.impressions, *files.outputs]:
         save_text(path, 'content of ' + os.path.basename(path))

@@ -44,7 +44,9 @@ USAGE = {
         '--seed=2147483648': '2147483648', '--threads=0': '0', '--teacher=': 'path', '--recipe=mine': 'mine',
         '--recipe=published --Distillation=ZSKD-1 --augment': 'augmentation', '--dataset=cifar': 'cifar',
         '--dataset=': 'none', '--dataset=mnist.npy': 'FILE.npz',
-        '--dataset=none --main_scope=Teacher': 'ZSKD-R',
+        '--dataset=none --main_scope=Teacher': 'ZSKD-R', '--teacher_scale 0 255': 'without a teacher',
+        '--Distillation=ZSKD-1 --teacher_scale 1 1': '1 is not below 1',
+        '--Distillation=ZSKD-1 --teacher_std 0': 'not above 0',
     },
     'Data_Impressions.py': {
         '': '--Rate', '--Rate=0': '0 is not', '--Rate=100.1': '100.1', '--Rate=many': 'many',
@@ -60,7 +62,9 @@ USAGE = {
         '--training --jobs=2': '--jobs=2',
         '--training=--copies=4 --methods ZSKD Student': 'without --augment in any column',
         '--training=--temperature=4 --methods Student': 'without a teacher', '--synthesis=--l2=x': '--l2',
-        '--synthesis=--copies=3': '--copies',
+        '--synthesis=--copies=3': '--copies', '--teacher_std 2': 'goes with --teacher',
+        '--teacher=Lenet5 --methods Teacher': '--methods Teacher does not go with --teacher',
+        '--teacher=Lenet5 --dataset=none --methods Soft_logits': '--teacher --dataset none',
     },
     'visualization.py': {'--rows=51': '50', '--impressions=': 'path', '--dataset=x': 'x'},
 }

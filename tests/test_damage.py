@@ -151,14 +151,6 @@ JSON = st.recursive(
     st.dictionaries(st.sampled_from(['arguments', 'inputs', 'outputs', 'accuracy', 'seed']), inner))
 
 
-@settings(EXAMPLES, max_examples=100)
-@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-def test_strange_result_files_are_no_results(content):
-    with written(content, 'result.json') as path:
-        files = SynthesisFiles('no.mat', None, 'no.mat', 'unused', path)
-        assert finished_row(Namespace(seed=0, nets='lenet'), files, 0)[0] is None
-
-
 def test_records_that_are_nearly_right_are_no_results(tmp_path, teacher):
     """One value of a record, whole or inside, is gone or another."""
     made = Namespace(seed=0, steps=7, schedule='cosine', betas=[0.1, 1.0], nets='lenet')

@@ -11,7 +11,6 @@ import autotrain
 import Data_Impressions
 import train_w_distill
 from nets.networks import find_pair, variable_shapes
-from utils.data.impressions import save_impressions
 from utils.files import RunError, sha256
 from utils.matfile import mat_arrays
 from utils.records.layout import synthesis_files, training_files
@@ -222,20 +221,9 @@ def test_teacher_and_pair(chain, teacher, tmp_path, own_pair):
     for file, pair, said in [
             (teacher, own_pair, "has no array 'Teacher/last/weights'"),
             (own_teacher, 'lenet', "has no array 'Teacher/fc2/weights'"),
-            (own_teacher, 'alexnet', "has no array 'Teacher/fc2/weights'"),
-            (teacher, 'alexnet', 'Teacher/'),
             (teacher, swapped, "'Teacher/conv0/weights' has shape 5x5x1x6, expected 5x5x1x3")]:
         for main, words in ((Data_Impressions.main, flags_of.impressions),
                             (train_w_distill.main, flags_of.student)):
             with pytest.raises(RunError) as error:
                 main(words + ['--teacher=%s' % file, '--nets=%s' % pair, '--dataset=none'])
             one_line(error, repr(file), repr(pair), said)
-
-
-def test_impressions_and_pair(chain, tmp_path):
-    _, flags_of = chain
-    path = str(tmp_path / 'DI-0.1.mat')
-    save_impressions(path, np.zeros([6, 32, 32, 1], np.uint8), np.eye(10)[:6])
-    with pytest.raises(RunError) as error:
-        train_w_distill.main(flags_of.student + ['--impressions=%s' % tmp_path])
-    one_line(error, repr(path), '6x32x32x1', 'Nx24x24x3')

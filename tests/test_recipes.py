@@ -63,15 +63,6 @@ def test_published_synthesis(rate, items, batch_size, adams):
 
 # The default recipe
 
-def test_fewer_impressions_get_smaller_batches_and_more_weight_decay():
-    few, some, many, all_ = [recipes.training('default', 'ZSKD', items)
-                             for items in (600, 6000, 24000, 60000)]
-    assert few['batch_size'] < some['batch_size'] < many['batch_size'] < all_['batch_size']
-    assert few['weight_decay'] > some['weight_decay'] > many['weight_decay'] > all_['weight_decay']
-    assert few['steps'] == some['steps'] == many['steps'] == all_['steps']
-    assert recipes.training('default', 'ZSKD', 1)['batch_size'] == 8
-    assert all_ == dict(LENET.training['ZSKD'], temperature=20)
-
 
 @pytest.mark.parametrize('method', ['Soft_logits', 'ZSKD_augment'])
 def test_smaller_sets_get_fewer_steps_though_not_in_proportion(method):

@@ -160,16 +160,6 @@ def test_a_file_that_is_gone_or_changed_is_another_job(job, role, change):
         os.path.basename(paths[role]) + ' cannot be read or was altered')
 
 
-def test_an_input_that_changed_while_the_job_ran(job):
-    """What was read before the change is not what is there now."""
-    made_from = fingerprint(job.settings, digests_of(job.files))
-    save_text(job.files.teacher, 'a new teacher')
-    save_record(job.files, made_from, accuracy=98.5, seconds=1.0)
-    assert why_not(job.settings, job.files) == 'made from another teacher'
-    save_record(job.files, fingerprint(job.settings, digests_of(job.files)), accuracy=98.6, seconds=1.0)
-    assert done(job.settings, job.files)['accuracy'] == 98.6
-
-
 @pytest.mark.parametrize('content', [
     None, b'', b'{"arguments": ', b'\xff\xfe', b'[]', b'null', b'"text"', b'7', b'{}', b'{"arguments": {}}',
     b'{"arguments": [], "inputs": {}, "outputs": {}}', b'[' * 100000], ids=lambda content: repr(content)[:50])

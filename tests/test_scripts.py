@@ -12,7 +12,6 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
-import scipy.io
 import tensorflow.compat.v1 as tf
 from conftest import ROOT
 
@@ -232,12 +231,6 @@ def test_the_reference_teacher_scores_as_where_it_was_made(reference, mnist):
     assert round(score, 2) == 99.29
 
 
-def test_impressions_made_elsewhere_teach_as_well(tmp_path, data, reference):
-    record = train(tmp_path, '--Distillation=ZSKD-1', '--impressions', reference, '--data', data,
-                   '--teacher', os.path.join(reference, 'Lenet5.mat'), '--steps=600')
-    assert record['accuracy'] > 75
-
-
 @pytest.mark.parametrize('rate, items', [('0.002', 1), ('0.055', 33)])
 def test_any_rate(tmp_path, small, rate, items):
     images, targets = synthesise(tmp_path, rate, '--iterations=2')
@@ -364,16 +357,6 @@ def test_a_teacher_of_other_data_is_refused_unless_any_is_taken(tmp_path, small,
     assert "Lenet5.mat' was trained on mnist, not on small\n" in capsys.readouterr().out
     settings = flags.training_flags(['--train_dir=%s' % tmp_path, *words])
     assert finished_row(settings, training_files(settings), 0)[0] is not None
-
-
-def test_teachers_of_any_origin_are_accepted(tmp_path, teacher):
-    """Doubles, compressed, biases as columns: the same impressions."""
-    arrays = {name: array.astype(np.float64).reshape((-1,) if name.endswith('biases') else array.shape)
-              for name, array in mat_arrays(teacher)[0].items()}
-    scipy.io.savemat(str(tmp_path / 'columns.mat'), arrays, oned_as='column', do_compression=True)
-    made = [synthesise(tmp_path / name, 0.1, '--iterations=2', '--teacher', path)
-            for name, path in (('a', tmp_path / 'columns.mat'), ('b', teacher))]
-    np.testing.assert_array_equal(made[0][0], made[1][0])
 
 
 def test_another_seed_is_another_run(tmp_path, small):

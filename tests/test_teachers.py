@@ -13,8 +13,6 @@ import pytest
 from conftest import ROOT
 
 import autotrain
-import Data_Impressions
-import train_w_distill
 from nets import lenet, plain_conv
 from nets.networks import find_pair, variable_shapes
 from teachers.checks import print_accuracy, warn_of_pixel_scale
@@ -26,7 +24,6 @@ from teachers.weights import read_graph
 from utils.files import RunError
 from utils.graph_mode import new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
-from utils.settings import flags
 from utils.table.flags import table_flags
 
 LENET = find_pair('lenet')
@@ -348,33 +345,10 @@ def test_pixel_scale_mean_and_deviation(tmp_path, arrays, answers):
         open_teacher(str(tmp_path / 'scaled.npz'), LENET, TeacherOptions(mean=(0.1, 0.2, 0.3)))
 
 
-@pytest.mark.parametrize('words, message', [
-    (['--Distillation=ZSKD-1', '--teacher_scale', '1', '1'], '1 is not below 1'),
-    (['--Distillation=ZSKD-1', '--teacher_std', '0'], 'not above 0'),
-    (['--teacher_scale', '0', '255'], '--teacher_scale does nothing without a teacher')])
-def test_flags_that_cannot_be(capsys, words, message):
-    with pytest.raises(SystemExit) as caught:
-        flags.training_flags(['--train_dir=x'] + words)
-    assert caught.value.code == 2 and message in capsys.readouterr().err
-
-
 def test_input_and_logits_name_nothing_in_weights(teacher):
     for options in (TeacherOptions(input='images'), TeacherOptions(logits='fc2')):
         with pytest.raises(RunError, match='holds weights and no graph'):
             open_teacher(teacher, LENET, options)
-
-
-def test_impressions_of_another_pixel_scale_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(train_w_distill, 'UNSEEN', 4)
-    common = ['--dataset=none', '--teacher_scale', '0', '0.9']
-    Data_Impressions.main(['--Rate=0.1', '--save_path=%s' % tmp_path, '--iterations=1'] + common)
-    student = ['--Distillation=ZSKD-0.1', '--impressions=%s' % tmp_path, '--steps=1',
-               '--train_dir=%s' % (tmp_path / 'zskd')]
-    train_w_distill.main(student + common)
-    with open(str(tmp_path / 'zskd' / 'result.json')) as file:
-        assert json.load(file)['arguments']['teacher_scale'] == [0.0, 0.9]
-    with pytest.raises(RunError, match='teacher_scale .0.0, 0.9., not .0.0, 1.0.'):
-        train_w_distill.main(student + ['--dataset=none'])
 
 
 def table_plan(*words):
@@ -392,17 +366,6 @@ def test_a_table_of_ones_own_teacher_trains_none(data_set, methods):
         assert needs == (['DI-1 run ' + name[-1]] if name.startswith('ZSKD') else [])
         assert '--teacher=Lenet5' in command and '--seed=' + name[-1] in command
         assert command[command.index('--teacher_scale') + 1:][:2] == ['0.0', '0.9']
-
-
-@pytest.mark.parametrize('words, message', [
-    (['--dataset=none'], 'needs a --teacher'), (['--teacher_std', '2'], '--teacher_std goes with --teacher'),
-    (['--teacher=Lenet5', '--methods', 'Teacher'], '--methods Teacher does not go with --teacher'),
-    (['--teacher=Lenet5', '--dataset=none', '--methods', 'Soft_logits'],
-     'Soft_logits does not go with --teacher --dataset none')])
-def test_tables_that_cannot_be(capsys, words, message):
-    with pytest.raises(SystemExit) as caught:
-        table_flags(words)
-    assert caught.value.code == 2 and message in capsys.readouterr().err
 
 
 def test_a_table_of_ones_own_teacher(tmp_path, small, files, capsys):

@@ -238,21 +238,6 @@ def test_no_results_no_accuracy_picture(tmp_path, monkeypatch, capsys, small):
     assert 'no results.csv yet' in capsys.readouterr().out
 
 
-def test_pictures_of_colour_images_of_three_classes(impressions):
-    names, targets = ['cat', 'dog', 'ship'], np.eye(3)[[1, 0, 2, 1]]
-    images = np.random.RandomState(0).randint(0, 256, (4, 16, 20, 3)).astype(np.uint8)
-    grid = visualization.draw_samples(images, targets, 2, names).axes
-    assert len(grid) == 6
-    shown = [axes.images[0].get_array() if axes.images else None for axes in grid]
-    for array, i in zip(shown, (1, 0, 2, None, 3, None)):
-        assert array is None if i is None else (array == images[i]).all()
-    assert labels_of(visualization.draw_similarity(np.eye(3), names)) == (names, names)
-    labels, predicted = np.array([0, 2, 2]), np.array([0, 2, 1])
-    confusion = visualization.draw_confusion(labels, predicted, labels, names)
-    counts = {text.get_position()[::-1]: text.get_text() for text in confusion.axes[0].texts}
-    assert counts == {(0, 0): '1', (2, 2): '1', (2, 1): '1'}
-
-
 # Whatever the user's environment.
 
 DRAWING = """
