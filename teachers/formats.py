@@ -10,6 +10,7 @@ from utils.files import REPOSITORY, RunError, sha256
 
 SUFFIXES = {'.mat': 'mat', '.npz': 'npz', '.h5': 'h5', '.hdf5': 'h5', '.keras': 'keras', '.pb': 'pb',
             '.pt': 'torch', '.pth': 'torch', '.index': 'checkpoint'}
+SAVED_MODEL, VARIABLES = 'saved_model.pb', 'variables/variables'  # what of a SavedModel's folder is read
 FORMATS = ('.mat, .npz, .h5, .keras, .pb, .pt, .pth, the prefix or .index of a TensorFlow checkpoint, '
            'or the folder of a SavedModel')
 FLAGS = 'teacher_scale', 'teacher_mean', 'teacher_std', 'teacher_input', 'teacher_logits'
@@ -57,7 +58,7 @@ def format_of(path):
     """A value of SUFFIXES, or 'saved_model'. Raises RunError for what is not there, or in no such format."""
     suffix = os.path.splitext(path)[1].lower()
     if os.path.isdir(path):
-        if not os.path.exists(os.path.join(path, 'saved_model.pb')):
+        if not os.path.exists(os.path.join(path, SAVED_MODEL)):
             raise RunError('the folder %r holds no saved_model.pb; give the folder of a SavedModel, or a file'
                            % path)
         return 'saved_model'
@@ -83,13 +84,15 @@ def teacher_file(teacher):
 def digest_of(path):
     """SHA-256 of a file's content; of a folder or checkpoint that of its files' names and digests, in order.
 
-    None where something cannot be read.
+    Of what is read, and of nothing else. None where something cannot be read.
     """
-    files = _parts(path)
-    if files is None:
+    files = files_of(path)
+    if files == {'': path}:
         return sha256(path)
-    lines = ['%s %s\n' % (name, sha256(file)) for name, file in files]
-    return hashlib.sha256(''.join(lines).encode()).hexdigest() if files else None
+    digests = {name: sha256(file) for name, file in files.items()}
+    if None in digests.values():
+        return None
+    return hashlib.sha256(''.join('%s %s\n' % pair for pair in digests.items()).encode()).hexdigest()
 
 
 def checkpoint_prefix(path):
@@ -97,14 +100,15 @@ def checkpoint_prefix(path):
     return path[:-len('.index')] if path.endswith('.index') else path
 
 
-def _parts(path):
-    """[(name, path)] of the files of a folder or a checkpoint, in order; None for a single file."""
+def files_of(path):
+    """{name: path} of the files that are read of a SavedModel or a checkpoint; {'': path} of any other."""
     if os.path.isdir(path):
-        files = [os.path.join(parent, name) for parent, _, names in os.walk(path) for name in names]
-        return sorted((os.path.relpath(file, path).replace(os.sep, '/'), file) for file in files)
+        graph = {SAVED_MODEL: os.path.join(path, SAVED_MODEL)}
+        prefix = os.path.join(path, VARIABLES)
+        variables = files_of(prefix) if os.path.exists(prefix + '.index') else {}
+        return dict(graph, **{VARIABLES + name: file for name, file in variables.items()})
     prefix = checkpoint_prefix(path)
     if os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
         files = [prefix + '.index'] + sorted(glob.glob(glob.escape(prefix) + '.data-*'))
-        return [(file[len(prefix):], file) for file in files]
-    return None
-
+        return {file[len(prefix):]: file for file in files}
+    return {'': path}

@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 
-from teachers.formats import digest_of
-from teachers.weights import keras_config, read_graph, read_weights
+from teachers.formats import VARIABLES, digest_of
+from teachers.safety import check_graph, check_layers, check_saved_functions
+from teachers.weights import keras_config, read_graph, read_meta_graph, read_weights
 from utils.files import REPOSITORY, RunError
 
 WAY_OUT = 'give a frozen graph (.pb), or the weights of a pair'
@@ -22,24 +23,59 @@ WAY_OUT = 'give a frozen graph (.pb), or the weights of a pair'
 def frozen_graph(path, file_format):
     """The GraphDef of a model, not to be changed; file_format: 'saved_model', 'keras', 'h5' or 'pb'.
 
-    A process makes it once for as long as the content stays. Raises RunError where there is none.
+    A process makes it once for as long as the content stays. Raises RunError where there is none, or where it
+    holds what no network needs.
     """
     return _frozen_graph(path, file_format, digest_of(path))
 
 
 @functools.lru_cache(maxsize=2)
 def _frozen_graph(path, file_format, digest):
-    from utils.graph_mode import tf
     if file_format == 'pb':
-        return read_graph(path)
+        graph = read_graph(path)
+    elif file_format == 'saved_model':
+        graph = _of_saved_model(path, read_meta_graph(path))
+    else:
+        graph = _of_keras(path, file_format)
+    check_graph(path, graph)
+    return graph
+
+
+def _of_saved_model(path, meta_graph):
+    from utils.graph_mode import tf
     if tf.__version__.startswith('1.'):
-        if file_format == 'keras':
-            raise RunError('%r: TensorFlow 1 reads the weights of a .keras file, not its network; save it as '
-                           '.h5, or use TensorFlow 2' % path)
-        try:
-            return _by_tensorflow_1(path, file_format)
-        except Exception as error:  # whatever a model of another version may bring about
-            raise RunError(_cannot(path, error)) from error
+        library = meta_graph.graph_def.library.function
+        if any(function.signature.name.startswith('__inference') for function in library):
+            raise RunError('%r: TensorFlow 1 reads no SavedModel of TensorFlow 2; use TensorFlow 2' % path)
+        return _by_session(path, meta_graph)
+    if not meta_graph.object_graph_def.nodes:
+        return _by_session(path, meta_graph)
+    check_saved_functions(path, meta_graph)
+    return _by_tensorflow_2(path)
+
+
+def _of_keras(path, file_format):
+    from utils.graph_mode import tf
+    config = keras_config(path)
+    check_layers(path, config)
+    if not tf.__version__.startswith('1.'):
+        return _by_tensorflow_2(path)
+    if file_format == 'keras':
+        raise RunError('%r: TensorFlow 1 reads the weights of a .keras file, not its network; save it as '
+                       '.h5, or use TensorFlow 2' % path)
+    try:
+        with tf.Graph().as_default() as graph, tf.Session() as sess:
+            tf.keras.backend.set_session(sess)
+            tf.keras.backend.set_learning_phase(0)
+            # Not load_model: that of TensorFlow 1 fails with the version of h5py that it asks for.
+            model = tf.keras.models.model_from_json(config)
+            model.set_weights(list(read_weights(path).values()))
+            return _with_constants(sess, graph.as_graph_def(), [output.name for output in model.outputs])
+    except Exception as error:  # whatever a model of another version may bring about
+        raise RunError(_cannot(path, error)) from error
+
+
+def _by_tensorflow_2(path):
     with tempfile.TemporaryDirectory() as folder:
         graph = os.path.join(folder, 'graph.pb')
         command = [sys.executable, '-m', 'teachers.freeze', os.path.abspath(path), graph]
@@ -60,25 +96,41 @@ def first_line(reason):
     return (lines or ['no reason given'])[0][:300]
 
 
-def _by_tensorflow_1(path, file_format):
+def _by_session(path, meta_graph):
+    """Builds no more than what gives the outputs and restores the variables: nothing else runs."""
     from utils.graph_mode import tf
-    with tf.Graph().as_default() as graph, tf.Session() as sess:
-        if file_format == 'saved_model':
-            signatures = tf.saved_model.loader.load(sess, ['serve'], path).signature_def
-            signature = signatures.get('serving_default') or next(iter(signatures.values()))
-            outputs = [output.name for output in signature.outputs.values()]
-        else:
-            tf.keras.backend.set_session(sess)
-            tf.keras.backend.set_learning_phase(0)
-            # Not load_model: that of TensorFlow 1 fails with the version of h5py that it asks for.
-            model = tf.keras.models.model_from_json(keras_config(path))
-            model.set_weights(list(read_weights(path).values()))
-            outputs = [output.name for output in model.outputs]
-        names = [name.split(':')[0] for name in outputs]
-        return tf.graph_util.convert_variables_to_constants(sess, graph.as_graph_def(), names)
+    try:
+        signatures, saver = meta_graph.signature_def, meta_graph.saver_def
+        name = min(signatures, key=lambda name: (name != 'serving_default', name.startswith('__'), name))
+        outputs = [output.name for output in signatures[name].outputs.values()]
+        # convert_variables_to_constants of TensorFlow 1 reads variables by these.
+        needed = [node.name for node in meta_graph.graph_def.node
+                  if node.name.endswith('/Read/ReadVariableOp')]
+        needed += map(_operation, [*outputs, *filter(None, [saver.restore_op_name])])
+        definition = tf.graph_util.extract_sub_graph(meta_graph.graph_def, needed)
+        check_graph(path, definition, restored_from=_operation(saver.filename_tensor_name))
+        with tf.Graph().as_default(), tf.Session() as sess:
+            tf.import_graph_def(definition, name='')
+            if saver.restore_op_name:
+                sess.run(saver.restore_op_name, {saver.filename_tensor_name: os.path.join(path, VARIABLES)})
+            return _with_constants(sess, definition, outputs)
+    except RunError:
+        raise
+    except Exception as error:  # whatever a model of another version may bring about
+        raise RunError(_cannot(path, error)) from error
 
 
-def _by_tensorflow_2(path):
+def _with_constants(sess, definition, outputs):
+    from utils.graph_mode import tf
+    names = list(map(_operation, outputs))
+    return tf.graph_util.convert_variables_to_constants(sess, definition, names)
+
+
+def _operation(tensor_name):
+    return tensor_name.split(':')[0]
+
+
+def _in_eager_mode(path):
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
     if os.path.isdir(path):
@@ -101,7 +153,7 @@ def main():
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
     model, graph = sys.argv[1:]
     try:
-        content = _by_tensorflow_2(model).SerializeToString()
+        content = _in_eager_mode(model).SerializeToString()
     except Exception as error:  # Keras and TensorFlow fail in many ways
         sys.exit('%s: %s' % (type(error).__name__, first_line(error)))
     with open(graph, 'wb') as file:

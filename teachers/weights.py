@@ -1,13 +1,15 @@
 """The arrays of a trained network, read from a file of any format. Nothing in a file is executed."""
 import contextlib
 import io
+import os
 import re
 import zipfile
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
-from teachers.formats import checkpoint_prefix, format_of
-from utils.files import RunError, read_bytes
+from teachers.formats import SAVED_MODEL, VARIABLES, checkpoint_prefix, files_of, format_of
+from utils.files import RunError, open_file, read_bytes
 from utils.matfile import mat_arrays
 from utils.npz import Npz
 
@@ -39,6 +41,18 @@ def read_graph(path):
     return graph
 
 
+def read_meta_graph(path):
+    """The MetaGraphDef of a SavedModel that is for use. Raises RunError where its folder holds none."""
+    from tensorflow.core.protobuf import saved_model_pb2
+    try:
+        content = read_bytes(os.path.join(path, SAVED_MODEL))
+        meta_graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+        return next(graph for graph in meta_graphs if 'serve' in graph.meta_info_def.tags)
+    except (DecodeError, StopIteration) as error:
+        raise RunError('%r is damaged or holds no network for use (tag serve); save it again'
+                       % path) from error
+
+
 def has_graph(path):
     """Whether a file holds a network beside its weights."""
     file_format = format_of(path)
@@ -48,7 +62,9 @@ def has_graph(path):
 
 
 def keras_config(path):
-    """How the layers go in a Keras model in HDF5, as JSON; None where the file holds weights alone."""
+    """How the layers go in a Keras model, as JSON; None where the file holds weights alone."""
+    if format_of(path) == 'keras':
+        return _member(path, 'config.json')
     with _opened_hdf5(path, io.BytesIO(read_bytes(path))) as file:
         config = file.attrs.get('model_config')
         return None if config is None else _text(config)
@@ -68,13 +84,16 @@ def _h5(path):
 
 
 def _keras(path):
+    return _hdf5_arrays(path, io.BytesIO(_member(path, 'model.weights.h5')))
+
+
+def _member(path, name):
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
-            content = archive.read('model.weights.h5')
+            return archive.read(name)
     except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
         raise RunError('%r is damaged or not a .keras file (%s); save the model again'
                        % (path, error)) from error
-    return _hdf5_arrays(path, io.BytesIO(content))
 
 
 def _hdf5_arrays(path, file):
@@ -109,9 +128,13 @@ def _text(value):
 def _checkpoint(path):
     from utils.graph_mode import tf
     try:
+        for file in files_of(path).values():
+            open_file(file).close()
         reader = tf.train.load_checkpoint(checkpoint_prefix(path))
         names = sorted(reader.get_variable_to_shape_map(), key=natural)
         arrays = {name: reader.get_tensor(name) for name in names if name != '_CHECKPOINTABLE_OBJECT_GRAPH'}
+    except RunError:
+        raise
     except Exception as error:  # errors of TensorFlow, ValueError, RuntimeError: it depends on the version
         reason = str(error).split('\n')[0]
         raise RunError('%r is not a whole TensorFlow checkpoint (%s); save it again'
@@ -121,10 +144,10 @@ def _checkpoint(path):
 
 
 def _saved_model(path):
-    from utils.graph_mode import tf
-    if not tf.gfile.Exists(path + '/variables/variables.index'):
+    prefix = os.path.join(path, VARIABLES)
+    if not os.path.exists(prefix + '.index'):
         return {}
-    arrays = _checkpoint(path + '/variables/variables')
+    arrays = _checkpoint(prefix)
     # Keras lists the same variables twice.
     return {name: array for name, array in arrays.items() if not name.startswith('_all_variables/')}
 

@@ -315,11 +315,18 @@ def test_digest_of_folders_and_checkpoints_is_of_their_content(files, tmp_path):
         copies[name] = str(tmp_path / name)
         assert digest_of(copies[name]) == digest_of(os.path.join(files, name))
     assert digest_of(copies['teacher.ckpt']) == digest_of(copies['teacher.ckpt'] + '.index')
-    parts = 'teacher/saved_model.pb', 'teacher.ckpt.data-00000-of-00001'
-    for name, part in zip(copies, parts):
+    (tmp_path / 'teacher' / 'notes.txt').write_text('not read')
+    assert digest_of(copies['teacher']) == digest_of(os.path.join(files, 'teacher'))
+    (tmp_path / 'teacher' / 'variables').rename(tmp_path / 'elsewhere')
+    (tmp_path / 'teacher' / 'variables').symlink_to(tmp_path / 'elsewhere')
+    assert digest_of(copies['teacher']) == digest_of(os.path.join(files, 'teacher'))
+    parts = ('teacher/saved_model.pb', 'elsewhere/variables.index',
+             'elsewhere/variables.data-00000-of-00001', 'teacher.ckpt.data-00000-of-00001')
+    for name, part in zip(['teacher'] * 3 + ['teacher.ckpt'], parts):
         with open(str(tmp_path / part), 'ab') as file:
+            before = digest_of(copies[name])
             file.write(b'x')
-        assert digest_of(copies[name]) != digest_of(os.path.join(files, name))
+        assert digest_of(copies[name]) not in (before, digest_of(os.path.join(files, name)))
 
 
 def test_a_name_is_in_pre_trained_and_all_else_is_a_path(tmp_path, monkeypatch):
