@@ -31,7 +31,7 @@ from utils.images import to_bytes
 from utils.records.checkpoint import Checkpoint
 from utils.records.inputs import synthesis_inputs
 from utils.records.layout import synthesis_files
-from utils.records.records import fingerprint, save_record
+from utils.records.records import fingerprint, print_replaced, save_record
 from utils.settings.flags import synthesis_flags
 from utils.settings.schedule import learning_rate
 
@@ -43,7 +43,10 @@ def main(argv=None):
     started, files = time.time(), synthesis_files(settings)
     inputs = synthesis_inputs(settings)
     warn_of_pixel_scale(inputs.teacher, settings.threads, settings.device)
+    if inputs.teacher.classes == 2:
+        print('of two classes none is more alike than another, so every target is one class alone')
     made_from = fingerprint(settings, inputs.digests)
+    print_replaced(settings, files)
     checkpoint = Checkpoint(files.checkpoint, made_from)
     images, targets = data_impressions(inputs.teacher, settings.size, settings,
                                        np.random.RandomState(settings.seed), 'DI-%g' % settings.Rate,

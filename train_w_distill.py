@@ -23,18 +23,18 @@ import numpy as np
 from Data_Impressions import data_impressions
 from nets.losses import distillation_loss, l2_penalty
 from nets.networks import build, network_variables
-from teachers.checks import print_accuracy
+from teachers.checks import check_logits, print_accuracy
 from teachers.units import enlarged
 from utils.console import Progress, run
 from utils.curves import Curves
-from utils.data.transfer_set import batches, held_out, transfer_set
+from utils.data.transfer_set import batches, split, transfer_set
 from utils.files import RunError
 from utils.graph_mode import IN_USE, image_bytes, in_batches, new_graph, session, tf, values_of
 from utils.matfile import save_mat
 from utils.records.checkpoint import Checkpoint
 from utils.records.inputs import training_inputs
 from utils.records.layout import training_files
-from utils.records.records import fingerprint, save_record
+from utils.records.records import fingerprint, print_replaced, save_record
 from utils.settings.flags import teacher_kind, training_flags
 from utils.settings.methods import METHODS
 from utils.settings.recipes import synthesis
@@ -49,15 +49,16 @@ def main(argv=None):
     started, files = time.time(), training_files(settings)
     inputs = training_inputs(settings)
     made_from = fingerprint(settings, inputs.digests)
+    print_replaced(settings, files)
     rng = np.random.RandomState(settings.seed)
     evaluation = evaluation_set(settings, inputs)
     images, labels = transfer_set(settings, METHODS[settings.method], inputs, rng)
     if inputs.teacher and inputs.dataset:
-        print_accuracy(inputs.teacher, evaluation.images, evaluation.labels, evaluation.name,
-                       settings.threads, settings.device)
-    answers = (inputs.teacher.answers(images, settings.threads, settings.device) if settings.kl_weight
-               else None)
-
+        print_accuracy(inputs.teacher, *evaluation[:3], settings.threads, settings.device)
+    answers = None
+    if settings.kl_weight:
+        answers = inputs.teacher.answers(images, settings.threads, settings.device)
+        check_logits(inputs.teacher, answers, 'the images to learn from')
     unit = inputs.teacher.unit if inputs.teacher else 1.0
     checkpoint = Checkpoint(files.checkpoint, made_from)
     with Curves(settings.train_dir) as curves:  # those of an earlier run stay until all is saved
@@ -65,7 +66,7 @@ def main(argv=None):
         for path, weights in ((files.weights, result.weights), (files.best_weights, result.best_weights)):
             save_mat(path, enlarged(weights, inputs.classes, unit))
         save_record(files, made_from, image_shape=inputs.pair.image_shape, evaluated_on=evaluation.name,
-                    teacher_unit=unit, seconds=time.time() - started,
+                    best_chosen_on=evaluation.name, teacher_unit=unit, seconds=time.time() - started,
                     **{evaluation.measure: round(result.score, 4)})
     checkpoint.remove()
     print('%s: %s %.2f %% on %d %s' % (settings.method, evaluation.measure, result.score,
@@ -96,7 +97,7 @@ def evaluation_set(settings, inputs):
         answers = inputs.teacher.answers(images, settings.threads, settings.device).argmax(axis=1)
         return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement')
     if settings.holdout:
-        return Evaluation(*held_out(settings, inputs), 'held-out training images', 'accuracy',
+        return Evaluation(*split(settings, inputs)[1], 'held-out training images', 'accuracy',
                           'validation_accuracy')
     return Evaluation(*inputs.dataset.part('test', inputs.pair.image_shape), 'test images', 'accuracy',
                       'test_accuracy')
@@ -160,10 +161,7 @@ class State(Namespace):
 
 
 def resume(sess, checkpoint):
-    """The State that a checkpoint holds, with its variables given to ``sess``.
-
-    It is the State of the start where there is no checkpoint.
-    """
+    """The State that a checkpoint holds, whose variables ``sess`` gets; without one that of the start."""
     kept = checkpoint.load()
     if not kept:
         return State(step=0, points=[], best_score=-1.0, best_weights={})
@@ -197,10 +195,7 @@ class Training(NamedTuple):
 
 
 def build_training(settings, pair, classes, plain=False):
-    """The Training of one network in the default graph.
-
-    Its loss is cross entropy, distillation and weight decay as asked for.
-    """
+    """The Training of one network in the default graph, with the losses that are asked for."""
     pixels, images = image_bytes(pair.image_shape)
     labels = tf.placeholder(tf.int32, [None])
     teacher_logits = tf.placeholder(tf.float32, [None, classes])

@@ -25,7 +25,7 @@ from nets.networks import find_pair
 from teachers.formats import FLAGS, TeacherOptions
 from teachers.trained import open_teacher
 from utils.console import run
-from utils.data.datasets import dataset_info, nominal, open_dataset
+from utils.data.datasets import dataset_info, impressions_folder, nominal, open_dataset
 from utils.data.impressions import load_impressions
 from utils.files import REPOSITORY, RunError
 from utils.pictures import default_style, plain_text, save_picture, show_windows, subplots
@@ -99,11 +99,11 @@ def predictions(path, pair, teacher, dataset):
 
 
 def default_impressions(args):
-    """The path of impressions to show, DI/DI-1.mat; they are made first if there are none."""
-    path = impressions_file('DI', 1)
+    """The path of impressions to show, those of rate 1; they are made first if there are none."""
+    path = impressions_file(impressions_folder(args.dataset), 1)
     if not os.path.exists(path):
         script = os.path.join(REPOSITORY, 'Data_Impressions.py')
-        given = {flag: getattr(args, flag) for flag in ('teacher', 'dataset', 'nets', *FLAGS)}
+        given = {flag: getattr(args, flag) for flag in ('teacher', 'any_teacher', 'dataset', 'nets', *FLAGS)}
         given = {flag: value for flag, value in given.items() if value is not None}
         command = [sys.executable, script, '--Rate=1'] + command_line(given)
         status = subprocess.run(command, start_new_session=True).returncode  # else both get Ctrl-C

@@ -3,6 +3,10 @@ import numpy as np
 
 from utils.graph_mode import tf
 
+# Where the largest concentration of a row is smaller, all its draws may be 0 in float64. They are drawn as
+# logarithms then: Gamma(a) is Gamma(a + 1) * U^(1/a), U uniform in [0, 1], and -log(U) is exponential.
+UNDERFLOWS = 0.05
+
 
 def class_similarity(templates):
     """The concentration matrix C: cosine similarity of class templates, rows scaled to [0, 1] (eq. 2).
@@ -28,7 +32,13 @@ def dirichlet_targets(similarity, count, betas, rng):
     index = np.arange(count)
     concentration = np.asarray(betas)[index // classes % len(betas), None] * similarity[index % classes]
     # The least similar class has concentration 0; a Dirichlet needs more than that.
-    gamma = rng.standard_gamma(np.maximum(concentration, 1e-8))
+    concentration = np.maximum(concentration, 1e-8)
+    gamma = rng.standard_gamma(concentration)
+    tiny = concentration.max(axis=1) < UNDERFLOWS
+    if tiny.any():
+        shapes = concentration[tiny]
+        logs = np.log(rng.standard_gamma(shapes + 1)) - rng.standard_exponential(shapes.shape) / shapes
+        gamma[tiny] = np.exp(logs - logs.max(axis=1, keepdims=True))
     return (gamma / gamma.sum(axis=1, keepdims=True)).astype(np.float32)
 
 

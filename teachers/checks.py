@@ -1,6 +1,8 @@
 """A look at a teacher before hours are spent on its students."""
 import numpy as np
 
+from utils.files import RunError
+
 LOOKED_AT = 1000  # images
 NOISE = 64  # images
 # On noise, black and white the answers of teachers on their own scale differ from image to image by 0.38 to
@@ -9,6 +11,7 @@ NOISE = 64  # images
 # channels first from channels last.
 LEAST_DIFFERENCE = 0.03
 LARGEST_LOGITS = 60
+LEAST_LOGITS = 1e-3
 
 
 def print_accuracy(teacher, images, labels, name, threads, device):
@@ -35,12 +38,28 @@ def near_chance(classes):
     return min(1.5 / classes, 1 / classes + 0.1)
 
 
+def check_logits(teacher, logits, images):
+    """Prints a warning where a teacher's logits [N, classes] hardly differ between classes.
+
+    images: what it answers, in words. Raises RunError where some logits are NaN or infinite.
+    """
+    if not np.isfinite(logits).all():
+        raise RunError('the teacher %r answers %s with NaN or infinite logits; check --teacher_scale (now %g '
+                       '%g), or give another teacher' % ((teacher.path, images) + teacher.options.scale))
+    size = logits.std(axis=1).mean()
+    if size < LEAST_LOGITS:
+        print('warning: the teacher %r answers %s with logits that differ by %.0e between classes; it '
+              'teaches hardly anything' % (teacher.path, images, size))
+
+
 def warn_of_pixel_scale(teacher, threads, device):
     """Prints a warning where answers to noise, black and white say that the pixel scale is far off."""
     shape = tuple(teacher.image_shape)
     images = np.random.RandomState(0).randint(0, 256, (NOISE + 2,) + shape).astype(np.uint8)
     images[0], images[1] = 0, 255
-    logits = teacher.unit * teacher.answers(images, threads, device)
+    logits = teacher.answers(images, threads, device)
+    check_logits(teacher, logits, 'noise')
+    logits = teacher.unit * logits
     size, difference = logits.std(axis=1).mean(), logits.std(axis=0).mean()
     if size > LARGEST_LOGITS:
         print('warning: the teacher %r answers noise with logits of %.0f; --teacher_scale (now %g %g) may be '

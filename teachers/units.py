@@ -25,7 +25,9 @@ def unit_of(teacher, threads, device):
     """
     if teacher.pair and teacher.pair.name in PAIRS:
         return 1.0
-    return float(2 ** np.round(np.log2(logit_size(teacher, threads, device) / RECIPES_SIZE)))
+    size = logit_size(teacher, threads, device)
+    # Of logits that are all equal, or NaN, teachers/checks.py says so.
+    return float(2 ** np.round(np.log2(size / RECIPES_SIZE))) if 0 < size < np.inf else 1.0
 
 
 def logit_size(teacher, threads=1, device='cpu'):

@@ -1,13 +1,15 @@
 """tools/agreement.py tells a student that answers as its teacher does from one that does not; no data."""
 import agreement
 import numpy as np
+import pytest
 
 import Data_Impressions
 import train_w_distill
 from nets.networks import find_pair
 from teachers.trained import TrainedNetwork
 from utils.data.datasets import count
-from utils.data.impressions import load_impressions
+from utils.data.impressions import load_impressions, save_impressions
+from utils.files import RunError
 
 
 def test_students_are_compared_by_their_answers(tmp_path, teacher, monkeypatch, capsys):
@@ -35,3 +37,10 @@ def test_students_are_compared_by_their_answers(tmp_path, teacher, monkeypatch, 
     seen = [TrainedNetwork(weights, lenet, role).answers(images).argmax(axis=1)
             for weights, role in ((teacher, 'Teacher'), (students[1], 'Student'))]
     assert abs(shares[1, 0] - 100 * np.mean(seen[0] == seen[1])) < 0.01
+
+
+def test_how_the_teacher_is_read_counts(tmp_path, teacher):
+    impressions = str(tmp_path / 'DI-1.mat')
+    save_impressions(impressions, np.full((2, 32, 32, 1), 200), np.eye(10)[:2])
+    with pytest.raises(RunError, match='--teacher_mean has 2 numbers'):
+        agreement.main(['--impressions', impressions, '--students', teacher, '--teacher_mean', '1', '2'])

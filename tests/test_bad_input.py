@@ -42,6 +42,7 @@ USAGE = {
         '--Distillation=Soft_logits-1 --augment --cutmix=0.5 --ce_weight=0.3': '--cutmix 0',
         '--impressions=DI': 'ZSKD-R', '--nets=resnet': 'resnet', '--holdout=-1': '-1',
         '--seed=2147483648': '2147483648', '--threads=0': '0', '--teacher=': 'path', '--recipe=mine': 'mine',
+        '--recipe=published --nets=alexnet': 'of lenet',
         '--recipe=published --Distillation=ZSKD-1 --augment': 'augmentation', '--dataset=cifar': 'cifar',
         '--dataset=': 'none', '--dataset=mnist.npy': 'FILE.npz',
         '--dataset=none --main_scope=Teacher': 'ZSKD-R', '--teacher_scale 0 255': 'without a teacher',
@@ -51,12 +52,16 @@ USAGE = {
     'Data_Impressions.py': {
         '': '--Rate', '--Rate=0': '0 is not', '--Rate=100.1': '100.1', '--Rate=many': 'many',
         '--Rate=0.0001': '0.0001', '--Rate=1 --jitter=32': '31', '--Rate=1 --betas': 'argument',
+        '--Rate=1 --betas=1e-5': '0.0001', '--Rate=1 --betas=1e300': '1e+06',
+        '--Rate=1 --recipe=published --nets=mine.py': 'of lenet',
+        '--Rate=1 --dataset=none --any_teacher': 'data set',
         '--Rate=1 --save_path=': 'path', '--Rate=1 --steps=5': '--steps',
     },
     'autotrain.py': {
         '--runs=0': '0', '--rates 0': '0', '--rates 1 500': '500', '--jobs=0': '0', '--budget=0': '0',
         '--methods Magic': 'Magic', '--root=': 'path', '--dataset=none': '--teacher',
         '--recipe=published --methods ZSKD_augment': 'augmentation', '--training=--steps=0': '--steps',
+        '--recipe=published --dataset=cifar10': 'of lenet',
         '--training=--what=1': '--what', '--training=--train_dir=x': '--train_dir',
         "--training=\\'": 'quotation', '--training=--kl_weight=1': 'teacher', '--training': 'argument',
         '--training --jobs=2': '--jobs=2',
@@ -113,6 +118,9 @@ RUNS = {
     TRAIN + '--learning_rate=1e6 --schedule=constant --steps=60': ['--learning_rate'],
     IMPRESSIONS + '--learning_rate=1e38 --iterations=20': ['--learning_rate'],
     IMPRESSIONS + '--save_path={bad}/text.mat': ['text.mat'],
+    IMPRESSIONS + '--dataset=fashion_mnist --teacher=Lenet5': ['trained on mnist, not on FashionMNIST'],
+    IMPRESSIONS + '--dataset={small} --teacher=Lenet5': ['trained on mnist, not on small', '--any_teacher'],
+    IMPRESSIONS + '--dataset=nowhere.npz': ['nowhere.npz'],
     TABLE + '--dataset=nowhere.npz': ['nowhere.npz'],
     TABLE + '--root=/proc/none': ['/proc/none'],
     PICTURES + '--teacher={bad}/missing.mat': ['missing.mat'],
@@ -259,7 +267,7 @@ def test_a_stopped_script_says_so_and_leaves_no_half_result(folders, new_folder)
         out = new_folder()
         child = subprocess.Popen(command(line.format(out=out, **folders).split()), cwd=ROOT,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-        assert ' left' in child.stdout.readline()
+        assert any(' left' in shown for shown in child.stdout)
         child.send_signal(getattr(signal, STOPPED[line][0]))
         _, errors = child.communicate(timeout=60)
         check_earlier_files(out)

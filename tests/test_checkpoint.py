@@ -160,10 +160,13 @@ def test_arrays_come_back_as_they_were_saved(tmp_path, capsys):
 
 @pytest.mark.parametrize('part, value', [('arguments', {'seed': 1}), ('inputs', {'dataset': 'abd'}),
                                          ('inputs', {}), ('versions', {'numpy': '2'})])
-def test_another_jobs_checkpoint_is_none(tmp_path, part, value):
+def test_another_jobs_checkpoint_is_none(tmp_path, part, value, capsys):
     path = str(tmp_path / 'checkpoint.npz')
     Checkpoint(path, dict(MADE_FROM, **{part: value})).save(**ARRAYS)
     assert Checkpoint(path, MADE_FROM).load() == {}
+    why = {'arguments': 'made with seed 1, not 0', 'versions': 'made with numpy 2, not 1',
+           'inputs': 'made from another dataset'}[part]
+    assert capsys.readouterr().out == '%r is of another job: %s; it will be replaced\n' % (path, why)
 
 
 def test_a_checkpoint_with_any_damage_is_none(tmp_path, capsys):
@@ -183,7 +186,7 @@ def test_a_checkpoint_with_any_damage_is_none(tmp_path, capsys):
         assert Checkpoint(path, MADE_FROM).load() == {}
     np.savez(path, **ARRAYS)
     assert Checkpoint(path, MADE_FROM).load() == {}
-    assert capsys.readouterr().out == ''
+    assert set(capsys.readouterr().out.splitlines()) == {'%r is damaged; it will be replaced' % path}
     with open(path, 'wb') as file:
         file.write(whole)
     assert set(Checkpoint(path, MADE_FROM).load()) == set(ARRAYS), 'and the whole one is one'

@@ -234,6 +234,16 @@ def test_class_similarity_against_the_definition():
     np.testing.assert_allclose(class_similarity(fc2 * np.arange(1, 11)), similarity, atol=1e-9)
 
 
+@pytest.mark.parametrize('beta', [1e-4, 1e-3, 0.02, 1e6])
+def test_targets_of_extreme_scales(beta):
+    """Gamma(a) of a small a underflows. The mean of a Dirichlet is its concentration over the sum of it."""
+    similarity = class_similarity(np.random.RandomState(0).standard_normal((84, 10)))
+    targets = dirichlet_targets(similarity, 60000, [beta], np.random.RandomState(0))
+    assert np.abs(targets.sum(axis=1) - 1).max() < 1e-6
+    means = targets.reshape(6000, 10, 10).mean(axis=0)
+    assert np.abs(means - similarity / similarity.sum(axis=1, keepdims=True)).max() < 0.025
+
+
 def test_targets_are_dirichlet():
     similarity = np.random.RandomState(0).uniform(0, 1, (10, 10))
     np.fill_diagonal(similarity, 1)

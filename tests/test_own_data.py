@@ -53,6 +53,17 @@ def test_any_image_shape_and_number_of_classes(saved, shape, classes):
     assert training_images(path, 'unused') == 12 and fetch(path, 'unused') == path
 
 
+@pytest.mark.parametrize('labels, said', [
+    (np.arange(12) % 5 + 1, '1 of 6 classes have no training image: 0; labels start at 1, not at 0'),
+    (np.arange(12) % 3 * 2, '2 of 5 classes have no training image: 1, 3'),
+    (np.arange(12) % 2 * 99, '98 of 100 classes have no training image: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...'),
+    (np.full(12, 3), 'all training images are of class 3'), (np.arange(12) % 5, '')])
+def test_classes_without_a_training_image_are_said(saved, capsys, labels, said):
+    path = saved(dict(arrays(), y_train=labels, y_test=labels[:5]))
+    open_dataset(path, 'unused')
+    assert capsys.readouterr().out == ('warning: %r: %s\n' % (path, said) if said else '')
+
+
 @pytest.mark.parametrize('kind', ['U', '>U5', 'S'])
 def test_class_names(saved, kind):
     names = np.array(['cat', 'dog', 'fox', 'owl']).astype(kind)

@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 
-from nets import PAIRS
 from utils.data.datasets import count
 from utils.files import FlagError
 from utils.settings import flags, recipes
@@ -100,13 +99,20 @@ def test_a_methods_own_movements_beat_those_of_its_pair():
 
 
 def test_a_pair_of_ones_own_has_the_values_of_lenet():
-    for recipe in RECIPES:
-        assert recipes.training(recipe, 'ZSKD', 600, 'mine.py') == recipes.training(recipe, 'ZSKD', 600)
-        assert recipes.synthesis(recipe, 600, 'mine.py') == recipes.synthesis(recipe, 600)
+    default = recipes.training('default', 'ZSKD', 600)
+    assert recipes.training('default', 'ZSKD', 600, 'mine.py') == default
+    assert recipes.synthesis('default', 600, 'mine.py') == recipes.synthesis('default', 600)
 
 
-@pytest.mark.parametrize('recipe', RECIPES)
-@pytest.mark.parametrize('nets', PAIRS)
+@pytest.mark.parametrize('nets', ['alexnet', 'mine.py'])
+def test_other_networks_than_lenet_have_no_published_recipe(nets):
+    for refused in (lambda: recipes.training('published', 'ZSKD', 600, nets),
+                    lambda: recipes.synthesis('published', 600, nets)):
+        with pytest.raises(FlagError, match='the published recipe is of lenet, not of %s; use --rec' % nets):
+            refused()
+
+
+@pytest.mark.parametrize('recipe, nets', [(recipe, nets) for recipe in RECIPES for nets in RECIPES[recipe]])
 @pytest.mark.parametrize('items', [1, 600, 60000])
 def test_every_value_of_every_recipe_is_within_its_range(recipe, nets, items):
     every = [(SYNTHESIS, recipes.synthesis(recipe, items, nets))]
@@ -136,7 +142,7 @@ def test_a_data_set_of_2000_images_gets_the_steps_of_2000(small):
     assert training(own, '--recipe=published').steps == 2000 * 2000 // 512 + 1
     # Impressions are a share of 60,000, whatever the data set.
     assert vars(training(own, '--Distillation=ZSKD-10')) == dict(
-        vars(training('--Distillation=ZSKD-10')), dataset=small)
+        vars(training('--Distillation=ZSKD-10')), dataset=small, impressions='DI/small')
 
 
 @pytest.mark.parametrize('rate, total, items', [

@@ -19,6 +19,7 @@ from utils.records.records import (
     digests_of,
     fingerprint,
     finished_row,
+    print_replaced,
     save_record,
     versions,
 )
@@ -198,6 +199,18 @@ def test_a_synthesis_has_its_record_beside_its_impressions(tmp_path):
     assert done(synthesis_flags([*flags, '--dataset=fashion_mnist']), files), 'made of a teacher alone'
     edit(Namespace(files=files), lambda record: record.pop('targets_met'))
     assert why_not(settings, files) == 'its record is damaged'
+
+
+def test_what_is_replaced_is_said(job, capsys):
+    print_replaced(job.settings, job.files)
+    assert capsys.readouterr().out == ''
+    print_replaced(Namespace(**dict(vars(job.settings), steps=7)), job.files)
+    path = job.files.weights
+    assert capsys.readouterr().out == '%r is there: made with steps %d, not 7; it will be replaced\n' % (
+        path, job.settings.steps)
+    os.unlink(job.files.record)
+    print_replaced(job.settings, job.files)
+    assert capsys.readouterr().out == '%r is there: it has no record; it will be replaced\n' % path
 
 
 def test_a_record_that_may_not_be_read_is_not_taken_for_none(job):

@@ -23,9 +23,11 @@ from nets.networks import find_pair
 from teachers.trained import TrainedNetwork
 from utils.data.datasets import open_dataset
 from utils.data.impressions import load_impressions
+from utils.data.transfer_set import split
 from utils.files import RunError, sha256
 from utils.graph_mode import new_graph, session
 from utils.matfile import mat_arrays
+from utils.records.inputs import training_inputs
 from utils.records.layout import training_files
 from utils.records.records import finished_row
 from utils.settings import flags, job_settings, recipes
@@ -370,17 +372,18 @@ def test_another_seed_is_another_run(tmp_path, small):
     assert all(one != other for one, other in zip(*made))
 
 
-def test_holdout_evaluates_on_the_last_training_images_and_reads_no_test_image(tmp_path, small):
+def test_holdout_evaluates_on_training_images_and_reads_no_test_image(tmp_path, small):
     """Its test images are damaged: who reads one is told."""
     path = str(tmp_path / 'damaged.npz')
     damage_test_images(small, path)
     with pytest.raises(RunError, match='damaged.npz'):
         train(tmp_path, '--dataset', path, '--steps=1')
     record = train(tmp_path, '--dataset', path, '--holdout=300', '--steps=60')
-    images, labels = part(small, 'train')
-    assert record['evaluated_on'] == 'held-out training images'
+    assert record['evaluated_on'] == record['best_chosen_on'] == 'held-out training images'
+    settings = flags.training_flags(['--train_dir=unused', '--dataset', path, '--holdout=300'])
+    _, (images, labels) = split(settings, training_inputs(settings))
     assert record['accuracy'] == pytest.approx(
-        accuracy(tmp_path / 'train_params.mat', 'Student', images[-300:], labels[-300:]), abs=1e-4)
+        accuracy(tmp_path / 'train_params.mat', 'Student', images, labels), abs=1e-4)
 
 
 def damage_test_images(small, path):

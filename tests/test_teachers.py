@@ -15,7 +15,7 @@ from conftest import ROOT
 import autotrain
 from nets import lenet, plain_conv
 from nets.networks import find_pair, variable_shapes
-from teachers.checks import print_accuracy, warn_of_pixel_scale
+from teachers.checks import check_logits, print_accuracy, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions, digest_of, teacher_file
 from teachers.recognise import recognise
@@ -396,6 +396,21 @@ def test_a_pixel_scale_that_is_far_off_is_warned_of(teacher, capsys, scale, warn
     warn_of_pixel_scale(open_teacher(teacher, LENET, TeacherOptions(scale)), 1, 'cpu')
     said = capsys.readouterr().out
     assert warning in said and ('warning' in said) == bool(warning)
+
+
+@pytest.mark.parametrize('factor', [1e-30, 1e-6])
+def test_a_teacher_whose_logits_are_nearly_equal_is_warned_of(arrays, tmp_path, capsys, factor):
+    path = str(tmp_path / 'shrunk.npz')
+    np.savez(path, **{name: array * (np.float32(factor) if '/fc2/' in name else 1)
+                      for name, array in arrays.items()})
+    shrunk = open_teacher(path, LENET)
+    warn_of_pixel_scale(shrunk, 1, 'cpu')
+    assert 'shrunk.npz\' answers noise with logits that differ by' in capsys.readouterr().out
+    check_logits(shrunk, np.random.RandomState(0).standard_normal((5, 10)), 'noise')
+    assert not capsys.readouterr().out
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(RunError, match='answers noise with NaN or infinite logits'):
+            check_logits(shrunk, np.array([[0, wrong]]), 'noise')
 
 
 def test_a_teacher_near_chance_is_warned_of(teacher, mnist, arrays, tmp_path, capsys):

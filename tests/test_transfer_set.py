@@ -1,5 +1,6 @@
 """What a student learns from: samples, impressions, affine copies, batches, and the scale of pixels."""
 import os
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from utils.data.transfer_set import (
     affine_copies,
     batches,
     cut_and_mix,
-    held_out,
+    split,
     stratified_sample,
     transfer_set,
 )
@@ -64,8 +65,8 @@ def test_soft_logits_learn_from_a_sample(mnist, data):
 
 def test_held_out_images_are_not_trained_on(small):
     path, all_images, all_labels = small
-    images, _ = learnt_from('--dataset', path, '--holdout=100')
-    np.testing.assert_array_equal(images, all_images[:400])
+    images, labels = learnt_from('--dataset', path, '--holdout=100')
+    assert np.bincount(labels).tolist() == [40] * 10
     sample, labels = learnt_from('--dataset', path, '--holdout=100', '--any_teacher',
                                  '--Distillation=Soft_logits-10')
     assert len(sample) == 40 and np.bincount(labels).tolist() == [4] * 10, '10 % of what is left'
@@ -76,11 +77,41 @@ def test_held_out_images_are_not_trained_on(small):
         learnt_from('--dataset', path, '--holdout=500')
     settings = training_flags(['--train_dir=unused', '--dataset', path, '--holdout=500'])
     with pytest.raises(RunError, match=too_few):
-        held_out(settings, training_inputs(settings))
-    evaluated, labels = held_out(training_flags(['--train_dir=unused', '--dataset', path, '--holdout=100']),
-                                 training_inputs(settings))
-    np.testing.assert_array_equal(evaluated, all_images[400:])
-    np.testing.assert_array_equal(labels, all_labels[400:])
+        split(settings, training_inputs(settings))
+    settings.holdout = 100
+    _, (evaluated, labels) = split(settings, training_inputs(settings))
+    assert np.bincount(labels).tolist() == [10] * 10
+    together = {image.tobytes() for image in [*images, *evaluated]}
+    assert together == {image.tobytes() for image in all_images} and len(images) + len(evaluated) == 500
+
+
+def held_out(labels, holdout, dataset='sorted.npz'):
+    """(labels to learn from, labels held out) of images that are their own numbers, and these numbers."""
+    numbers = np.arange(len(labels))
+    opened = Namespace(name='sorted', part=lambda part, shape: (numbers, labels))
+    kept, held = split(Namespace(dataset=dataset, holdout=holdout),
+                       Namespace(dataset=opened, pair=Namespace(image_shape=(8, 8, 1))))
+    assert sorted([*kept[0], *held[0]]) == list(numbers)
+    assert (labels[kept[0]] == kept[1]).all() and (labels[held[0]] == held[1]).all()
+    return kept, held
+
+
+def test_of_a_file_sorted_by_class_no_class_is_held_out_whole():
+    labels = np.repeat(np.arange(4), [400, 300, 200, 100])
+    kept, held = held_out(labels, 100)
+    assert np.bincount(held[1]).tolist() == [40, 30, 20, 10]
+    assert (np.diff(held[0]) > 0).all() and not np.array_equal(held[0], np.arange(900, 1000))
+    np.testing.assert_array_equal(held_out(labels, 100)[1][0], held[0], 'the same ones in every job')
+    assert set(held[0]) < set(held_out(labels, 250)[1][0])
+
+
+def test_of_a_known_data_set_the_last_images_are_held_out():
+    assert held_out(np.repeat(np.arange(4), 25), 30, 'mnist')[1][0].tolist() == list(range(70, 100))
+
+
+def test_a_sample_without_some_class_is_said(small, capsys):
+    learnt_from('--dataset', small[0], '--any_teacher', '--Distillation=Soft_logits-1')
+    assert 'warning: the sample of 5 images has none of 5 classes\n' in capsys.readouterr().out
 
 
 # Impressions

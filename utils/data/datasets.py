@@ -75,6 +75,7 @@ def open_dataset(dataset, folder):
         print('%r: has the layout of MedMNIST; val_images, if any, are left out' % path)
     if one_hot:
         print('%r: labels are one-hot; read as class numbers' % path)
+    own_data.print_missing_classes(path, names, labels)
     return DataSet(title(path), hashlib.sha256(content).hexdigest(), len(names), names, image_shape,
                    _once(functools.partial(_own_part, npz, parts, image_shape, labels)))
 
@@ -146,6 +147,11 @@ def nominal(dataset):
 def title(dataset):
     """The name of a data set's folder: MNIST, FashionMNIST, CIFAR10, or a file's own name."""
     return DATASETS[dataset].title if dataset in DATASETS else os.path.splitext(os.path.basename(dataset))[0]
+
+
+def impressions_folder(dataset):
+    """Where impressions for a data set go: DI, and DI/<title> for others than MNIST."""
+    return 'DI' if dataset in ('mnist', 'none') else os.path.join('DI', title(dataset))
 
 
 def digest(place):

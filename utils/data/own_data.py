@@ -83,6 +83,22 @@ def class_names(npz, labels):
     return names
 
 
+def print_missing_classes(path, names, labels):
+    """Prints a line where classes have no training image.
+
+    names: of the classes; labels: {part: int32 [N]}.
+    """
+    there = np.unique(labels['train'])
+    missing = [name for k, name in enumerate(names) if k not in there]
+    if len(there) == 1:
+        print('warning: %r: all training images are of class %s' % (path, names[there[0]]))
+    elif missing:
+        shown = ', '.join(missing[:10]) + ', ...' * (len(missing) > 10)
+        print('warning: %r: %d of %d classes have no training image: %s%s'
+              % (path, len(missing), len(names), shown,
+                 '; labels start at 1, not at 0' * (min(part.min() for part in labels.values()) == 1)))
+
+
 def check_pixels(images, path, name):
     """Raises RunError for images of numbers on another scale than 0..255, such as 0..1."""
     low, high = images.min(), images.max()

@@ -2,7 +2,7 @@
 import cv2
 import numpy as np
 
-from utils.data.datasets import count
+from utils.data.datasets import DATASETS, count
 from utils.files import RunError
 
 
@@ -15,12 +15,12 @@ def transfer_set(settings, method, inputs, rng):
     if method.from_impressions:
         images, labels = inputs.impressions.images, inputs.impressions.targets.argmax(axis=1)
     else:
-        images, labels = inputs.dataset.part('train', inputs.pair.image_shape)
-        check_holdout(inputs.dataset, images, settings.holdout)
-        remaining = len(images) - settings.holdout
-        images, labels = images[:remaining], labels[:remaining]
+        (images, labels), _ = split(settings, inputs)
         if method.has_teacher:
             sample = stratified_sample(labels, count(settings.rate, len(labels)), rng)
+            lost = np.setdiff1d(labels, labels[sample])
+            if lost.size:
+                print('warning: the sample of %d images has none of %d classes' % (len(sample), lost.size))
             images, labels = images[sample], labels[sample]
     if method.augment:
         copies = affine_copies(images, settings.copies, settings.rotation, settings.scale, settings.shift,
@@ -33,11 +33,26 @@ def transfer_set(settings, method, inputs, rng):
     return images, labels
 
 
-def held_out(settings, inputs):
-    """The last training images, which ``transfer_set`` leaves out, and their labels."""
+def split(settings, inputs):
+    """((images, labels) to learn from, (images, labels) that --holdout keeps for evaluation).
+
+    These are the last training images of a known data set. Those of a user's own file, which may be sorted by
+    class, are some of every class, the same ones for every seed, and among those of a larger --holdout.
+    Raises RunError where none are left to learn from.
+    """
     images, labels = inputs.dataset.part('train', inputs.pair.image_shape)
     check_holdout(inputs.dataset, images, settings.holdout)
-    return images[-settings.holdout:], labels[-settings.holdout:]
+    remaining = len(images) - settings.holdout
+    if settings.dataset in DATASETS or not settings.holdout:
+        return (images[:remaining], labels[:remaining]), (images[remaining:], labels[remaining:])
+    places = np.empty(len(labels))  # of an image among those of its class, from 0 to 1
+    rng = np.random.RandomState(0)
+    for k in np.unique(labels):
+        of_class = np.flatnonzero(labels == k)
+        places[of_class] = (rng.permutation(len(of_class)) + 0.5) / len(of_class)
+    order = np.argsort(-places, kind='stable')
+    kept, held_out = np.sort(order[:remaining]), np.sort(order[remaining:])
+    return (images[kept], labels[kept]), (images[held_out], labels[held_out])
 
 
 def check_holdout(dataset, images, holdout):

@@ -9,22 +9,23 @@ from contextlib import suppress
 import numpy as np
 
 from utils.files import RunError, atomic_write, read_bytes
-from utils.records.records import result_key
+from utils.records.records import result_key, why_another
 
 EVERY = 120  # seconds between two checkpoints
 SEAL = hashlib.sha256().digest_size
+LONGEST_JOB = 1 << 20  # bytes
 
 
 class Checkpoint:
     """A file of named arrays that belongs to one job; a damaged one, or another job's, counts as none.
 
-    It is an .npz file with a seal at its end: the SHA-256 of the job and the arrays.
+    It is an .npz file with two things at its end: the job, a line of JSON, and the SHA-256 of all before.
     """
 
     def __init__(self, path, made_from):
         """made_from: the job's fingerprint."""
         self._path, self._saved = path, time.monotonic()
-        self._job = json.dumps(result_key(made_from), sort_keys=True).encode()
+        self._job = b'\n' + json.dumps(result_key(made_from), sort_keys=True).encode()
 
     def is_due(self):
         """Whether the last checkpoint is long enough ago."""
@@ -34,29 +35,35 @@ class Checkpoint:
         """Replaces the file. Raises RunError where it cannot be written."""
         content = io.BytesIO()
         np.savez(content, **arrays)
+        content.write(self._job)
         with atomic_write(self._path) as file:
             file.write(content.getbuffer())
-            file.write(self._seal(content.getbuffer()))
+            file.write(hashlib.sha256(content.getbuffer()).digest())
         self._saved = time.monotonic()
 
     def load(self):
-        """{name: array} as they were saved; {} where there is no whole checkpoint of this job."""
+        """{name: array} as they were saved; {} where there is no whole checkpoint of this job.
+
+        A line says so where there is another one, which ``save`` will replace.
+        """
         try:
             content = memoryview(read_bytes(self._path))
         except RunError:
             return {}
         content, seal = content[:-SEAL], content[-SEAL:]
-        if seal != self._seal(content):
+        if seal != hashlib.sha256(content).digest():
+            print('%r is damaged; it will be replaced' % self._path)
+            return {}
+        arrays, job = content[:-len(self._job)], content[-len(self._job):]
+        if job != self._job:
+            then = json.loads(bytes(content[-LONGEST_JOB:]).rpartition(b'\n')[2].decode())
+            print('%r is of another job: %s; it will be replaced'
+                  % (self._path, why_another(then, json.loads(self._job.decode()))))
             return {}
         print('going on from %r' % self._path)
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return dict(arrays)
+        with np.load(io.BytesIO(arrays), allow_pickle=False) as found:
+            return dict(found)
 
     def remove(self):
         with suppress(FileNotFoundError):
             os.unlink(self._path)
-
-    def _seal(self, content):
-        digest = hashlib.sha256(self._job)
-        digest.update(content)
-        return digest.digest()

@@ -6,7 +6,7 @@ from teachers.checks import print_accuracy, warn_of_pixel_scale
 from teachers.formats import TeacherOptions
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.units import unit_of
-from utils.data.datasets import DataSet, open_dataset
+from utils.data.datasets import DataSet, dataset_info, open_dataset
 from utils.data.impressions import Impressions, load_impressions
 from utils.files import RunError, sha256
 from utils.records.layout import synthesis_files, teacher_file, training_files
@@ -56,11 +56,15 @@ def training_inputs(settings):
 
 
 def synthesis_inputs(settings):
-    """The SynthesisInputs. Raises RunError where something cannot be read, or no student can be built."""
+    """The SynthesisInputs; no image is read. Raises RunError as ``training_inputs`` does."""
     files, digests = synthesis_files(settings), {}
     pair = read_pair(settings.nets, files.nets, digests)
     teacher = opened_teacher(settings, files, pair)
     digests['teacher'] = teacher.digest
+    if settings.dataset != 'none':
+        dataset = dataset_info(settings.dataset, settings.data)
+        check_classes(teacher, dataset)
+        check_teacher(teacher, dataset, 0, settings.any_teacher)
     return SynthesisInputs(fitted(pair, teacher.image_shape, teacher.classes), teacher, digests)
 
 

@@ -29,10 +29,7 @@ PLACES = {'train_dir', 'save_path', 'data', 'dataset', 'teacher', 'impressions',
 
 @functools.lru_cache(maxsize=None)
 def versions():
-    """What computes a result.
-
-    {'tensorflow': '1.13.2', ...}, without importing TensorFlow, which takes seconds.
-    """
+    """What computes a result: {'tensorflow': '1.13.2', ...}; does not import TensorFlow, which is slow."""
     try:
         tensorflow = metadata.version('tensorflow')
     except metadata.PackageNotFoundError:  # it was installed by another name, such as tensorflow-cpu
@@ -97,21 +94,33 @@ def finished_row(settings, files, run):
     record = load_json(files.record)
     if record is None:
         return None, ''
-    now = result_key(fingerprint(settings, digests_of(files)))
     try:
-        then = result_key(record)
-        made_with = differences(then['settings'], now['settings'])
-        if made_with:
-            return None, 'made with ' + made_with
-        changed = _changed(then['inputs'], now['inputs'])
-        if changed:
-            return None, 'made from another ' + ' and another '.join(changed)
+        why = why_another(result_key(record), result_key(fingerprint(settings, digests_of(files))))
+        if why:
+            return None, why
         changed = _changed(record['outputs'], _output_digests(files))
         if changed:
             return None, ' and '.join(changed) + ' cannot be read or was altered'
         return table_row(record, run), ''
     except (TypeError, KeyError, AttributeError, ValueError):  # somebody's JSON, but no record
         return None, 'its record is damaged'
+
+
+def why_another(then, now):
+    """Why one result_key is not the other, in words; '' where it is."""
+    made_with = differences(then['settings'], now['settings'])
+    if made_with:
+        return 'made with ' + made_with
+    changed = _changed(then['inputs'], now['inputs'])
+    return 'made from another ' + ' and another '.join(changed) if changed else ''
+
+
+def print_replaced(settings, files):
+    """Prints a line where a job's files are there and are of another job; it will replace them."""
+    row, why = finished_row(settings, files, 0)
+    there = [path for path in files.outputs if os.path.exists(path)]
+    if there and row is None:
+        print('%r is there: %s; it will be replaced' % (there[0], why or 'it has no record'))
 
 
 def differences(found, wanted):
@@ -190,7 +199,7 @@ def check_impressions(impressions, teacher):
 def check_teacher(teacher, dataset, holdout, any_teacher):
     """Raises RunError where a teacher's record says that it was trained on other data than ``dataset``.
 
-    any_teacher: only print a line. Another line names a teacher that was trained on the ``holdout`` last
+    any_teacher: only print a line. Another line names a teacher that was trained on some of the ``holdout``
     images.
     """
     record = record_of(teacher.digest, records_of_weights(teacher.path))

@@ -45,9 +45,10 @@ def training_parser():
              'its answers to impressions')
     add('--augment', action='store_true', help='learn from affine copies of the images as well')
     add('--impressions', type=path, metavar='PATH',
-        help='a .mat file of impressions, or a folder with DI-R.mat (default: DI)')
+        help="a .mat file of impressions, or a folder with DI-R.mat (default: Data_Impressions.py's)")
     add('--holdout', default=0, type=number(int, 0), metavar='N',
-        help='evaluate on the last N training images, unseen in training, instead of the test images')
+        help='evaluate on N training images, unseen in training, instead of the test images: the last ones '
+             'of a known data set, some of every class of other data')
     add_teacher(parser, default=None, instead='Lenet5')
     add_any_teacher(parser)
     add_common(parser)
@@ -62,15 +63,20 @@ def synthesis_flags(argv=None):
                         help='impressions to make, in %% of 60,000 (of the training images of cifar10: '
                              '50,000)')
     given = with_nets(parser.given(argv))
-    return job_settings.synthesis_settings(given, teacher_kind(given))
+    try:
+        return job_settings.synthesis_settings(given, teacher_kind(given))
+    except FlagError as error:
+        parser.error(error)
 
 
 def synthesis_parser():
     """The flags of Data_Impressions.py but for --Rate."""
     parser = Parser(prog='Data_Impressions.py', epilog=job_settings.tables(job_settings.synthesis_rows),
                     description='Synthesises data impressions from a trained teacher, without any image.')
-    parser.add_argument('--save_path', default='DI', type=path, metavar='DIR', help='folder for DI-R.mat')
+    parser.add_argument('--save_path', type=path, metavar='DIR',
+                        help='folder for DI-R.mat (default: DI, or DI/NAME for other data than MNIST)')
     add_teacher(parser)
+    add_any_teacher(parser)
     add_common(parser)
     parser.add_hyper_parameters(hyper_parameters.SYNTHESIS)
     return parser
@@ -82,8 +88,8 @@ def picture_flags(argv=None):
                     description='Draws class similarity, impressions and accuracies, or a confusion matrix.')
     add = parser.add_argument
     add('--impressions', type=path, metavar='PATH',
-        help='a .mat file of impressions, or a folder with DI-1.mat (default: DI, where they are made if '
-             'there are none)')
+        help="a .mat file of impressions, or a folder with DI-1.mat (default: Data_Impressions.py's, where "
+             "they are made if there are none)")
     add('--student', type=path, metavar='FILE',
         help='weights of a student or teacher: draw only confusion.png, its confusion matrix on the test '
              'images')

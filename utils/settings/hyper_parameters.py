@@ -53,10 +53,10 @@ SYNTHESIS = _table(
     HyperParameter('beta2', float, "Adam's beta2", high=0.999999),
     HyperParameter('epsilon', float, "Adam's epsilon", above=True),
     HyperParameter('temperature', float, "T of the teacher's softmax", above=True),
-    HyperParameter('betas', float, 'Dirichlet scales, each for an equal part of the impressions', above=True,
-                   several=True),
-    HyperParameter('batch_size', int, 'impressions at a time; does not change the result', low=1,
-                   high=LARGEST_BATCH),
+    HyperParameter('betas', float, 'Dirichlet scales, each for an equal part of the impressions', low=1e-4,
+                   high=1e6, several=True),
+    HyperParameter('batch_size', int, 'impressions at a time; changes them only with --start_grey or '
+                                    '--batch_norm', low=1, high=LARGEST_BATCH),
     HyperParameter('start_blur', float, 'blur of the starting noise: standard deviation of a Gaussian in '
                                         'pixels; 0: white noise', high=32, off=0),
     HyperParameter('start_grey', float, 'correlation between the channels of the starting noise', high=1,

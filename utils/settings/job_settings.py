@@ -3,7 +3,7 @@ from argparse import Namespace
 
 from tabulate import tabulate
 
-from utils.data.datasets import count, nominal
+from utils.data.datasets import count, impressions_folder, nominal
 from utils.files import FlagError
 from utils.settings.methods import METHODS, method_for, why_without_effect
 from utils.settings.recipes import RATES, RECIPES, recipe_for, synthesis, training
@@ -29,12 +29,11 @@ def training_settings(given, available):
         reason = why_without_effect(name, method)
         if reason and value is not False:
             raise FlagError('--%s does nothing %s' % (name, reason))
-    if given['any_teacher'] and given['dataset'] == 'none':
-        raise FlagError('--any_teacher does nothing without a data set')
+    _check_any_teacher(given)
     if method.has_teacher:
         values['teacher'] = 'Lenet5'
     if method.from_impressions:
-        values['impressions'] = 'DI'
+        values['impressions'] = impressions_folder(given['dataset'])
     settings = Namespace(**dict(values, **given), method=method.name, rate=rate)
     if settings.ce_weight == settings.kl_weight == 0:
         raise FlagError('--ce_weight and --kl_weight cannot both be 0')
@@ -61,9 +60,16 @@ def synthesis_settings(given, kind):
     """
     size = count(given['Rate'], nominal(given['dataset']))
     values = synthesis(given['recipe'], size, given['nets'], kind)
+    values['save_path'] = impressions_folder(given['dataset'])
+    _check_any_teacher(given)
     settings = SynthesisSettings(**dict(values, **given), size=size)
     settings.typed = set(given)
     return settings
+
+
+def _check_any_teacher(given):
+    if given['any_teacher'] and given['dataset'] == 'none':
+        raise FlagError('--any_teacher does nothing without a data set')
 
 
 def training_rows(recipe, nets='lenet'):

@@ -89,12 +89,14 @@ PUBLISHED = Recipe(
 # (impressions, Adam's learning rate), published for 600, 3000, 6000, 12000 and 24000 impressions. Other
 # numbers take the next smaller one's.
 PUBLISHED_LEARNING_RATES = [(0, 0.1), (6000, 1.0), (12000, 2.0), (24000, 3.0)]
-# A pair without values of its own takes those of lenet.
+# A pair without values of its own takes the default ones of lenet; the published ones are lenet's alone.
 RECIPES = {'default': {'lenet': LENET, 'alexnet': ALEXNET}, 'published': {'lenet': PUBLISHED}}
 
 
 def recipe_for(recipe, nets='lenet'):
-    """The Recipe of that name for a pair."""
+    """The Recipe of that name for a pair. Raises FlagError where nothing was published for the pair."""
+    if recipe == 'published' and nets not in RECIPES[recipe]:
+        raise FlagError('the published recipe is of lenet, not of %s; use --recipe default' % nets)
     return RECIPES[recipe].get(nets, RECIPES[recipe]['lenet'])
 
 

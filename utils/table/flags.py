@@ -5,6 +5,7 @@ import shlex
 from teachers.formats import FLAGS
 from utils.data import datasets
 from utils.data.datasets import DATASETS
+from utils.files import FlagError
 from utils.settings import hyper_parameters, recipes
 from utils.settings.flags import (
     add_any_teacher,
@@ -80,7 +81,10 @@ def table_methods(parser, args):
         if not fits[name]:
             parser.error('--methods %s does not go with --teacher%s'
                          % (name, ' --dataset none' * (args.dataset == 'none')))
-    recipe = recipes.recipe_for(args.recipe, args.nets).training
+    try:
+        recipe = recipes.recipe_for(args.recipe, args.nets).training
+    except FlagError as error:
+        parser.error(error)
     wanted = args.methods or [name for name in usual if name in recipe]
     if not args.teacher and not teaching(wanted):
         wanted = ['Teacher', *wanted]

@@ -73,7 +73,8 @@ def synthesis_job(args, source, rate, run_number, teacher):
 
     teacher: the Job that trains theirs, None for the user's own.
     """
-    flags = dict(Rate=rate, save_path=layout.run_impressions(args.root, source, run_number),
+    flags = dict(Rate=rate, any_teacher=args.any_teacher,
+                 save_path=layout.run_impressions(args.root, source, run_number),
                  **dict(source.synthesis, **teacher_flags(args, run_number), **args.synthesis))
     flags, settings = scaled(functools.partial(synthesis_settings, kind=args.kind),
                              dict(common_flags(args, run_number), **flags), 'iterations', args.budget)
