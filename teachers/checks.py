@@ -48,7 +48,7 @@ def check_logits(teacher, logits, images):
                        '%g), or give another teacher' % ((teacher.path, images) + teacher.options.scale))
     size = logits.std(axis=1).mean()
     if size < LEAST_LOGITS:
-        print('warning: the teacher %r answers %s with logits that differ by %.0e between classes; it '
+        print('warning: the teacher %r answers %s with logits that differ by %.1g between classes; it '
               'teaches hardly anything' % (teacher.path, images, size))
 
 
