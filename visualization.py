@@ -93,7 +93,7 @@ def predictions(path, pair, teacher, dataset):
     """
     if not dataset:
         raise RunError('--student is evaluated on test images; choose a --dataset')
-    network, _ = network_of(path, pair.name, teacher.image_shape)
+    network, _ = network_of(path, pair.name, image_shape=teacher.image_shape)
     (seen, labels), (images, _) = [dataset.part('test', each.image_shape) for each in (teacher, network)]
     return labels, network.answers(images).argmax(axis=1), teacher.answers(seen).argmax(axis=1)
 
