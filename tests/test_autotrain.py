@@ -20,8 +20,7 @@ import autotrain
 from utils.files import RunError, load_json
 from utils.records.records import PLACES
 from utils.settings import flags, recipes
-from utils.settings.hyper_parameters import TRAINING
-from utils.settings.methods import METHODS, TABLE, Method, Source
+from utils.settings.methods import METHODS, TABLE
 from utils.table.check import check_inputs
 from utils.table.flags import table_flags
 from utils.table.jobs import Job, LocalPool, run_jobs
@@ -212,28 +211,6 @@ def test_the_only_teacher_of_a_table_teaches(small):
             assert '--teacher=r/%s/train_params.mat' % folder in jobs[name].command
 
 
-def test_a_method_with_impressions_made_another_way(small, monkeypatch):
-    """A row in METHODS is all that it takes."""
-    source = Source('White', True, 'DI_white', {'start_blur': 0.0})
-    monkeypatch.setattr('utils.settings.parser.DISTILLATIONS', ['ZSKD', 'White'])
-    for name, augment in ('White', False), ('White_augment', True):
-        monkeypatch.setitem(METHODS, name, Method(name, name, 'Student', source, augment,
-                                                  name + '{rate:g}/{run}', 'tab:pink'))
-    jobs = {job.name: (job.needs, vars((flags.training_flags if job.command[0][0] == 't'
-                                        else flags.synthesis_flags)(job.command[1:])))
-            for job in plan('--root=r', '--runs=1', '--rates', '5', '--dataset', small, '--methods', 'ZSKD',
-                            'White', 'White_augment')}
-    assert len(jobs) == 6
-    made, made_white = [jobs[folder + '-5 run 0'][1] for folder in ('DI', 'DI_white')]
-    assert made_white == dict(made, start_blur=0, save_path='r/DI_white/di0') != made
-    for name, folder in ('ZSKD', 'DI'), ('White', 'DI_white'), ('White_augment', 'DI_white'):
-        needs, settings = jobs[name + '-5 run 0']
-        assert needs == [folder + '-5 run 0']
-        assert (settings['method'], settings['impressions']) == (name, 'r/%s/di0' % folder)
-    plain, white = [jobs[name + '-5 run 0'][1] for name in ('ZSKD', 'White')]
-    assert all(white[name] == plain[name] for name in TRAINING if name in plain)
-
-
 # What stops a table before its first job.
 
 @pytest.fixture
@@ -309,17 +286,6 @@ def test_a_finished_table_is_not_run_again_wherever_it_lies(whole, copy, small, 
     assert times(copy) == before
     assert capsys.readouterr().out.endswith('\n%s\n' % (whole[0] / 'results.md').read_text())
     assert content(copy) == content(whole[0])
-
-
-@pytest.mark.parametrize('seconds', [1e9, 2e9], ids=['2001', '2033'])
-def test_a_clock_that_was_set_makes_no_work(copy, small, seconds):
-    """Files seem to be of the past or of the future: what is in them counts."""
-    for path in copy.rglob('*'):
-        os.utime(str(path), (seconds, seconds))
-    assert to_do(copy, small) == []
-    (copy / 'Student' / 'std0' / 'train_params.mat').write_bytes(b'other weights')
-    os.utime(str(copy / 'Student' / 'std0' / 'train_params.mat'), (seconds, seconds))
-    assert to_do(copy, small) == ['Student run 0']
 
 
 @pytest.mark.parametrize('more, changed', [

@@ -72,17 +72,6 @@ def test_fashion_mnist_is_the_original(data):
     assert images.shape == (10000, 32, 32, 1) and np.bincount(labels).tolist() == [1000] * 10
 
 
-def test_the_test_part_needs_no_training_images(mnist, data, tmp_path):
-    with np.load(os.path.join(data, 'mnist.npz')) as arrays:
-        np.savez(str(tmp_path / 'mnist.npz'), x_test=arrays['x_test'], y_test=arrays['y_test'])
-    opened = open_dataset('mnist', str(tmp_path))
-    images, labels = opened.part('test', GREY)
-    np.testing.assert_array_equal(images, mnist.test_images)
-    np.testing.assert_array_equal(labels, mnist.test_labels)
-    with pytest.raises(RunError, match="has no array 'x_train'"):
-        opened.part('train', GREY)
-
-
 @pytest.mark.parametrize('altered', ['x_test', 'y_test'])
 def test_an_altered_known_data_set_is_refused(data, tmp_path, altered):
     with np.load(os.path.join(data, 'mnist.npz')) as arrays:
@@ -195,19 +184,6 @@ def test_what_keras_has_downloaded_is_taken(tmp_path, monkeypatch, variable, fol
     np.savez(str(cache / 'mnist.npz'), **dict(arrays, x_test=arrays['x_train']))
     with pytest.raises(RunError, match='found as x_test is not that of MNIST'):
         datasets.fetch('mnist', str(tmp_path / 'other'))
-
-
-def test_a_user_without_a_home_is_no_problem(tmp_path, monkeypatch):
-    def unknown(_):
-        raise KeyError('no such user')
-
-    monkeypatch.delenv('KERAS_HOME', raising=False)
-    monkeypatch.delenv('HOME', raising=False)
-    monkeypatch.setattr('pwd.getpwuid', unknown)
-    monkeypatch.chdir(tmp_path)
-    arrays = small_mnist(np.random.RandomState(6))
-    with_sources(monkeypatch, sources.mnist_from_keras_cache, lambda: arrays, arrays=arrays)
-    assert datasets.fetch('mnist', 'data') == os.path.join('data', 'mnist.npz')
 
 
 @pytest.fixture

@@ -53,16 +53,14 @@ COMMON = dict(recipe=st.sampled_from(list(recipes.RECIPES)), data=PATHS, teacher
               seed=st.integers(0, 2 ** 31 - 1), threads=st.integers(1, 1024),
               nets=st.sampled_from(['lenet', 'alexnet']) | PATHS.map(lambda text: text + '.py'))
 KNOWN = st.sampled_from(['mnist', 'fashion_mnist', 'none'])
-OWN = PATHS.map(lambda text: text + '.npz')
+
+
 TRAININGS = st.fixed_dictionaries({}, optional=dict(
     COMMON, dataset=KNOWN, main_scope=st.sampled_from(['Teacher', 'Student']), augment=st.booleans(),
     impressions=PATHS, any_teacher=st.booleans(), holdout=st.integers(0, 10 ** 9),
     Distillation=st.just('None') | st.builds('{}-{:g}'.format, st.sampled_from(['Soft_logits', 'ZSKD']),
                                              RATES),
     **{name: values_of(row) for name, row in TRAINING.items()}))
-SYNTHESES = st.fixed_dictionaries({}, optional=dict(
-    COMMON, dataset=KNOWN | OWN, save_path=PATHS,
-    **{name: values_of(row) for name, row in SYNTHESIS.items()}))
 
 
 @EXAMPLES
@@ -80,23 +78,6 @@ def test_training_flags_there_and_back(values, train_dir):
             flags.training_flags(words)
     else:
         assert flags.training_flags(words) == expected
-
-
-@EXAMPLES
-@given(SYNTHESES, RATES)
-def test_synthesis_flags_there_and_back(values, rate):
-    parser = flags.synthesis_parser()
-    assert parser.typed(command_line(values)) == values
-    shown = float('%g' % rate)
-    given_values = flags.with_nets(dict(parser.given([]), Rate=shown, **values))
-    words = command_line(dict(values, Rate=rate))
-    try:
-        expected = job_settings.synthesis_settings(given_values, flags.teacher_kind(given_values))
-    except FlagError:
-        with pytest.raises(SystemExit, match='2'):
-            flags.synthesis_flags(words)
-    else:
-        assert flags.synthesis_flags(words) == expected
 
 
 # Hyper-parameters

@@ -54,50 +54,6 @@ def test_alexnets_parameters_and_names(role, count):
     assert shapes[role + '/conv4/weights'][:2] == [3, 3]
 
 
-@pytest.mark.parametrize('role', ROLES)
-@pytest.mark.parametrize('name', PAIRS)
-def test_any_number_of_classes(name, role):
-    """Other classes are other columns and biases of the last layer, whose variable LAST_LAYER names."""
-    pair = find_pair(name)
-    last, ten_classes = '%s/%s' % (role, pair.last_layer), variable_shapes(pair, role, 10)
-    for classes in (2, 47):
-        shapes = variable_shapes(pair, role, classes)
-        changed = {variable for variable in shapes if shapes[variable] != ten_classes[variable]}
-        assert changed == {last, last.replace('weights', 'biases')}
-        assert shapes[last] == [ten_classes[last][0], classes]
-    new_graph(0)
-    logits = build(pair, role, tf.placeholder(tf.float32, [None, *pair.image_shape]), 1000)
-    assert logits.shape.as_list() == [None, 1000] and logits.dtype == tf.float32
-
-
-@pytest.mark.parametrize('name', PAIRS)
-def test_teacher_and_student_share_nothing(name):
-    """They have no variable in common, and a training of the one leaves the other as it is."""
-    pair, rng = find_pair(name), np.random.RandomState(0)
-    new_graph(0)
-    pixels = tf.placeholder(tf.float32, [None, *pair.image_shape])
-    student = build(pair, 'Student', pixels, 5, training=True)
-    step = tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_sum(tf.square(student)))
-    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
-    teacher = build(pair, 'Teacher', pixels, 5)
-    variables = {role: network_variables(role) for role in ROLES}
-    names = {role: {v.op.name[len(role):] for v in variables[role]} for role in ROLES}
-    assert names['Teacher'] == names['Student'], 'the same layers'
-    others = set(tf.global_variables()) - set(variables['Teacher'] + variables['Student'])
-    assert {v.op.name for v in others} <= {'global_step'}
-    images = rng.rand(3, *pair.image_shape)
-    with session(1) as sess:
-        sess.run(tf.global_variables_initializer())
-        before, answers = values_of(sess, variables['Teacher']), sess.run(teacher, {pixels: images})
-        students = values_of(sess, variables['Student'])
-        sess.run([step, updates], {pixels: images})
-        after = values_of(sess, variables['Teacher'])
-        np.testing.assert_array_equal(sess.run(teacher, {pixels: images}), answers)
-        moved = values_of(sess, variables['Student'])
-    assert all(np.array_equal(before[name], after[name]) for name in before)
-    assert not all(np.array_equal(students[name], moved[name]) for name in moved)
-
-
 def test_a_second_call_builds_the_same_network():
     new_graph(0)
     images = tf.constant(np.random.RandomState(0).rand(2, 32, 32, 3), tf.float32)

@@ -3,11 +3,9 @@ import numpy as np
 import pytest
 
 from utils.data.datasets import count
-from utils.files import FlagError
 from utils.settings import flags, recipes
 from utils.settings.hyper_parameters import AUGMENTATION, SCHEDULES, SYNTHESIS, TRAINING
-from utils.settings.job_settings import training_settings
-from utils.settings.methods import METHODS, TABLE, method_for
+from utils.settings.methods import METHODS
 from utils.settings.recipes import RECIPES
 from utils.settings.schedule import learning_rate
 
@@ -178,55 +176,6 @@ def test_settings_say_method_and_rate():
         training('--Distillation=Soft_logits-2.5', '--augment'))] == [
             ('Teacher', 100), ('Student', 100), ('Soft_logits', 2.5), ('ZSKD', 40), ('ZSKD_augment', 40),
             ('Teacher_augment', 100), ('Student_augment', 100), ('Soft_logits_augment', 2.5)]
-
-
-GIVEN = dict(main_scope='Student', Distillation='None', augment=False, any_teacher=False, holdout=0,
-             recipe='default', nets='lenet', dataset='mnist')
-
-
-@pytest.mark.parametrize('changes, said', [
-    (dict(ce_weight=0.0), '--ce_weight and --kl_weight cannot both be 0'),
-    (dict(kl_weight=1.0), '--kl_weight needs a teacher'),
-    (dict(Distillation='ZSKD-1', ce_weight=1.0), '--ce_weight needs labels, and impressions have none'),
-    (dict(Distillation='ZSKD-1', main_scope='Teacher'), '--main_scope Teacher goes with --Distillation None'),
-    (dict(recipe='published', augment=True), 'the published recipe has no Student . augmentation'),
-    (dict(dataset='none'), '--dataset none goes with --Distillation ZSKD-R'),
-    (dict(dataset='none', Distillation='Soft_logits-1'), '--dataset none goes with --Distillation ZSKD-R'),
-    (dict(dataset='none', Distillation='ZSKD-1', holdout=5), 'and without --holdout')])
-def test_what_does_not_go_together(changes, said):
-    training_settings(GIVEN, 60000)
-    with pytest.raises(FlagError, match=said):
-        training_settings(dict(GIVEN, **changes), 60000)
-
-
-@pytest.mark.parametrize('changes, said', [
-    (dict({name: 1}), '--%s does nothing without --augment' % name) for name in AUGMENTATION] + [
-    (dict(temperature=4.0), '--temperature does nothing without a teacher; use --Distillation'),
-    (dict(teacher='mine.mat'), '--teacher does nothing without a teacher; use --Distillation'),
-    (dict(any_teacher=True), '--any_teacher does nothing without a teacher; use --Distillation'),
-    (dict(impressions='DI'), '--impressions does nothing without --Distillation ZSKD-R'),
-    (dict(impressions='DI', Distillation='Soft_logits-1'), '--impressions does nothing without'),
-    (dict(any_teacher=True, Distillation='ZSKD-1', dataset='none'),
-     '--any_teacher does nothing without a data set')])
-def test_a_flag_that_does_nothing_is_refused(changes, said):
-    with pytest.raises(FlagError, match=said):
-        training_settings(dict(GIVEN, **changes), 60000)
-
-
-# Methods
-
-def test_the_methods_are_told_apart_by_what_trains_them():
-    assert list(METHODS) == ['Teacher', 'Teacher_augment', 'Student', 'Student_augment', 'Soft_logits',
-                             'Soft_logits_augment', 'ZSKD', 'ZSKD_augment']
-    assert [(method.has_teacher, method.from_impressions) for method in METHODS.values()] == [
-        (False, False)] * 4 + [(True, False)] * 2 + [(True, True)] * 2
-    for name, method in METHODS.items():
-        assert method.name == name
-        assert method_for(method.role, method.source.distillation, method.augment) is method
-    folders = {method.folder.format(rate=rate, run=run) for method in METHODS.values() for rate in (1, 2.5)
-               for run in (0, 1)}
-    assert len(folders) == 4 * 2 + 4 * 2 * 2, 'one for every run, and rate where there is one'
-    assert TABLE == ['Teacher', 'Student', 'Soft_logits', 'ZSKD', 'ZSKD_augment']
 
 
 # Learning rate
