@@ -53,8 +53,6 @@ COMMON = dict(recipe=st.sampled_from(list(recipes.RECIPES)), data=PATHS, teacher
               seed=st.integers(0, 2 ** 31 - 1), threads=st.integers(1, 1024),
               nets=st.sampled_from(['lenet', 'alexnet']) | PATHS.map(lambda text: text + '.py'))
 KNOWN = st.sampled_from(['mnist', 'fashion_mnist', 'none'])
-
-
 TRAININGS = st.fixed_dictionaries({}, optional=dict(
     COMMON, dataset=KNOWN, main_scope=st.sampled_from(['Teacher', 'Student']), augment=st.booleans(),
     impressions=PATHS, any_teacher=st.booleans(), holdout=st.integers(0, 10 ** 9),

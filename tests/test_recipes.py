@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from utils.data.datasets import count
+from utils.files import FlagError
 from utils.settings import flags, recipes
 from utils.settings.hyper_parameters import AUGMENTATION, SCHEDULES, SYNTHESIS, TRAINING
 from utils.settings.methods import METHODS
