@@ -44,12 +44,13 @@ def main(argv=None):
         jobs = plan(args)
     except FlagError as error:
         parser.error(error)
-    from utils.table.check import check_inputs  # it imports TensorFlow, which takes seconds
+    from utils.table.check import check_inputs, check_same_table  # it imports TensorFlow, which takes seconds
     make_folder(args.root)
-    data = check_inputs(args)
+    files = check_inputs(args)
     with locked(args.root):
+        check_same_table(args)
         remove_leftovers({args.root, *(os.path.dirname(job.log) for job in jobs)})
-        with pool_for(args, data) as pool:
+        with pool_for(args, files) as pool:
             rows, failures = work(args, jobs, pool)
         print('\n' + save_table(args, jobs, rows))
     for job, reason in failures:
@@ -57,8 +58,8 @@ def main(argv=None):
     return 1 if failures else 0
 
 
-def pool_for(args, data):
-    """Where jobs run: on this machine, or on the workers of a cluster; data: path of the data set's file."""
+def pool_for(args, files):
+    """Where jobs run: on this machine, or on the workers of a cluster; files: paths that all jobs read."""
     variables = dict(OMP_NUM_THREADS=str(args.threads), OPENBLAS_NUM_THREADS=str(args.threads))
     if not args.scheduler:
         gpus = list(visible_gpus()) if args.device == 'gpu' else []
@@ -68,7 +69,7 @@ def pool_for(args, data):
     except ImportError as error:
         raise RunError('--scheduler needs Dask (%s); pip install -r requirements-cluster.txt'
                        % error) from error
-    return ClusterPool(args.scheduler, args.root, data, args.nets, variables)
+    return ClusterPool(args.scheduler, args.root, files, args.nets, variables)
 
 
 def work(args, jobs, pool):

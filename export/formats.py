@@ -2,8 +2,6 @@
 import contextlib
 import io
 import os
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -12,8 +10,8 @@ from export.graph import integer_graph, serving_graph
 from export.int8 import float_operations
 from nets.networks import network_variables
 from teachers.trained import TrainedNetwork
-from utils.files import REPOSITORY, RunError, atomic_write, make_folder, save_json
-from utils.graph_mode import session, tf, values_of
+from utils.files import RunError, atomic_write, make_folder, save_json
+from utils.graph_mode import run_in_eager_mode, session, tf, values_of
 
 SAVED_MODEL = 'saved_model'     # the one format that is a folder
 CLASS_NAMES = 'class_names'     # the .npz array and the .pb constant with the names of the classes
@@ -103,12 +101,9 @@ def from_tf2(sess, graph, class_names, form, quantisation=None):
                 file.write(frozen(sess, graph))
         save_json(order, dict(quantisation._asdict() if quantisation else {}, class_names=list(class_names),
                               images=saved_images(folder, quantisation)))
-        child = subprocess.run([sys.executable, '-m', 'export.tf2', source, target, order], cwd=REPOSITORY,
-                               env=dict(os.environ, KERAS_BACKEND='tensorflow', CUDA_VISIBLE_DEVICES=''),
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        if child.returncode:
-            said = child.stderr.decode(errors='replace').strip().split('\n')[-1]
-            raise RunError('this network cannot be written as %s: %s' % (form, said or child.returncode))
+        failed = run_in_eager_mode('export.tf2', source, target, order)
+        if failed:
+            raise RunError('this network cannot be written as %s: %s' % (form, failed))
         floats = float_operations(target) if quantisation and quantisation.images is not None else []
         if floats and quantisation.integers_alone:
             raise RunError('TFLite has no int8 form of %s; leave --int8_operations_only out'
@@ -153,7 +148,7 @@ def new_folder(path):
                 raise
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or error
-        raise RunError('cannot write the folder %r: %s; make room or choose another'
+        raise RunError('cannot write the folder %r: %s; make room, or choose another or a folder below it'
                        % (path, reason)) from error
 
 

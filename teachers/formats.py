@@ -73,12 +73,19 @@ def format_of(path):
 
 def teacher_file(teacher):
     """Path of ``--teacher``: a name in the repository's pre_trained/, or a path of any format."""
-    named = os.path.join(REPOSITORY, 'pre_trained', teacher + '.mat')
-    is_path = (os.path.basename(teacher) != teacher or os.path.splitext(teacher)[1]
-               or os.path.exists(teacher) or os.path.exists(teacher + '.index'))
-    if is_path and not (os.path.basename(teacher) == teacher and os.path.exists(named)):
-        return teacher.rstrip('/') or teacher
-    return named
+    return (teacher.rstrip('/') or teacher) if is_path(teacher) else _named(teacher)
+
+
+def is_path(teacher):
+    """Whether ``--teacher`` is a path, not a name in pre_trained/."""
+    if os.path.basename(teacher) != teacher:
+        return True
+    return not os.path.exists(_named(teacher)) and bool(
+        os.path.splitext(teacher)[1] or os.path.exists(teacher) or os.path.exists(teacher + '.index'))
+
+
+def _named(teacher):
+    return os.path.join(REPOSITORY, 'pre_trained', teacher + '.mat')
 
 
 def digest_of(path):

@@ -8,14 +8,14 @@ does it in a process of its own.
 """
 import functools
 import os
-import subprocess
 import sys
 import tempfile
 
 from teachers.formats import VARIABLES, digest_of
 from teachers.safety import check_graph, check_layers, check_saved_functions
 from teachers.weights import keras_config, read_graph, read_meta_graph, read_weights
-from utils.files import REPOSITORY, RunError
+from utils.console import DEBUG
+from utils.files import RunError
 
 WAY_OUT = 'give a frozen graph (.pb), or the weights of a pair'
 
@@ -76,13 +76,12 @@ def _of_keras(path, file_format):
 
 
 def _by_tensorflow_2(path):
+    from utils.graph_mode import run_in_eager_mode
     with tempfile.TemporaryDirectory() as folder:
         graph = os.path.join(folder, 'graph.pb')
-        command = [sys.executable, '-m', 'teachers.freeze', os.path.abspath(path), graph]
-        done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        if done.returncode:
-            lines = done.stderr.decode(errors='replace').strip().split('\n')
-            raise RunError(_cannot(path, lines[-1]))
+        failed = run_in_eager_mode('teachers.freeze', os.path.abspath(path), graph)
+        if failed:
+            raise RunError(_cannot(path, failed))
         return read_graph(graph)
 
 
@@ -155,6 +154,8 @@ def main():
     try:
         content = _in_eager_mode(model).SerializeToString()
     except Exception as error:  # Keras and TensorFlow fail in many ways
+        if os.environ.get(DEBUG):
+            raise
         sys.exit('%s: %s' % (type(error).__name__, first_line(error)))
     with open(graph, 'wb') as file:
         file.write(content)

@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from utils.files import RunError, load_json
 from utils.records.records import PLACES
 from utils.settings import flags, recipes
 from utils.settings.methods import METHODS, TABLE
-from utils.table.check import check_inputs
+from utils.table.check import check_inputs, check_same_table, files_of_all_jobs
 from utils.table.flags import table_flags
 from utils.table.jobs import Job, LocalPool, run_jobs
 
@@ -249,9 +250,9 @@ def test_a_full_disk_stops_a_table(tmp_path, small, no_job, monkeypatch):
     there = tmp_path / 'table' / 'DI' / 'di0' / 'DI-40.mat'
     there.parent.mkdir(parents=True)
     there.write_text('impressions')
-    assert check_inputs(table_flags(table)[1]) == small
+    assert check_inputs(table_flags(table)[1]) == [small]
     no_impressions = words(tmp_path / 'table', small, '--rates', '40', '--runs=9', '--methods', 'Soft_logits')
-    assert check_inputs(table_flags(no_impressions)[1]) == small
+    assert check_inputs(table_flags(no_impressions)[1]) == [small]
 
 
 # The same bytes.
@@ -360,3 +361,40 @@ def test_a_job_whose_record_does_not_hold_when_it_has_ended_failed(tmp_path):
     with LocalPool(1, {}) as pool:
         ended, = run_jobs([job], pool, None, lambda job, why: None)
     assert ended.row is None and ended.reason.startswith('made from another dataset; the end of ')
+
+
+# Whose table a folder holds.
+
+def test_a_folder_holds_the_table_of_one_teacher_data_set_and_pair(tmp_path, monkeypatch, small, own_pair):
+    """What has moved is not another, and what was altered in its place is made again."""
+    monkeypatch.chdir(tmp_path)
+    for name in ('a', 'b', 'c', 'table'):
+        (tmp_path / name).mkdir()
+    for name, content in [('a/best.npz', 'one'), ('b/best.npz', 'another'), ('c/best.npz', 'one')]:
+        (tmp_path / name).write_text(content)
+    shutil.copy(small, 'a/data.npz')
+    (tmp_path / 'b' / 'data.npz').write_text('other data')
+
+    def check(teacher='a/best.npz', dataset='a/data.npz', nets='lenet'):
+        check_same_table(Namespace(root='table', teacher=teacher, dataset=dataset, nets=nets))
+
+    check()
+    for changes, said in [
+            (dict(teacher='b/best.npz'), 'another teacher, .*a/best.npz'),
+            (dict(teacher=None), 'another teacher'), (dict(teacher='Lenet5'), 'another teacher'),
+            (dict(dataset='b/data.npz'), 'another data set, .*a/data.npz'),
+            (dict(dataset='mnist'), 'another data set'), (dict(nets='alexnet'), 'pair .* lenet'),
+            (dict(nets=own_pair), 'another pair of networks, lenet; give this one its own --root')]:
+        with pytest.raises(RunError, match=said):
+            check(**changes)
+    check(teacher='c/best.npz')
+    check(teacher=str(tmp_path / 'a' / 'best.npz'))
+    (tmp_path / 'a' / 'best.npz').write_text('trained longer')
+    check(teacher='./a/best.npz')
+
+
+def test_the_files_that_every_worker_must_see(tmp_path, small, own_pair):
+    teacher = str(tmp_path / 'teacher.npz')
+    args = Namespace(dataset=small, data='data', teacher=teacher, nets=own_pair)
+    assert files_of_all_jobs(args) == [small, teacher, own_pair]
+    assert files_of_all_jobs(Namespace(dataset='none', data='data', teacher='Lenet5', nets='lenet')) == []

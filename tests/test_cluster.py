@@ -189,7 +189,7 @@ def test_no_job_outlives_autotrain_by_more_than_its_lease(cluster, tmp_path, sma
 
 def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(utils.table.cluster, 'CONNECT', 0.5)
-    pool = ClusterPool('tcp://127.0.0.1:9', str(tmp_path), 'data', 'lenet', {})
+    pool = ClusterPool('tcp://127.0.0.1:9', str(tmp_path), ['data'], 'lenet', {})
     try:
         with pytest.raises(RunError, match="^no Dask scheduler answers at 'tcp://127.0.0.1:9': .*$"), pool:
             pass

@@ -3,13 +3,19 @@
 All that use TensorFlow get it here.
 """
 import os
+import subprocess
+import sys
 
 import numpy as np
 
-from utils.files import RunError
+from utils.console import DEBUG
+from utils.files import REPOSITORY, RunError
 from utils.images import PIXEL_MAX
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # looked at once, while TensorFlow is imported
+# Whatever Keras a user's shell chooses for other work; children have it from here.
+os.environ['KERAS_BACKEND'] = 'tensorflow'
+os.environ.pop('TF_USE_LEGACY_KERAS', None)
 
 import tensorflow.compat.v1 as tf  # noqa: E402
 
@@ -71,3 +77,18 @@ def answers_of(network, images, threads, device):
 def values_of(sess, variables):
     """{variable name: float32 array}."""
     return {v.op.name: sess.run(v) for v in variables}
+
+
+def run_in_eager_mode(module, *arguments):
+    """Runs a module of this project in a process with TensorFlow 2's own ways, which are off here.
+
+    Returns the last line that it says on stderr where it fails, else None.
+    """
+    places = os.pathsep.join(filter(None, [REPOSITORY, os.environ.get('PYTHONPATH')]))
+    child = subprocess.run([sys.executable, '-m', module, *arguments], cwd=REPOSITORY,
+                           env=dict(os.environ, PYTHONPATH=places, CUDA_VISIBLE_DEVICES=''),
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = child.stderr.decode(errors='replace').strip()
+    if child.returncode and os.environ.get(DEBUG):
+        print(said, file=sys.stderr)
+    return (said.split('\n')[-1] or 'exit status %d' % child.returncode) if child.returncode else None

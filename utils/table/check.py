@@ -5,20 +5,24 @@ import shutil
 import numpy as np
 
 from nets.networks import find_pair
+from teachers.formats import digest_of, files_of, is_path
 from utils.data import datasets
+from utils.data.datasets import DATASETS
 from utils.data.transfer_set import check_holdout
-from utils.files import RunError
+from utils.files import RunError, load_json, save_json, sha256
 from utils.records import layout
 from utils.records.inputs import check_teacher_file
 from utils.settings.methods import METHODS
+
+INPUTS = '.table.json'  # in --root
 
 
 def check_inputs(args):
     """Checks data set, teacher, networks and disk once for all jobs.
 
-    Returns the path of the data set's file, or that of --root where it has none. Raises RunError for a data
-    set or a teacher that cannot be used or does not fit the networks, for a data set that is too small for
-    --holdout, and for a disk that is too full.
+    Returns the paths of the files that all jobs read. Raises RunError for a data set or a teacher that cannot
+    be used or does not fit the networks, for a data set that is too small for --holdout, and for a disk that
+    is too full.
     """
     pair, dataset = find_pair(args.nets), None
     if args.dataset != 'none':
@@ -40,4 +44,39 @@ def check_inputs(args):
     if free < needed:
         raise RunError('%r has room for %.1f GB and the impressions need %.1f GB; make room, or choose '
                        'another --root' % (args.root, free / 1e9, needed / 1e9))
-    return datasets.fetch(args.dataset, args.data) if dataset else args.root
+    return files_of_all_jobs(args)
+
+
+def files_of_all_jobs(args):
+    """The paths of data set, teacher and networks, where they are not of each machine's own checkout."""
+    files = []
+    if args.dataset != 'none':
+        files.append(datasets.fetch(args.dataset, args.data))
+    if args.teacher and is_path(args.teacher):
+        files += files_of(layout.teacher_file(args.teacher)).values()
+    return files + [nets for nets in [layout.own_pair(args.nets)] if nets]
+
+
+def check_same_table(args):
+    """Keeps in --root what its table is of.
+
+    Raises RunError where it holds the table of another data set, teacher or pair of networks, which would be
+    lost. What has moved is not another, and what was altered where it lies is made again.
+    """
+    place, own = os.path.join(args.root, INPUTS), layout.own_pair(args.nets)
+    teacher = args.teacher and layout.teacher_file(args.teacher)
+    now = {'data set': [_place(args.dataset, args.dataset not in [*DATASETS, 'none']),
+                        datasets.digest(args.dataset)],
+           'teacher': [_place(teacher, teacher), teacher and digest_of(teacher)],
+           'pair of networks': [_place(args.nets, own), own and sha256(own)]}
+    then = load_json(place) or {}
+    for role, (path, digest) in now.items():
+        old_path, old_digest = then.get(role, [path, digest])
+        if path != old_path and (digest != old_digest or not digest):
+            raise RunError('%r holds the table of another %s, %s; give this one its own --root'
+                           % (args.root, role, old_path or 'one for each run'))
+    save_json(place, now)
+
+
+def _place(name, is_file):
+    return os.path.realpath(name) if is_file else name

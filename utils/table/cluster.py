@@ -38,14 +38,14 @@ class ClusterPool:
 
     delay = 70  # a folder may be shown as it was a minute ago (NFS: acdirmax)
 
-    def __init__(self, scheduler, root, data, nets, variables):
+    def __init__(self, scheduler, root, files, nets, variables):
         """A cluster that ``with`` connects to.
 
-        scheduler: its address or its file; root: the table's folder; data: the data set's file; nets: the
-        name or file of the pair; variables: {environment variable: value} for the commands, beside those of a
-        worker.
+        scheduler: its address or its file; root: the table's folder; files: paths that all jobs read; nets:
+        the name or file of the pair; variables: {environment variable: value} for the commands, beside those
+        of a worker.
         """
-        self._scheduler, self._root, self._data, self._variables = scheduler, root, data, variables
+        self._scheduler, self._root, self._files, self._variables = scheduler, root, files, variables
         self._nets = nets
         self._looked_at, self.slots = set(), 0
 
@@ -54,7 +54,7 @@ class ClusterPool:
         with ExitStack() as stack:
             lease = stack.enter_context(lease_in(self._root))
             # What a worker must know; relative paths begin at ``folder``.
-            self._table = dict(folder=os.getcwd(), lease=lease, data=self._data, nets=self._nets,
+            self._table = dict(folder=os.getcwd(), lease=lease, files=self._files, nets=self._nets,
                                software=software(self._nets))
             place = 'scheduler_file' if os.path.isfile(self._scheduler) else 'address'
             try:
@@ -152,7 +152,7 @@ def last_sign(lease):
 
 def reason_unfit(table):
     """On a worker: why it cannot work for the table; '' if it can."""
-    for path in (table['lease'], table['data']):
+    for path in [table['lease'], *table['files']]:
         if not os.path.exists(os.path.join(table['folder'], path)):
             return 'does not see %r' % path
     others = differences(software(table['nets']), table['software'])
