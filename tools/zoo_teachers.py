@@ -57,8 +57,8 @@ def two_convolutions(k, r):
 
 
 def lenet_of_tanh(k, r):
-    return [k.Conv2D(6, 5, padding='same', activation='tanh'), k.AveragePooling2D(),
-            k.Conv2D(16, 5, activation='tanh'), k.AveragePooling2D(), k.Flatten(),
+    return [k.Conv2D(6, 5, padding='same', activation='tanh'), k.AveragePooling2D(2),
+            k.Conv2D(16, 5, activation='tanh'), k.AveragePooling2D(2), k.Flatten(),
             k.Dense(120, activation='tanh'), k.Dense(84, activation='tanh'), k.Dense(10)]
 
 
@@ -86,7 +86,7 @@ def vgg(k, r):
         for _ in range(2):
             layers += [k.Conv2D(kernels, 3, padding='same', activation='relu', kernel_regularizer=r)]
         layers += [k.MaxPool2D()]
-    return layers + [k.GlobalAveragePooling2D(), k.Dense(10)]
+    return layers + [k.GlobalAveragePooling2D(2), k.Dense(10)]
 
 
 def resnet(k, r):
@@ -101,7 +101,7 @@ def resnet(k, r):
             return k.ReLU()(k.add([x, y]))
         return call
     return [k.Conv2D(16, 3, padding='same'), block(16, 1), block(32, 2), block(64, 2),
-            k.GlobalAveragePooling2D(), k.Dense(10)]
+            k.GlobalAveragePooling2D(2), k.Dense(10)]
 
 
 def large_images(k, r):
@@ -135,16 +135,16 @@ TEACHERS = {
         MNIST, 'untouched', of_digit_recognizer, flags=NORMAL, wheel='digit-recognizer-py==0.1.0',
         sha256='58a3132a4c3ccf04175142e0c9464e5fe132421aa26d7130cbd6b1d2c03c7b12',
         member='digit_recognizer/models/handwriting_model.pth'),
-    'two-convolutions': Teacher(MNIST, 'chosen', two_convolutions, 30, 3e-3),
-    'lenet-tanh': Teacher(MNIST, 'untouched', lenet_of_tanh, 20, 2e-3, flags=('--teacher_scale', '-1', '1')),
+    'two-convolutions': Teacher(MNIST, 'chosen', two_convolutions, 25, 3e-3),
+    'lenet-tanh': Teacher(MNIST, 'chosen', lenet_of_tanh, 12, 2e-3, flags=('--teacher_scale', '-1', '1')),
     'mlp': Teacher(MNIST, 'untouched', mlp, 12),
     'batch-norm': Teacher(MNIST, 'chosen', batch_norm, 8, weight_decay=1e-3),
-    'large-images': Teacher(MNIST, 'chosen', large_images, 8, shape=(64, 64, 1)),
+    'large-images': Teacher(MNIST, 'untouched', large_images, 8, shape=(64, 64, 1)),
     'garments-batch-norm': Teacher(GARMENTS, 'chosen', batch_norm, 10),
-    'garments-vgg': Teacher(GARMENTS, 'chosen', vgg, 15, weight_decay=1e-4),
+    'garments-vgg': Teacher(GARMENTS, 'chosen', vgg, 12, weight_decay=1e-4),
     'garments-tutorial': Teacher(GARMENTS, 'untouched', garments_tutorial, 10),
     'garments-resnet': Teacher(GARMENTS, 'untouched', resnet, 8, weight_decay=1e-4),
-    'colours-batch-norm': Teacher(COLOURS, 'chosen', colours_tutorial, 8, shape=(32, 32, 3)),
+    'colours-batch-norm': Teacher(COLOURS, 'chosen', colours_tutorial, 15, shape=(32, 32, 3)),
     'cifar-10-model': Teacher(
         COLOURS, 'untouched', None, shape=(32, 32, 3), flags=('--teacher_scale', '0', '255'),
         wheel='cifar-10-model==7.4.0',
