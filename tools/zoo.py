@@ -31,14 +31,12 @@ from zoo_teachers import HELD_OUT, TEACHERS, bring  # noqa: E402
 
 import Data_Impressions  # noqa: E402
 import train_w_distill  # noqa: E402
-from nets.networks import find_pair  # noqa: E402
 from teachers.trained import TrainedNetwork  # noqa: E402
 from teachers.units import logit_size  # noqa: E402
 from utils.data.datasets import open_dataset  # noqa: E402
 from utils.data.transfer_set import affine_copies, cut_and_mix  # noqa: E402
 from utils.files import load_json  # noqa: E402
 from utils.records import inputs  # noqa: E402
-from utils.records.layout import synthesis_files  # noqa: E402
 from utils.settings.flags import synthesis_flags  # noqa: E402
 
 STUDENTS = ('ZSKD', 10.0), ('ZSKD', 1.0), ('Soft_logits', 10.0)
@@ -55,8 +53,8 @@ SETTINGS = {
     'soft': (['--temperature=20'], []),
     'cutmix': ([], ['--cutmix=0.5']),
     'steps': ([], ['--steps=20000']),
+    'no-norm': (['--batch_norm=0'], []),
 }
-PAIR = 'from nets.{0} import LAST_LAYER, student, teacher\nIMAGE_SHAPE = {1}\n'
 
 
 class Job(NamedTuple):
@@ -75,12 +73,9 @@ def row_of(job, folder, data, device='cpu'):
     inputs.unit_of = functools.partial(unit_or_1, job.setting == 'before')
     path = bring(job.teacher, folder, data)
     with tempfile.TemporaryDirectory() as work, contextlib.redirect_stdout(io.StringIO()):
-        common = ['--teacher', path, *teacher.flags, '--nets', pair_for(teacher.shape, work),
-                  '--device', device, '--seed=%d' % job.seed]
+        common = ['--teacher', path, *teacher.flags, '--device', device, '--seed=%d' % job.seed]
         data_set = os.path.join(data, teacher.data + '.npz')
         synthesis = ['--Rate=%g' % job.rate, '--save_path', work, '--dataset=none', *given[0], *common]
-        if teacher.shape[2] == 3:
-            synthesis.append('--batch_norm=0')
         training = ['--train_dir', work + '/student', '--Distillation=%s-%g' % (job.method, job.rate),
                     '--augment', '--holdout=%d' % HELD_OUT, '--dataset', data_set, *given[1], *common]
         row = dict(job._asdict(), data=teacher.data, half=teacher.half, weight_decay=teacher.weight_decay)
@@ -99,22 +94,11 @@ def unit_or_1(always_1, teacher, threads, device):
     return 1.0 if always_1 else unit_of(teacher, threads, device)
 
 
-def pair_for(shape, folder):
-    """--nets for images of that shape: a file in ``folder`` where no known pair takes them."""
-    known = 'alexnet' if shape[2] == 3 else 'lenet'
-    if shape[:2] == (32, 32):
-        return known
-    path = os.path.join(folder, '%s_%d.py' % (known, shape[0]))
-    with open(path, 'w') as file:
-        file.write(PAIR.format(known, shape))
-    return path
-
-
 def judged(job, synthesis, weights, data_set):
     """{column: value}: a student beside its teacher, on real images and on images that need no data."""
     settings = synthesis_flags(synthesis)
-    pair, rng = find_pair(settings.nets), np.random.RandomState([job.seed, 1])
-    teacher = inputs.opened_teacher(settings, synthesis_files(settings), pair)
+    pair, teacher, _ = inputs.synthesis_inputs(settings)
+    rng = np.random.RandomState([job.seed, 1])
     student = TrainedNetwork(weights, pair, 'Student')
     student.unit = teacher.unit
     unit, teacher.unit = teacher.unit, 1.0
