@@ -152,16 +152,15 @@ def labels(methods):
 
 def int8_table():
     """A line per network of int8.csv: accuracies, and size and time of float → int8 by impressions."""
-    networks, lines = {}, []
-    content = read_bytes(os.path.join(REPOSITORY, 'results', 'int8.csv')).decode()
-    for row in csv.DictReader(content.splitlines()):
-        networks.setdefault(row['network'], {})[row['quantised']] = row
-    for name, ways in networks.items():
-        before, after = ways['float'], ways['impressions']
-        lines.append([name, *[ways[way]['accuracy'] for way in INT8_WAYS],
-                      *['%s → %s' % tuple(form % (float(row[key]) / unit) for row in (before, after))
-                        for key, form, unit in (('bytes', '%.0f', 1000), ('milliseconds', '%.3f', 1))]])
-    return github(lines, ['', *INT8_WAYS, 'kB', 'ms per image'])
+    networks = {}
+    with open(os.path.join(REPOSITORY, 'results', 'int8.csv')) as file:
+        for row in csv.DictReader(file):
+            networks.setdefault(row['network'], {})[row['quantised']] = row
+    pairs = {name: (ways['float'], ways['impressions']) for name, ways in networks.items()}
+    return github([[name, *[ways[way]['accuracy'] for way in INT8_WAYS],
+                    '%.0f → %.0f' % tuple(float(row['bytes']) / 1000 for row in pairs[name]),
+                    '%.3f → %.3f' % tuple(float(row['milliseconds']) for row in pairs[name])]
+                   for name, ways in networks.items()], ['', *INT8_WAYS, 'kB', 'ms per image'])
 
 
 def github(lines, head, **options):
