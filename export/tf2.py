@@ -8,6 +8,7 @@ are known. Whatever fails ends it with status 1 and a last line on stderr that s
 """
 import json
 import os
+import re
 import sys
 import zipfile
 
@@ -46,7 +47,14 @@ def tflite(source, order):
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
         converter.representative_dataset = lambda: ({'images': image[None]} for image in images)
-    return converter.convert()
+    try:
+        return converter.convert()
+    except Exception as error:
+        lacking = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", str(error))))
+        if lacking:
+            raise ValueError('TFLite has no operation %s; choose saved_model or .pb'
+                             % ' and '.join(lacking)) from error
+        raise
 
 
 def save_keras(source, target, names):

@@ -441,6 +441,17 @@ def test_an_operation_that_keras_does_not_have_is_named(own, tmp_path):
     assert (tmp_path / 'out.keras').read_text() == 'older'
 
 
+@needs_tf2
+def test_an_operation_that_tflite_does_not_have_is_named(tmp_path):
+    new_graph(0)
+    images = tf.placeholder(tf.float32, [None, 8, 8, 1])
+    inverse = tf.linalg.inv(images[:, :, :, 0] + 5 * tf.eye(8))
+    tf.matmul(tf.reshape(inverse, [-1, 64]), tf.constant(np.random.RandomState(0).rand(64, 3), tf.float32))
+    (tmp_path / 'theirs.pb').write_bytes(tf.get_default_graph().as_graph_def().SerializeToString())
+    with pytest.raises(RunError, match='TFLite has no operation MatrixInverse; choose saved_model or .pb'):
+        convert.main([str(tmp_path / 'theirs.pb'), '--to', str(tmp_path / 'theirs.tflite')])
+
+
 @needs_tf1
 def test_what_needs_tensorflow_2_says_so(student, tmp_path):
     for suffix, flags in ('.tflite', ['--int8', 'gone.mat']), ('.tflite', []), ('.keras', []), ('.h5', []):
