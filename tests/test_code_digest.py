@@ -28,8 +28,7 @@ def area(radius, scale=1):
 
 
 @pytest.mark.parametrize('old, new', [
-    ('# A circle.', '# A circle, that is all.'), ('    # A circle.\n', ''), ('What it does.', 'Areas.'),
-    ('    """In square pixels."""\n', ''), ("'computing', radius", "'now computing', 2 * radius"),
+    ('    # A circle.\n', ''), ('What it does.', 'Areas.'), ('    """In square pixels."""\n', ''),
     ("    print('computing', radius)\n", ''), ('is negative', 'must not be negative'),
     ("ValueError('the radius %r is negative' % radius)", 'RuntimeError'), ('\n\n\n', '\n'),
     ('radius, scale=1', 'radius,\n         scale=1'), ("'computing'", '"computing"')])
@@ -40,10 +39,8 @@ def test_words_do_not_count(old, new):
 
 @pytest.mark.parametrize('old, new', [
     ('RADIUS = 2', 'RADIUS = 3'), ('scale=1', 'scale=2'), ('radius ** 2', 'radius ** 2.0'),
-    ('* scale', '/ scale'),
-    ('radius < 0', 'radius <= 0'), ('math.pi', '3.14'), ('    return', '    radius += 1\n    return'),
-    ('        raise', '        radius = 0\n        raise'), ('    return math.pi * radius ** 2 * scale', ''),
-    ('RADIUS = 2\n', ''), ("        raise ValueError('the radius %r is negative' % radius)", '        pass'),
+    ('* scale', '/ scale'), ('radius < 0', 'radius <= 0'), ('    return', '    radius += 1\n    return'),
+    ("        raise ValueError('the radius %r is negative' % radius)", '        pass'),
     ('import math', 'import math as numpy')])
 def test_a_number_or_an_operation_counts(old, new):
     assert old in SOURCE

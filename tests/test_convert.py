@@ -408,14 +408,6 @@ def test_the_tool_makes_networks_by_commands_that_the_scripts_know(make, tmp_pat
     assert {case.weights, case.impressions} <= set(made)
 
 
-def test_the_tool_replaces_the_rows_of_one_network(tmp_path, monkeypatch):
-    monkeypatch.setattr(tool, 'RECORD', str(tmp_path / 'int8.csv'))
-    for network, accuracy in ('one', 90), ('other', 91), ('one', 92):
-        tool.save_rows(network, [{'network': network, 'quantised': 'float', 'accuracy': accuracy}])
-    assert (tmp_path / 'int8.csv').read_text().split() == ['network,quantised,accuracy', 'other,float,91',
-                                                           'one,float,92']
-
-
 @needs_tf2
 def test_keras(digits, colour, tmp_path):
     """The second has batch norm and local response normalisation; a data set names its classes."""

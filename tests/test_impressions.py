@@ -91,20 +91,6 @@ def test_impressions_that_cannot_be_used_are_one_line(tmp_path, changes, said):
     assert repr(path) in str(error.value) and said in str(error.value) and '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize('shape, classes, said', [
-    ((7, 32, 1), 10, 'images are 7x32x1 and labels of 10 classes, expected sides of 8 to 512, 1 or 3 chan'),
-    ((8, 8, 2), 10, 'images are 8x8x2 and labels of 10 classes'),
-    ((8, 8, 1), 1, 'images are 8x8x1 and labels of 1 classes'),
-    ((8, 8, 1), 1001, 'of 1001 classes, expected sides of 8 to 512, 1 or 3 channels and 2 to 1000 classes'),
-    ((64,), 10, 'images are 64x1x1'), ((2, 8, 8, 3), 10, "has shape 6x2x8x8x3, expected NxNxNxN")])
-def test_what_no_data_set_may_be_no_impressions_may_be(tmp_path, shape, classes, said):
-    path = str(tmp_path / 'DI-1.mat')
-    save_impressions(path, images_of(shape), targets_of(classes))
-    with pytest.raises(RunError) as error:
-        load_impressions(path)
-    assert repr(path) in str(error.value) and said in str(error.value) and '\n' not in str(error.value)
-
-
 @pytest.mark.parametrize('place, path', [('other/DI-1.mat', 'other/DI-1.mat'), ('other', 'other/DI-10.mat')])
 def test_impressions_are_given_as_a_file_or_as_its_folder(place, path):
     words = ['--train_dir=x', '--Distillation=ZSKD-10', '--impressions', place]

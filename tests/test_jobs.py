@@ -40,34 +40,6 @@ def test_a_pool_ends_all_its_children(tmp_path, monkeypatch):
     assert len(children) == len(codes) and not any(map(alive, children))
 
 
-def test_children_share_one_grace_period(monkeypatch):
-    class Clock:
-        now = 100.0
-
-        def monotonic(self):
-            return self.now
-
-    class Child:
-        signals = ()
-
-        def terminate(self):
-            self.signals += (clock.now, 'SIGTERM')
-
-        def wait(self, timeout):
-            clock.now += timeout
-            raise subprocess.TimeoutExpired('a child', timeout)
-
-        def kill(self):
-            self.signals += (clock.now, 'SIGKILL')
-
-    clock = Clock()
-    monkeypatch.setattr(processes, 'time', clock)
-    children = [Child() for _ in range(3)]
-    processes.stop(children)
-    expected = 100.0, 'SIGTERM', 100.0 + processes.GRACE, 'SIGKILL'
-    assert [child.signals for child in children] == 3 * [expected]
-
-
 def test_a_second_ctrl_c_kills_at_once(monkeypatch):
     child = subprocess.Popen([sys.executable, '-c', STUBBORN], stdout=subprocess.PIPE)
     child.stdout.readline()

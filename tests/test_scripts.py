@@ -361,17 +361,6 @@ def test_a_teacher_of_other_data_is_refused_unless_any_is_taken(tmp_path, small,
     assert finished_row(settings, training_files(settings), 0)[0] is not None
 
 
-def test_another_seed_is_another_run(tmp_path, small):
-    """That the same seed makes the same bytes is for tests/test_autotrain.py."""
-    made = []
-    for seed in 4, 5:
-        folder = tmp_path / str(seed)
-        synthesise(folder, 0.2, '--iterations=2', '--seed', seed)
-        train(folder, '--dataset', small, '--steps=2', '--seed', seed)
-        made.append([(folder / file).read_bytes() for file in ('DI-0.2.mat', 'train_params.mat')])
-    assert all(one != other for one, other in zip(*made))
-
-
 def test_holdout_evaluates_on_training_images_and_reads_no_test_image(tmp_path, small):
     """Its test images are damaged: who reads one is told."""
     path = str(tmp_path / 'damaged.npz')
@@ -395,12 +384,6 @@ def damage_test_images(small, path):
     content[content.index(image) + 500] ^= 1
     with open(path, 'wb') as file:
         file.write(content)
-
-
-def test_one_curve_is_left_of_a_run_that_is_repeated(tmp_path, small):
-    for _ in range(2):
-        train(tmp_path, '--dataset', small, '--steps=2')
-    assert len(glob.glob(str(tmp_path / 'events.out.tfevents.*'))) == 1
 
 
 # --help

@@ -1,13 +1,10 @@
 """What a student learns from: samples, impressions, affine copies, batches, and the scale of pixels."""
-import os
 from argparse import Namespace
 
 import numpy as np
 import pytest
 import scipy.ndimage
 
-from nets.networks import find_pair
-from utils.data.impressions import load_impressions, save_impressions
 from utils.data.transfer_set import (
     affine_copies,
     batches,
@@ -18,7 +15,7 @@ from utils.data.transfer_set import (
 )
 from utils.files import RunError
 from utils.images import to_bytes
-from utils.records.inputs import TrainingInputs, training_inputs
+from utils.records.inputs import training_inputs
 from utils.settings.flags import training_flags
 from utils.settings.methods import METHODS
 
@@ -124,33 +121,6 @@ def test_pixels_from_fractions_to_bytes():
     assert to_bytes(np.array([0, 0.4 / 255, 0.6 / 255, 0.5, 254.4 / 255, 1], np.float32)).tolist() == [
         0, 0, 1, 128, 254, 255]
     np.testing.assert_array_equal(to_bytes(IMAGES / np.float32(255)), IMAGES)
-
-
-class Untouched:
-    """A data set that nobody may read."""
-
-    def part(self, part, image_shape):
-        pytest.fail('it read the data set')
-
-
-def test_zskd_learns_from_impressions_and_reads_no_data_set(tmp_path):
-    path = str(tmp_path / 'DI-1.mat')
-    save_impressions(path, IMAGES, TARGETS)
-    impressions = load_impressions(path, (32, 32, 1), 10)
-    read = TrainingInputs(find_pair('lenet'), Untouched(), None, impressions, 10, {})
-
-    def learnt_from(*more):
-        settings = training_flags(['--train_dir=unused', '--Distillation=ZSKD-1', *more])
-        return transfer_set(settings, METHODS[settings.method], read, np.random.RandomState(0))
-
-    images, labels = learnt_from()
-    np.testing.assert_array_equal(images, IMAGES)
-    np.testing.assert_array_equal(labels, TARGETS.argmax(axis=1))
-    images, labels = learnt_from('--augment', '--copies=3')
-    np.testing.assert_array_equal(images[:6], IMAGES)
-    np.testing.assert_array_equal(images[6:], affine_copies(IMAGES, 3, 15, 0.15, 3, np.random.RandomState(0)))
-    np.testing.assert_array_equal(labels, np.tile(TARGETS.argmax(axis=1), 4))
-    assert os.listdir(str(tmp_path)) == ['DI-1.mat']
 
 
 # Affine copies
