@@ -105,8 +105,8 @@ PICTURES = ('visualization.py --save_path={out} --dataset={small} --teacher={goo
             '--impressions={good}/DI-1.mat ')
 
 TEACHERS = {'missing': 'no file', 'truncated': 'not a whole MAT-file', 'layers': "no array 'Teacher/",
-            'shapes': 'expected', 'folder': 'saved_model.pb', 'zeros': 'class 3 ', 'one_class': 'of 1 classes',
-            'alike': 'alike'}
+            'shapes': 'expected', 'folder': 'saved_model.pb', 'zeros': 'class 3 ',
+            'one_class': 'of 1 classes', 'alike': 'alike'}
 BAD_IMPRESSIONS = {'none': 'no file', 'five_classes': '600x5', 'cut': 'not a whole MAT-file'}
 RUNS = {
     **{IMPRESSIONS + '--teacher={bad}/%s.mat' % name: [name, words] for name, words in TEACHERS.items()},
