@@ -221,3 +221,12 @@ def test_a_flag_for_jobs_that_would_do_nothing_is_a_usage_error(words, said, cap
     with pytest.raises(SystemExit, match='2'):
         table(words)
     assert re.search(said, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize('dataset, folder', [('mnist', 'DI'), ('none', 'DI'), ('cifar10', 'DI/CIFAR10'),
+                                             ('fashion_mnist', 'DI/FashionMNIST'), ('a/b.npz', 'DI/b')])
+def test_other_data_than_mnist_has_a_folder_of_its_own_for_impressions(dataset, folder, monkeypatch):
+    monkeypatch.setattr(flags.datasets, 'training_images', lambda *_: 60000)
+    assert flags.synthesis_flags(['--Rate=1', '--dataset', dataset]).save_path == folder
+    words = ['--train_dir=x', '--Distillation=ZSKD-1', '--dataset', dataset]
+    assert flags.training_flags(words).impressions == folder

@@ -88,7 +88,7 @@ def print_missing_classes(path, names, labels):
 
     names: of the classes; labels: {part: int32 [N]}.
     """
-    there = np.unique(labels['train'])
+    there, first = np.unique(labels['train']), min(int(part.min()) for part in labels.values())
     missing = [name for k, name in enumerate(names) if k not in there]
     if len(there) == 1:
         print('warning: %r: all training images are of class %s' % (path, names[there[0]]))
@@ -96,7 +96,7 @@ def print_missing_classes(path, names, labels):
         shown = ', '.join(missing[:10]) + ', ...' * (len(missing) > 10)
         print('warning: %r: %d of %d classes have no training image: %s%s'
               % (path, len(missing), len(names), shown,
-                 '; labels start at 1, not at 0' * (min(part.min() for part in labels.values()) == 1)))
+                 '; labels start at 1, not at 0' * (first == 1)))
 
 
 def check_pixels(images, path, name):
