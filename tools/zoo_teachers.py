@@ -225,7 +225,7 @@ def save_network(teacher, path, data):
             from_logits=getattr(layers[-1], 'activation', None) is not keras.activations.softmax)
         model.compile(keras.optimizers.Adam(teacher.learning_rate), loss)
         model.fit(scaled(images, teacher), labels, 128, teacher.epochs, verbose=0)
-    model.save(path + '.part.keras')
+    keras.Model(start, x).save(path + '.part.keras')  # without the optimiser's state
     os.replace(path + '.part.keras', path)
     if os.path.exists(os.path.join(data, teacher.data + '.npz')):
         images, labels = part(data, teacher, 'test')
