@@ -132,7 +132,8 @@ def _same_or_graph(teacher):
     """
     try:
         graph = ForeignNetwork(teacher.path, teacher.image_shape, teacher.options)
-    except RunError:  # weights alone, or a graph of bytes such as an export of this project
+    except RunError as error:  # a layer with code, or a graph of bytes such as an export of this project
+        print('%s; its weights alone are the teacher' % error)
         return teacher
     if graph.image_shape == teacher.image_shape:
         images = np.random.RandomState(0).randint(0, 256, (4, *teacher.image_shape)).astype(np.uint8)

@@ -105,6 +105,9 @@ def _hdf5_arrays(path, file):
         if not names:
             root.visititems(lambda name, item: names.append(name) if hasattr(item, 'dtype') else None)
             names = sorted((name for name in names if not name.startswith('optimizer')), key=natural)
+        for name in names:
+            if root[name].external or root[name].is_virtual or root[name].file.filename != opened.filename:
+                raise ValueError('its %s lies in another file' % name)
         return {name: root[name][()] for name in names}
 
 

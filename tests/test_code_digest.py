@@ -9,7 +9,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-from utils.records.code_digest import MODULES, code_digest, digest_of_source
+from utils.files import sha256
+from utils.records.code_digest import MODULES, code_digest, digest_of_own, digest_of_source
 
 SOURCE = '''"""What it does."""
 import math
@@ -112,3 +113,20 @@ def test_what_counts_for_which_pair(checkout):
 def test_every_module_that_counts_is_there():
     assert all(glob.glob(os.path.join(ROOT, name)) for name in MODULES)
     assert re.match('[0-9a-f]{12}$', code_digest('lenet'))
+
+
+def test_a_pair_of_ones_own_counts_with_the_modules_beside_it(tmp_path):
+    """Those that it imports, and those that these import."""
+    path = tmp_path / 'own.py'
+    path.write_text('import os, helper\nfrom blocks.conv import layer\n')
+    assert digest_of_own(str(path)) == sha256(str(path))
+    (tmp_path / 'blocks').mkdir()
+    seen = {digest_of_own(str(path))}
+    for name, content in [('helper.py', 'def f():\n    from deeper import x\n'), ('deeper.py', 'x = 1'),
+                          ('deeper.py', 'x = 2'), ('blocks/conv.py', 'layer = 1')]:
+        (tmp_path / name).write_text(content)
+        assert digest_of_own(str(path)) not in seen, name
+        seen.add(digest_of_own(str(path)))
+    (tmp_path / 'other.py').write_text('not imported')
+    assert digest_of_own(str(path)) in seen
+    assert digest_of_own(str(tmp_path / 'none.py')) is None

@@ -556,6 +556,15 @@ def test_a_saved_model_replaces_a_saved_model_alone(own, tmp_path):
     assert not [name for name in os.listdir(str(tmp_path)) if name.endswith('.tmp')]
 
 
+def test_a_folder_that_cannot_be_renamed_such_as_a_mount_point(own, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, 'rename', lambda *_: os.rmdir(str(tmp_path / 'not empty')))
+    (tmp_path / 'not empty' / 'x').mkdir(parents=True)
+    (tmp_path / 'out').mkdir()
+    with pytest.raises(RunError, match='cannot write the folder .*or a folder below it'):
+        convert.main([*own.flags, '--to', 'saved_model', str(tmp_path / 'out')])
+    assert sorted(os.listdir(str(tmp_path))) == ['not empty', 'out'] and not os.listdir(str(tmp_path / 'out'))
+
+
 @pytest.mark.parametrize('to', [['saved_model', '{}/file/new'], ['saved_model', '{}/file'], ['{}/file/x.pb']])
 def test_a_place_that_cannot_be_written(own, tmp_path, to):
     (tmp_path / 'file').write_text('mine')

@@ -1,9 +1,12 @@
 """The device that TensorFlow runs on: the CPU, unless a GPU is asked for."""
+import os
 import subprocess
+import sys
 from argparse import Namespace
 
 import pytest
 import tensorflow.compat.v1 as tf
+from conftest import ROOT
 
 import Data_Impressions
 from utils.console import run
@@ -80,3 +83,17 @@ def test_jobs_share_out_the_gpus(tmp_path):
         assert [future.result() for future in ended] == [0] * 4
     seen = (tmp_path / 'seen').read_text().split()
     assert sorted(seen) == ['4', '4', '6', '6'] and sorted(seen[:2]) == ['4', '6']
+
+
+@pytest.mark.parametrize('variables', [{'KERAS_BACKEND': 'torch'}, {'TF_USE_LEGACY_KERAS': '1'},
+                                       {'PYTHONSAFEPATH': '1', 'PYTHONPATH': ROOT}], ids=str)
+def test_no_variable_of_the_user_chooses_another_keras(variables):
+    """Neither here nor in the children that freeze and export."""
+    code = ('from utils.graph_mode import run_in_eager_mode, tf; tf.keras.layers.Dense(1)\n'
+            'import os; assert "TF_USE_LEGACY_KERAS" not in os.environ\n'
+            'assert os.environ["KERAS_BACKEND"] == "tensorflow"\n'
+            'said = run_in_eager_mode("utils.images", "x"), run_in_eager_mode("no.such.module")\n'
+            'assert said[0] is None and "No module" in said[1], said')
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=dict(os.environ, **variables),
+                          stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0, done.stderr

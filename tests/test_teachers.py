@@ -20,7 +20,7 @@ from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions, digest_of, teacher_file
 from teachers.recognise import recognise
 from teachers.trained import TrainedNetwork, open_teacher
-from teachers.weights import read_graph
+from teachers.weights import read_graph, read_weights
 from utils.files import RunError
 from utils.graph_mode import new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
@@ -424,3 +424,32 @@ def test_a_teacher_near_chance_is_warned_of(teacher, mnist, arrays, tmp_path, ca
     mistaken = open_teacher(str(tmp_path / 'mistaken.npz'), LENET)
     print_accuracy(mistaken, images, labels, 'test images', 1, 'cpu')
     assert 'warning: that is near chance' in capsys.readouterr().out
+
+
+def test_numbers_in_another_file_are_not_read(tmp_path):
+    """They would not be among what is digested."""
+    with h5py.File(str(tmp_path / 'other.h5'), 'w') as file:
+        file['kernel'] = np.ones((3, 4), np.float32)
+    (tmp_path / 'numbers').write_bytes(bytes(48))
+    for name in ('link', 'external'):
+        with h5py.File(str(tmp_path / (name + '.h5')), 'w') as file:
+            if name == 'link':
+                file['kernel'] = h5py.ExternalLink(str(tmp_path / 'other.h5'), 'kernel')
+            else:
+                place = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+                place.set_external(str(tmp_path / 'numbers').encode(), 0, 48)
+                space = h5py.h5s.create_simple((3, 4))
+                h5py.h5d.create(file.id, b'kernel', h5py.h5t.NATIVE_FLOAT, space, place)
+            file.create_group('layer').attrs['weight_names'] = [b'kernel']
+            file.attrs['layer_names'] = [b'layer']
+            file['layer/kernel'] = h5py.SoftLink('/kernel')
+        with pytest.raises(RunError, match='is damaged or not an HDF5 file'):
+            read_weights(str(tmp_path / (name + '.h5')))
+
+
+def test_a_checkpoint_of_fifos_is_refused(tmp_path):
+    for name in ('x.ckpt.index', 'x.ckpt.data-00000-of-00001'):
+        os.mkfifo(str(tmp_path / name))
+    with pytest.raises(RunError, match='not a file'):
+        read_weights(str(tmp_path / 'x.ckpt'))
+    assert digest_of(str(tmp_path / 'x.ckpt')) is None

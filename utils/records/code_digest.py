@@ -7,9 +7,10 @@ import functools
 import glob
 import hashlib
 import os
+import re
 
 from nets import PAIRS
-from utils.files import REPOSITORY
+from utils.files import REPOSITORY, read_bytes, sha256
 
 # Every module that can change a number. Known pairs count where they are used.
 MODULES = ('Data_Impressions.py', 'train_w_distill.py', 'nets/*.py', 'teachers/*.py', 'utils/data/*.py',
@@ -35,6 +36,29 @@ def _digest(others):
                 with open(path, encoding='utf-8') as file:
                     digest.update(digest_of_source(file.read()).encode())
     return digest.hexdigest()[:12]
+
+
+def digest_of_own(path):
+    """SHA-256 of a user's own file of networks; where it imports modules beside it, of them all in order.
+
+    None where it cannot be read.
+    """
+    folder, found, waiting = os.path.dirname(os.path.abspath(path)), {}, [os.path.abspath(path)]
+    while waiting:
+        file = waiting.pop()
+        if file in found or not os.path.isfile(file):
+            continue
+        found[file] = sha256(file)
+        if found[file] is None:
+            return None
+        for line in re.findall(rb'^\s*(?:from|import)\s.*', read_bytes(file), re.MULTILINE):
+            for name in re.findall(r'\w+', line.decode(errors='ignore')):
+                package = os.path.join(glob.escape(folder), name, '**', '*.py')
+                waiting += [os.path.join(folder, name + '.py'), *glob.glob(package, recursive=True)]
+    if len(found) < 2:
+        return sha256(path)
+    lines = ['%s %s\n' % (os.path.relpath(file, folder), found[file]) for file in sorted(found)]
+    return hashlib.sha256(''.join(lines).encode(errors='surrogateescape')).hexdigest()
 
 
 def digest_of_source(source):

@@ -8,7 +8,8 @@ from teachers.trained import TrainedNetwork, open_teacher
 from teachers.units import unit_of
 from utils.data.datasets import DataSet, dataset_info, open_dataset
 from utils.data.impressions import Impressions, load_impressions
-from utils.files import RunError, sha256
+from utils.files import RunError
+from utils.records.code_digest import digest_of_own
 from utils.records.layout import synthesis_files, teacher_file, training_files
 from utils.records.records import check_impressions, check_teacher
 from utils.settings.methods import METHODS
@@ -99,7 +100,7 @@ def read_pair(name, own_file, digests):
     """The pair of networks; the content of a user's own file is put among the ``digests``."""
     pair = find_pair(name)
     if own_file:
-        digests['nets'] = sha256(own_file)
+        digests['nets'] = digest_of_own(own_file)
     return pair
 
 

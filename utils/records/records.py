@@ -13,7 +13,7 @@ import scipy
 from teachers.formats import TeacherOptions, digest_of
 from utils.data.datasets import digest
 from utils.files import REPOSITORY, RunError, load_json, save_json, sha256
-from utils.records.code_digest import code_digest
+from utils.records.code_digest import code_digest, digest_of_own
 from utils.records.layout import record_of_impressions, records_of_weights
 from utils.settings.hyper_parameters import OFF
 
@@ -56,8 +56,8 @@ def software(nets):
 
 def digests_of(files):
     """{role: SHA-256} of a job's input files as they are now, None where one cannot be read."""
-    return {role: digest_of(place) if role == 'teacher' else digest(place)
-            for role, place in files.inputs.items()}
+    readers = dict(teacher=digest_of, nets=digest_of_own)
+    return {role: readers.get(role, digest)(place) for role, place in files.inputs.items()}
 
 
 def result_key(record):

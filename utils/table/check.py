@@ -9,8 +9,9 @@ from teachers.formats import digest_of, files_of, is_path
 from utils.data import datasets
 from utils.data.datasets import DATASETS
 from utils.data.transfer_set import check_holdout
-from utils.files import RunError, load_json, save_json, sha256
+from utils.files import RunError, load_json, save_json
 from utils.records import layout
+from utils.records.code_digest import digest_of_own
 from utils.records.inputs import check_teacher_file
 from utils.settings.methods import METHODS
 
@@ -68,7 +69,7 @@ def check_same_table(args):
     now = {'data set': [_place(args.dataset, args.dataset not in [*DATASETS, 'none']),
                         datasets.digest(args.dataset)],
            'teacher': [_place(teacher, teacher), teacher and digest_of(teacher)],
-           'pair of networks': [_place(args.nets, own), own and sha256(own)]}
+           'pair of networks': [_place(args.nets, own), own and digest_of_own(own)]}
     then = load_json(place) or {}
     for role, (path, digest) in now.items():
         old_path, old_digest = then.get(role, [path, digest])
