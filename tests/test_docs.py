@@ -13,6 +13,7 @@ from conftest import ROOT
 from documents import DOCUMENTS, commands, read, short, snippets
 
 import autotrain
+import convert
 import Data_Impressions
 import train_w_distill
 import visualization
@@ -25,7 +26,7 @@ from utils.table.flags import table_flags
 from utils.table.results import by_method, results_markdown
 
 PARSERS = {'train_w_distill.py': flags.training_flags, 'Data_Impressions.py': flags.synthesis_flags,
-           'autotrain.py': table_flags, 'visualization.py': flags.picture_flags}
+           'autotrain.py': table_flags, 'visualization.py': flags.picture_flags, 'convert.py': convert.flags}
 MAINS = {'train_w_distill.py': (train_w_distill.main, ['--steps=2']),
          'Data_Impressions.py': (Data_Impressions.main, ['--iterations=2']),
          'visualization.py': (visualization.main, [])}
