@@ -15,7 +15,7 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
-from conftest import Terminal, command, run_script, wait_until
+from conftest import Terminal, command, run_script, wait_until, working_on
 
 import autotrain
 from utils.files import RunError, load_json
@@ -65,19 +65,6 @@ def content(root):
 def times(root):
     """{record of a job: when it was written}."""
     return {path.relative_to(root).as_posix(): path.stat().st_mtime_ns for path in root.rglob('*.json')}
-
-
-def working_on(root):
-    """Processes alive whose command names the folder."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            with open('/proc/%s/cmdline' % pid, 'rb') as file:
-                if str(root).encode() in file.read() and int(pid) != os.getpid():
-                    found.append(pid)
-        except OSError:  # it has ended
-            pass
-    return found
 
 
 @pytest.fixture(scope='module')

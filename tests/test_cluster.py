@@ -3,7 +3,6 @@
 Scheduler and workers are processes, each with a checkout, folder and environment of its own.
 """
 import contextlib
-import csv
 import json
 import logging
 import os
@@ -13,7 +12,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, command, wait_until
+from conftest import ROOT, command, wait_until, working_on
+from test_autotrain import content
 
 import autotrain
 import utils.table.cluster
@@ -106,25 +106,7 @@ class Table(subprocess.Popen):
 
 
 def jobs_of(root):
-    """{process that works on the folder: its parent}."""
-    found = {}
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        with contextlib.suppress(OSError):
-            with open('/proc/%s/cmdline' % pid, 'rb') as command, open('/proc/%s/stat' % pid) as status:
-                words = command.read()
-                if str(root).encode() in words and b'autotrain.py' not in words:
-                    found[int(pid)] = int(status.read().rsplit(')', 1)[1].split()[1])
-    return found
-
-
-def outcome(root):
-    """Everything a table made that must not depend on when and where it was run: {file: bytes}."""
-    paths = [path for path in root.rglob('*') if path.suffix == '.mat' or path.name == 'results.md']
-    files = {str(path.relative_to(root)): path.read_bytes() for path in paths}
-    with open(os.path.join(str(root), 'results.csv'), newline='') as file:
-        rows = [{column: value.replace(str(root), '') for column, value in row.items() if column != 'seconds'}
-                for row in csv.DictReader(file)]
-    return dict(files, rows=rows)
+    return working_on(root, but=b'autotrain.py')
 
 
 def test_the_same_bytes_whatever_dies(cluster, tmp_path, small):
@@ -157,7 +139,7 @@ def test_the_same_bytes_whatever_dies(cluster, tmp_path, small):
     assert status == 0, output + errors
     assert 'workers: 3, jobs at a time: 3' in output
     assert not list(root.rglob('*.tmp'))
-    assert Table(local, small, *SMALL).end()[0] == 0 and outcome(root) == outcome(local)
+    assert Table(local, small, *SMALL).end()[0] == 0 and content(root) == content(local)
 
 
 def test_no_job_outlives_autotrain_by_more_than_its_lease(cluster, tmp_path, small):

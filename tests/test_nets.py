@@ -22,36 +22,26 @@ ROLES = ['Teacher', 'Student']
 
 # The networks.
 
-def parameters(role):
-    return int(sum(np.prod(v.shape.as_list()) for v in tf.trainable_variables(role + '/')))
+LAYERS = {'lenet': ['conv0', 'conv1', 'fc0', 'fc1', 'fc2'],
+          'alexnet': ['conv0', 'conv1', 'conv2', 'conv3', 'conv4', 'fc0', 'fc1', 'fc2']}
 
 
-@pytest.mark.parametrize('role, count', [('Teacher', 61706), ('Student', 35820)])
-def test_lenets_parameters_and_names(role, count):
+@pytest.mark.parametrize('pair, role, count, kernels', [
+    (LENET, 'Teacher', 61706, [5, 5, 1, 6]), (LENET, 'Student', 35820, [5, 5, 1, 3]),
+    (ALEXNET, 'Teacher', 1659178, [5, 5, 3, 48]), (ALEXNET, 'Student', 417434, [5, 5, 3, 24])])
+def test_parameters_and_names(pair, role, count, kernels):
     new_graph(0)
-    logits = build(LENET, role, tf.zeros([7, 32, 32, 1]), 10)
-    variables = {v.op.name: v.shape.as_list() for v in tf.trainable_variables()}
-    assert logits.shape.as_list()[-1] == 10
-    assert sorted(variables) == sorted('%s/%s/%s' % (role, layer, kind) for kind in ('weights', 'biases')
-                                       for layer in ('conv0', 'conv1', 'fc0', 'fc1', 'fc2'))
-    assert parameters(role) == count
-    assert variables[role + '/conv0/weights'][:3] == [5, 5, 1]
-    assert variables[role + '/fc2/weights'] == [84, 10]
-
-
-@pytest.mark.parametrize('role, count', [('Teacher', 1659178), ('Student', 417434)])
-def test_alexnets_parameters_and_names(role, count):
-    shapes = variable_shapes(ALEXNET, role, 10)
-    of_norms = ['norm%d/%s' % (layer, kind) for layer in range(7)
-                for kind in ('scale', 'offset', 'moving_mean', 'moving_variance')]
-    of_layers = ['%s/%s' % (layer, kind) for kind in ('weights', 'biases')
-                 for layer in ('conv0', 'conv1', 'conv2', 'conv3', 'conv4', 'fc0', 'fc1', 'fc2')]
-    assert sorted(shapes) == sorted('%s/%s' % (role, name) for name in of_layers + of_norms)
-    new_graph(0)
-    build(ALEXNET, role, tf.zeros([2, 32, 32, 3]), 10)
-    assert parameters(role) == count
-    assert shapes[role + '/conv0/weights'] == [5, 5, 3, 48 if role == 'Teacher' else 24]
-    assert shapes[role + '/conv4/weights'][:2] == [3, 3]
+    logits = build(pair, role, tf.zeros([7, *pair.image_shape]), 10)
+    assert logits.shape.as_list() == [7, 10]
+    names = ['%s/%s' % (layer, kind) for kind in ('weights', 'biases') for layer in LAYERS[pair.name]]
+    if pair is ALEXNET:
+        names += ['norm%d/%s' % (layer, kind) for layer in range(7)
+                  for kind in ('scale', 'offset', 'moving_mean', 'moving_variance')]
+    shapes = {v.op.name: v.shape.as_list() for v in network_variables(role)}
+    assert sorted(shapes) == sorted('%s/%s' % (role, name) for name in names)
+    assert sum(np.prod(v.shape.as_list()) for v in tf.trainable_variables(role + '/')) == count
+    assert shapes[role + '/conv0/weights'] == kernels
+    assert shapes == variable_shapes(pair, role, 10)
 
 
 def test_a_second_call_builds_the_same_network():

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-import autotrain
 import Data_Impressions
 import train_w_distill
 from nets.networks import find_pair, variable_shapes
@@ -159,12 +158,6 @@ def test_a_wrong_file_is_one_line(fault, tmp_path, own_pair, colours):
     assert not (tmp_path / 'Teacher' / 'result.json').exists()
 
 
-def test_a_table_looks_at_the_file_before_any_job(tmp_path, colours):
-    with pytest.raises(RunError) as error:
-        autotrain.main(['--root=%s/table' % tmp_path, '--dataset=%s' % colours, '--nets=%s/no.py' % tmp_path])
-    one_line(error, 'no file', 'no.py')
-
-
 # What does not go together.
 
 def own_data(path, channels, classes):
@@ -172,20 +165,6 @@ def own_data(path, channels, classes):
     images, labels = np.random.RandomState(0).randint(0, 256, shape).astype(np.uint8), np.arange(40) % classes
     np.savez(str(path), x_train=images, y_train=labels, x_test=images, y_test=labels)
     return path
-
-
-def test_pair_and_data_of_other_channels(tmp_path, own_pair, colours):
-    grey = own_data(tmp_path / 'grey.npz', 1, 5)
-    with pytest.raises(RunError) as error:
-        train_w_distill.main(Chain(tmp_path, own_pair, grey).teacher)
-    one_line(error, 'grey', 'grey images (28x28x1)', 'colour images (24x24x3)')
-    with pytest.raises(RunError) as error:
-        train_w_distill.main(Chain(tmp_path, 'lenet', colours).teacher)
-    one_line(error, 'colours', 'colour images (24x24x3)', 'grey images (32x32x1)')
-    with pytest.raises(RunError) as error:
-        autotrain.main(['--root=%s' % (tmp_path / 'table'), '--dataset=%s' % grey, '--nets=%s' % own_pair])
-    one_line(error, 'grey', 'grey images (28x28x1)', 'colour images (24x24x3)')
-    assert not (tmp_path / 'Teacher' / 'train_params.mat').exists()
 
 
 def test_teacher_and_data_of_other_classes(chain, tmp_path, own_pair):
