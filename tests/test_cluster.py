@@ -187,7 +187,7 @@ def other_tensorflow(checkout):
 
 def other_code(checkout):
     with (checkout / 'nets' / 'losses.py').open('a') as file:
-        file.write('# changed\n')
+        file.write('CHANGED = True\n')
 
 
 def no_code(checkout):
