@@ -22,7 +22,7 @@ from scipy.special import rel_entr, softmax
 from nets.layers import STATISTICS
 from nets.losses import class_similarity, dirichlet_targets, impression_loss
 from nets.priors import PRIORS
-from teachers.checks import warn_of_pixel_scale
+from teachers.checks import print_targets_met, warn_of_pixel_scale
 from utils.console import Progress, run
 from utils.data.impressions import save_impressions
 from utils.files import RunError
@@ -56,6 +56,7 @@ def main(argv=None):
 
     print('%d impressions, mean KL to the targets at T = %g: %.4f, same class as the target: %.2f %%'
           % (len(targets), settings.temperature, kl, targets_met))
+    print_targets_met(targets_met / 100, inputs.teacher.classes)
     save_impressions(files.impressions, images, targets)
     save_record(files, made_from, kl=kl, targets_met=targets_met, teacher_unit=inputs.teacher.unit,
                 seconds=time.time() - started)

@@ -30,6 +30,16 @@ def print_accuracy(teacher, images, labels, name, threads, device):
               'width, channel?')
 
 
+def print_targets_met(met, classes):
+    """Prints what to try where impressions did not become what they should; met: the share that did."""
+    if met < near_chance(classes):
+        print('warning: that is near chance, so these impressions teach nothing; does the teacher need '
+              '--teacher_scale, or --teacher_mean and --teacher_std?')
+    elif met < 0.5:
+        print('fewer than half became what they should; try more --iterations, and see whether the teacher '
+              'needs --teacher_scale, --teacher_mean or --teacher_std')
+
+
 def near_chance(classes):
     """The share of right answers below which a network may know nothing.
 

@@ -190,13 +190,13 @@ class ForeignNetwork:
         if not (np.isfinite(first).all() and np.isfinite(slope).all()):
             raise RunError('%r answers noise with NaN or infinity; look at its weights and --teacher_scale'
                            % self.path)
-        if first.shape[0] != 2 or first.size != 2 * first.shape[-1]:
+        if first.ndim < 2 or first.shape[0] != 2 or sum(length > 1 for length in first.shape[1:]) > 1:
             raise RunError('%r gives logits %s for two images; name others with --teacher_logits'
                            % (self.path, by_x(first.shape)))
         if (first != again).any():
             raise RunError('%r answers the same images differently each time, so it is a network in '
                            'training; save it for use (dropout off)' % self.path)
-        return first.shape[-1]
+        return first.size // 2
 
 
 def _needed(operation):

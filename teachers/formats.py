@@ -2,16 +2,20 @@
 import glob
 import hashlib
 import os
+import re
 from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from teachers.content import content_format
 from utils.files import REPOSITORY, RunError, sha256
 
 SUFFIXES = {'.mat': 'mat', '.npz': 'npz', '.h5': 'h5', '.hdf5': 'h5', '.keras': 'keras', '.pb': 'pb',
             '.pt': 'torch', '.pth': 'torch', '.index': 'checkpoint'}
 SAVED_MODEL, VARIABLES = 'saved_model.pb', 'variables/variables'  # what of a SavedModel's folder is read
-FORMATS = ('.mat, .npz, .h5, .keras, .pb, .pt, .pth, the prefix or .index of a TensorFlow checkpoint, '
+ONNX_DATA = '.data'  # where the weights of an ONNX network are in a file of their own, this ends its name
+CHECKPOINT_FILE = re.compile(r'\.(index|meta|data-\d+-of-\d+)$')
+FORMATS = ('.mat, .npz, .h5, .keras, .pb, .onnx, .pt, .pth, the prefix or .index of a TensorFlow checkpoint, '
            'or the folder of a SavedModel')
 FLAGS = 'teacher_scale', 'teacher_mean', 'teacher_std', 'teacher_input', 'teacher_logits'
 
@@ -55,20 +59,25 @@ class TeacherOptions(NamedTuple):
 
 
 def format_of(path):
-    """A value of SUFFIXES, or 'saved_model'. Raises RunError for what is not there, or in no such format."""
-    suffix = os.path.splitext(path)[1].lower()
+    """A value of SUFFIXES, or 'saved_model' or 'onnx', by the content of a file or folder.
+
+    Where the content does not tell, such as that of a frozen graph, the suffix does. Raises RunError for what
+    is not there, or in no such format.
+    """
     if os.path.isdir(path):
         if not os.path.exists(os.path.join(path, SAVED_MODEL)):
             raise RunError('the folder %r holds no saved_model.pb; give the folder of a SavedModel, or a file'
                            % path)
         return 'saved_model'
-    if suffix in SUFFIXES:
-        return SUFFIXES[suffix]
-    if os.path.exists(path + '.index'):
+    prefix = checkpoint_prefix(path)
+    if os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
         return 'checkpoint'
     if not os.path.exists(path):
         raise RunError('no file %r; check the path, or make it first' % path)
-    raise RunError('%r is in no format that is read as a network: %s' % (path, FORMATS))
+    found = content_format(path) or SUFFIXES.get(os.path.splitext(path)[1].lower())
+    if not found:
+        raise RunError('%r is in no format that is read as a network: %s' % (path, FORMATS))
+    return found
 
 
 def teacher_file(teacher):
@@ -103,12 +112,12 @@ def digest_of(path):
 
 
 def checkpoint_prefix(path):
-    """The prefix of a TensorFlow checkpoint, which is given by it or by its .index."""
-    return path[:-len('.index')] if path.endswith('.index') else path
+    """The prefix of a TensorFlow checkpoint, which is given by it or by one of its files."""
+    return CHECKPOINT_FILE.sub('', path)
 
 
 def files_of(path):
-    """{name: path} of the files that are read of a SavedModel or a checkpoint; {'': path} of any other."""
+    """{name: path} of the files that are read; {'': path} where it is that one."""
     if os.path.isdir(path):
         graph = {SAVED_MODEL: os.path.join(path, SAVED_MODEL)}
         prefix = os.path.join(path, VARIABLES)
@@ -118,4 +127,6 @@ def files_of(path):
     if os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
         files = [prefix + '.index'] + sorted(glob.glob(glob.escape(prefix) + '.data-*'))
         return {file[len(prefix):]: file for file in files}
+    if path.endswith('.onnx') and os.path.exists(path + ONNX_DATA):
+        return {'': path, ONNX_DATA: path + ONNX_DATA}
     return {'': path}

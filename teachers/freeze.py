@@ -1,4 +1,4 @@
-"""Makes a frozen graph of a SavedModel or a Keras model: the network for use, its variables now constants.
+"""Makes a frozen graph of a SavedModel, Keras or ONNX model: the network for use, its variables constants.
 
 Models of TensorFlow 2 need its eager mode, and the rest of this project runs without. So there
 
@@ -7,11 +7,12 @@ Models of TensorFlow 2 need its eager mode, and the rest of this project runs wi
 does it in a process of its own.
 """
 import functools
+import importlib.util
 import os
 import sys
 import tempfile
 
-from teachers.formats import VARIABLES, digest_of
+from teachers.formats import VARIABLES, digest_of, format_of
 from teachers.safety import check_graph, check_layers, check_saved_functions
 from teachers.weights import keras_config, read_graph, read_meta_graph, read_weights
 from utils.console import DEBUG
@@ -33,6 +34,8 @@ def frozen_graph(path, file_format):
 def _frozen_graph(path, file_format, digest):
     if file_format == 'pb':
         graph = read_graph(path)
+    elif file_format == 'onnx':
+        graph = _of_onnx(path)
     elif file_format == 'saved_model':
         graph = _of_saved_model(path, read_meta_graph(path))
     else:
@@ -51,6 +54,15 @@ def _of_saved_model(path, meta_graph):
     if not meta_graph.object_graph_def.nodes:
         return _by_session(path, meta_graph)
     check_saved_functions(path, meta_graph)
+    return _by_tensorflow_2(path)
+
+
+def _of_onnx(path):
+    from utils.graph_mode import tf
+    if tf.__version__.startswith('1.'):
+        raise RunError('%r: ONNX is read with TensorFlow 2 alone; use it, or give another format' % path)
+    if importlib.util.find_spec('onnx2tf') is None:
+        raise RunError('%r: onnx2tf is not installed here; pip install -r requirements-onnx.txt' % path)
     return _by_tensorflow_2(path)
 
 
@@ -130,6 +142,11 @@ def _operation(tensor_name):
 
 
 def _in_eager_mode(path):
+    if format_of(path) == 'onnx':
+        with tempfile.TemporaryDirectory() as folder:
+            from teachers.onnx_model import save_as_saved_model
+            save_as_saved_model(path, folder)
+            return _in_eager_mode(folder)
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
     if os.path.isdir(path):

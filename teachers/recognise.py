@@ -15,9 +15,9 @@ WORDS = {'kernel': 'weights|weight|kernel|w', 'bias': 'biases|bias|b', 'scale': 
          'variance': 'moving_variance|running_variance|running_var|variance|var'}
 LAST_WORD = re.compile(r'(?P<layer>.*?)(?:^|[/._:])(?:%s)(?:_?(?P<number>\d+))?$' % '|'.join(
     '(?P<%s>%s)' % words for words in WORDS.items()), re.IGNORECASE)
-# What training leaves beside the weights.
+# What training leaves beside the weights, where its name does not begin with that of a variable.
 NO_WEIGHTS = re.compile(r'optimizer|adam|momentum|rmsprop|global_step|num_batches_tracked|save_counter|'
-                        r'beta\d_power', re.IGNORECASE)
+                        r'beta\d_power|ExponentialMovingAverage', re.IGNORECASE)
 
 
 class Layer(NamedTuple):
@@ -33,7 +33,7 @@ def recognise(arrays, pair, role, channel_first):
     layers [out, in] and their input flattened as channel, height, width.
     """
     arrays = OrderedDict((name, _without_axes_of_1(array)) for name, array in arrays.items()
-                         if _may_be_weights(name, array))
+                         if _may_be_weights(name, array) and not _belongs_to_another(name, arrays))
     for turn in [lambda array: array, _turned] if channel_first else [lambda array: array]:
         turned = OrderedDict((name, turn(array)) for name, array in arrays.items())
         found = {name: array.shape for name, array in turned.items()}
@@ -52,6 +52,14 @@ def recognise(arrays, pair, role, channel_first):
 
 def _may_be_weights(name, array):
     return array is not None and array.dtype.kind == 'f' and array.ndim > 0 and not NO_WEIGHTS.search(name)
+
+
+def _belongs_to_another(name, arrays):
+    """Whether an array is what an optimiser or an average keeps of another, as TensorFlow names such arrays.
+
+    c1/kernel/Adagrad belongs to c1/kernel.
+    """
+    return any(name[:match.start()] in arrays for match in re.finditer('/', name))
 
 
 def _without_axes_of_1(array):

@@ -62,8 +62,8 @@ class TrainedNetwork:
         found, layers = recognise(arrays, self.pair, self.role, file_format in ('torch', 'npz', 'mat'))
         if found is None:
             raise RunError('%r has no array %r [features, classes], and its arrays do not fit by order and '
-                           'shape; it is no %s: give another file, or its own --nets'
-                           % (self.path, last, network))
+                           'shape; it is no %s: give another file, its own --nets, or a whole network, '
+                           'such as ONNX' % (self.path, last, network))
         print('%r: weights of the %s, recognised by order and shape: %s'
               % (self.path, network, ', '.join('%s = %s' % names for names in layers.items())))
         return found

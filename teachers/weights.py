@@ -58,7 +58,7 @@ def has_graph(path):
     file_format = format_of(path)
     if file_format == 'h5':
         return keras_config(path) is not None
-    return file_format in ('saved_model', 'keras', 'pb')
+    return file_format in ('saved_model', 'keras', 'pb', 'onnx')
 
 
 def keras_config(path):
@@ -174,7 +174,7 @@ def _torch(path):
                        % path) from error
     try:
         state = torch.load(io.BytesIO(content), map_location='cpu', weights_only=True)
-        for key in ('state_dict', 'model_state_dict', 'model'):  # what training scripts wrap it in
+        for key in ('state_dict', 'model_state_dict', 'model', 'net'):  # what training scripts wrap it in
             state = state.get(key, state)
         return {name: tensor.detach().float().numpy() for name, tensor in state.items()
                 if torch.is_tensor(tensor)}
@@ -189,4 +189,5 @@ def natural(name):
 
 
 READERS = {'mat': _mat, 'npz': _npz, 'h5': _h5, 'keras': _keras, 'checkpoint': _checkpoint,
-           'saved_model': _saved_model, 'pb': _frozen_graph, 'torch': _torch}
+           'saved_model': _saved_model, 'pb': _frozen_graph, 'torch': _torch,
+           'onnx': lambda path: {}}  # its graph is read, by teachers/freeze.py

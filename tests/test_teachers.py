@@ -1,4 +1,6 @@
 """Teachers in every format: the weights of a pair, whatever they are called and however they are laid out."""
+import importlib.util
+import io
 import itertools
 import json
 import os
@@ -11,11 +13,12 @@ import h5py
 import numpy as np
 import pytest
 from conftest import ROOT
+from scipy.special import log_softmax
 
 import autotrain
 from nets import lenet, plain_conv
 from nets.networks import find_pair, variable_shapes
-from teachers.checks import check_logits, print_accuracy, warn_of_pixel_scale
+from teachers.checks import check_logits, print_accuracy, print_targets_met, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions, digest_of, teacher_file
 from teachers.recognise import recognise
@@ -65,8 +68,8 @@ def docs():
 
 
 def python_blocks():
-    """The Python snippets of docs/teachers.md."""
-    return re.findall(r'```python\n(.*?)```', docs(), re.DOTALL)
+    """The Python statements of docs/teachers.md."""
+    return re.split(r'\n(?! )', '\n'.join(re.findall(r'```python\n(.*?)\n```', docs(), re.DOTALL)))
 
 
 def snippet(word):
@@ -136,7 +139,7 @@ def write_graph(folder, arrays):
         sess.run(tf.global_variables_initializer())
         for variable in variables:
             variable.load(arrays[variable.op.name.replace('net/', 'Teacher/')], sess)
-        for word in ('Saver', 'simple_save', 'frozen'):
+        for word in ('Saver', 'simple_save', 'write_graph'):
             run_snippet(word, folder, tf=tf, sess=sess, images=images, logits=logits)
 
 
@@ -187,7 +190,6 @@ def test_a_state_dict_of_pytorch_answers_as_pytorch_does(tmp_path, arrays):
     model = nn.Sequential(
         nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
-    path = str(tmp_path / 'teacher.pt')
     run_snippet('torch.save', str(tmp_path), torch=torch, model=model)
     run_snippet('state_dict().items()', str(tmp_path), numpy=np, model=model)
     with torch.no_grad():
@@ -195,11 +197,9 @@ def test_a_state_dict_of_pytorch_answers_as_pytorch_does(tmp_path, arrays):
     for name in 'teacher.pt', 'teacher.npz':
         answers = open_teacher(str(tmp_path / name), LENET).answers(IMAGES)
         np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-5)
-    torch.save({'state_dict': model.state_dict(), 'epoch': 3}, path)  # as training scripts do
-    assert open_teacher(path, LENET).classes == 10
-    torch.save(model, path)  # a pickle that would have to be run
-    with pytest.raises(RunError, match='no plain state dict'):
-        open_teacher(path, LENET)
+    for word in ('state_dict', 'model', 'net'):  # as training scripts do
+        torch.save({word: model.state_dict(), 'epoch': 3}, str(tmp_path / 'model_best.pth.tar'))
+        assert open_teacher(str(tmp_path / 'model_best.pth.tar'), LENET).classes == 10
 
 
 def test_without_pytorch_the_way_out_is_said(tmp_path, monkeypatch):
@@ -207,6 +207,91 @@ def test_without_pytorch_the_way_out_is_said(tmp_path, monkeypatch):
     (tmp_path / 'teacher.pth').write_bytes(b'PK')
     with pytest.raises(RunError, match='PyTorch is not installed here.*numpy.savez'):
         open_teacher(str(tmp_path / 'teacher.pth'), LENET)
+
+
+def zipped(**members):
+    """The bytes of an archive of PyTorch."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, 'w') as archive:
+        for name, member in members.items():
+            archive.writestr('net/' + name.replace('__', '/').replace('_', '.'), member)
+    return content.getvalue()
+
+
+WHOLE_MODEL = b'\x80\x02ctorch.nn.modules.linear\nLinear\n.'  # a pickle that would import and call this
+SAFETENSORS = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+NOT_READ = {
+    'TorchScript': (zipped(data_pkl=b'\x80\x02.', code____torch___py=b''), 'TorchScript.*torch.onnx.export'),
+    'a whole model': (zipped(data_pkl=WHOLE_MODEL), 'whole pickled model.*torch.onnx.export'),
+    'a whole model, as before PyTorch 1.6': (b'\x80\x02I1\n.' * 3 + WHOLE_MODEL, 'whole pickled model'),
+    'TFLite': (b'\x1c\0\0\0TFL3\0\0', 'TFLite.*SavedModel'),
+    'TensorFlow.js': (b'{"format": "layers-model", "modelTopology": {}}', r'TensorFlow.js.*\.h5'),
+    'safetensors': (len(SAFETENSORS).to_bytes(8, 'little') + SAFETENSORS + b'\0' * 4, 'safetensors.*ONNX'),
+    'something': (b'something', 'is in no format that is read as a network'),
+}
+
+
+@pytest.mark.parametrize('content', NOT_READ)
+@pytest.mark.parametrize('name', ['model.onnx', 'model_best.pth.tar', 'model.safetensors'])
+def test_what_is_not_read_is_told_by_its_content(tmp_path, monkeypatch, content, name):
+    """Whatever it is called, and without PyTorch. The line says what to give instead."""
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    (tmp_path / name).write_bytes(NOT_READ[content][0])
+    with pytest.raises(RunError, match=NOT_READ[content][1]) as caught:
+        open_teacher(str(tmp_path / name), LENET)
+    assert '\n' not in str(caught.value) and name in str(caught.value)
+
+
+@pytest.mark.parametrize('name', ['teacher.npz', 'keras_2.h5', 'matlab.mat'])
+def test_a_suffix_is_no_format(files, tmp_path, name, answers):
+    shutil.copy(os.path.join(files, name), str(tmp_path / 'teacher.bin'))
+    teacher = open_teacher(str(tmp_path / 'teacher.bin'), LENET)
+    np.testing.assert_allclose(teacher.answers(IMAGES), answers, rtol=1e-5, atol=1e-4)
+
+
+def test_onnx_without_its_converter_or_with_tensorflow_1(tmp_path, monkeypatch):
+    (tmp_path / 'teacher.onnx').write_bytes(b'\x08\x08\x12\x07pytorch')
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    old = tf.__version__.startswith('1.')
+    way_out = 'TensorFlow 2 alone' if old else 'pip install -r requirements-onnx.txt'
+    with pytest.raises(RunError, match=way_out):
+        open_teacher(str(tmp_path / 'teacher.onnx'), LENET)
+
+
+@pytest.mark.parametrize('batch', ['of one', 'of any size'])
+def test_a_network_of_pytorch_comes_as_onnx(tmp_path, batch):
+    pytest.importorskip('onnx2tf')
+    torch = pytest.importorskip('torch')
+    nn = torch.nn
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 5, 1),
+                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LogSoftmax(1)).eval()
+    images = torch.zeros(1, 3, 12, 12)
+    if batch == 'of one':
+        run_snippet('torch.onnx', str(tmp_path), torch=torch, model=model, images=images)
+    else:
+        torch.onnx.export(model, images, str(tmp_path / 'teacher.onnx'), input_names=['images'],
+                          dynamic_axes={'images': {0: 'batch'}}, dynamo=False)
+    teacher = open_teacher(str(tmp_path / 'teacher.onnx'), LENET)
+    assert (teacher.image_shape, teacher.classes) == ((12, 12, 3), 5)
+    images = np.random.RandomState(0).randint(0, 256, (3, 12, 12, 3)).astype(np.uint8)
+    with torch.no_grad():
+        expected = model(torch.tensor(images.transpose(0, 3, 1, 2) / 255).float()).numpy()
+    np.testing.assert_allclose(log_softmax(teacher.answers(images), axis=1), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize('optimiser', ['Adagrad', 'Adadelta', 'Ftrl', 'RMSProp'])
+def test_what_an_optimiser_or_an_average_keeps_is_left_out(tmp_path, arrays, answers, optimiser):
+    new_graph(0)
+    variables = [tf.get_variable(name.replace('Teacher', 'net'), initializer=array)
+                 for name, array in arrays.items()]
+    getattr(tf.train, optimiser + 'Optimizer')(0.0).minimize(tf.add_n([tf.nn.l2_loss(v) for v in variables]))
+    tf.train.ExponentialMovingAverage(0.9).apply(variables)
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        tf.train.Saver().save(sess, str(tmp_path / 'net.ckpt'))
+    for given in ('net.ckpt', 'net.ckpt.index', 'net.ckpt.meta', 'net.ckpt.data-00000-of-00001'):
+        found = open_teacher(str(tmp_path / given), LENET).answers(IMAGES)
+        np.testing.assert_allclose(found, answers, rtol=1e-5, atol=1e-4)
 
 
 @pytest.fixture(scope='module')
@@ -453,3 +538,10 @@ def test_a_checkpoint_of_fifos_is_refused(tmp_path):
     with pytest.raises(RunError, match='not a file'):
         read_weights(str(tmp_path / 'x.ckpt'))
     assert digest_of(str(tmp_path / 'x.ckpt')) is None
+
+
+@pytest.mark.parametrize('met, said', [(0.14, 'near chance.*--teacher_scale.*--teacher_std'),
+                                       (0.45, 'fewer than half.*--iterations'), (0.8, '^$')])
+def test_impressions_that_failed_say_so(capsys, met, said):
+    print_targets_met(met, 10)
+    assert re.search(said, capsys.readouterr().out)

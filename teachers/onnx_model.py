@@ -1,0 +1,41 @@
+"""Makes a SavedModel of an ONNX network by onnx2tf, in a process where TensorFlow 2 is whole."""
+import os
+
+import numpy as np
+import onnx
+import onnx2tf
+
+from teachers.formats import ONNX_DATA
+
+
+def save_as_saved_model(path, folder):
+    """Makes a SavedModel of an ONNX network in ``folder``, with channels last and for batches of any size."""
+    model = onnx.load(path, load_external_data=False)
+    weights = model.graph.initializer
+    for entry in [entry for tensor in weights for entry in tensor.external_data if entry.key == 'location']:
+        if entry.value != os.path.basename(path) + ONNX_DATA:
+            raise ValueError('its weights are in %r; save it with external_data=False' % entry.value)
+    onnx.load_external_data_for_model(model, os.path.dirname(path))
+    onnx2tf.convert(onnx_graph=_for_any_batch(model), output_folder_path=folder, output_signaturedefs=True,
+                    non_verbose=True)
+
+
+def _for_any_batch(model):
+    """An ONNX model for batches of any size: one that was saved for one image has a 1 in its shapes."""
+    model = onnx.shape_inference.infer_shapes(model)
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants.update((node.output[0], node.attribute[0].t) for node in model.graph.node
+                     if node.op_type == 'Constant')
+    shapes = {}
+    for tensor in [*model.graph.input, *model.graph.value_info, *model.graph.output]:
+        axes = tensor.type.tensor_type.shape.dim
+        shapes[tensor.name] = [axis.dim_value for axis in axes]
+        if tensor.name not in constants and axes and axes[0].dim_value == 1:
+            axes[0].dim_param = 'batch'
+    for node in model.graph.node:
+        shape = constants.get(node.input[1]) if node.op_type == 'Reshape' else None
+        lengths = shapes.get(node.output[0])
+        if shape is not None and lengths and lengths[0] == 1 and all(lengths):
+            numbers = np.array([-1, *lengths[1:]], np.int64)
+            shape.CopyFrom(onnx.numpy_helper.from_array(numbers, shape.name))
+    return model
