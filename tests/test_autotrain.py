@@ -20,7 +20,6 @@ from conftest import Terminal, command, run_script, wait_until, working_on
 import autotrain
 from utils.files import RunError, load_json
 from utils.records.records import PLACES
-from utils.settings import flags, recipes
 from utils.settings.methods import METHODS, TABLE
 from utils.table.check import check_inputs, check_same_table, files_of_all_jobs
 from utils.table.flags import table_flags
@@ -166,24 +165,6 @@ def test_each_run_has_its_own_seed_teacher_and_impressions(small):
                    if name.endswith('run %d' % run))
         assert '--impressions=r/DI/di%d' % run in jobs['ZSKD-1 run %d' % run]
         assert '--save_path=r/DI/di%d' % run in jobs['DI-1 run %d' % run]
-
-
-def test_augmented_methods_are_columns_when_asked_for(small):
-    jobs = {job.name: job for job in plan(
-        '--dataset', small, '--root=r', '--runs=1', '--rates', '1', '--methods', 'Teacher',
-        'Teacher_augment', 'Student_augment', 'Soft_logits_augment')}
-    assert list(jobs) == ['Teacher run 0', 'Teacher_augment run 0', 'Student_augment run 0',
-                          'Soft_logits_augment-1 run 0']
-    for name, folder, teacher in (
-            ('Teacher_augment', 'Teacher_augment/tcha0', None),
-            ('Student_augment', 'Student_augment/stda0', None),
-            ('Soft_logits_augment', 'Soft_logits_augment1/sla1_0', 'Teacher run 0')):
-        job, = [job for job in jobs.values() if job.name.startswith(name)]
-        settings = flags.training_flags(job.command[1:])
-        assert (settings.method, settings.train_dir) == (name, 'r/' + folder)
-        assert job.needs == ([teacher] if teacher else [])
-        assert settings.copies == recipes.training('default', name, 20 if teacher else 2000)['copies']
-    assert jobs['Soft_logits_augment-1 run 0'].command.count('--teacher=r/Teacher/tch0/train_params.mat') == 1
 
 
 def test_the_only_teacher_of_a_table_teaches(small):

@@ -83,14 +83,6 @@ def test_a_stream_that_is_closed_takes_what_is_printed(closed, tmp_path):
     assert path.read_text() == ''
 
 
-def test_a_stream_that_cannot_be_reconfigured_is_taken_as_it_is():
-    """As a notebook's are."""
-    done = python('import io, sys\nfrom utils import console\n'
-                  'class Stream(io.StringIO):\n    reconfigure = property()\n'
-                  'sys.stdout = Stream()\nconsole.run(lambda: print("hello"))')
-    assert (done.returncode, done.stderr) == (0, '')
-
-
 def test_anything_can_be_printed_where_ascii_alone_is_known():
     done = python('from utils import console\nconsole.run(lambda: print("caf\\udce9 \\xb1 0.1"))', env=dict(
         os.environ, LC_ALL='POSIX', PYTHONCOERCECLOCALE='0', PYTHONUTF8='0'))

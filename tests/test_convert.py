@@ -9,7 +9,6 @@ from typing import NamedTuple
 from unittest import mock
 
 import cv2
-import int8 as tool
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -31,7 +30,6 @@ from utils.data.impressions import save_impressions
 from utils.files import RunError, sha256
 from utils.graph_mode import in_batches, new_graph, session, values_of
 from utils.matfile import save_mat
-from utils.settings.flags import synthesis_flags, training_flags
 
 TF1 = tf.__version__.startswith('1.')
 needs_tf2 = pytest.mark.skipif(TF1, reason='TensorFlow 1.13 writes no TFLite nor Keras file')
@@ -390,22 +388,6 @@ def test_little_agreement_is_a_warning(digits, monkeypatch, capsys):
     int8.print_agreement('digits.tflite', network, digits.images[:200])
     said = capsys.readouterr().out
     assert 'agree on 90.0 % of 200 other impressions' in said and 'warning: ' in said and '--float16' in said
-
-
-@pytest.mark.parametrize('make', [lambda folder: tool.own('cifar10', 'student', folder),
-                                  lambda folder: tool.foreign('digit-recognizer-py', folder)])
-def test_the_tool_makes_networks_by_commands_that_the_scripts_know(make, tmp_path, monkeypatch):
-    parsers = {'train_w_distill.py': training_flags, 'Data_Impressions.py': synthesis_flags,
-               'tools/zoo_teachers.py': list}
-    made = []
-
-    def parse(file, script, *words):
-        parsers[script](words)
-        made.append(file)
-
-    monkeypatch.setattr(tool, 'make', parse)
-    case = make(str(tmp_path))
-    assert {case.weights, case.impressions} <= set(made)
 
 
 @needs_tf2

@@ -11,10 +11,8 @@ from nets.losses import class_similarity, dirichlet_targets, distillation_loss, 
 from nets.networks import build, find_pair, network_variables, variable_shapes
 from nets.priors import batch_norm as batch_norm_prior
 from nets.priors import total_variation
-from teachers.trained import TrainedNetwork
 from utils.files import RunError
 from utils.graph_mode import image_bytes, in_batches, new_graph, session, values_of
-from utils.matfile import save_mat
 
 LENET, ALEXNET = find_pair('lenet'), find_pair('alexnet')
 ROLES = ['Teacher', 'Student']
@@ -224,30 +222,6 @@ def test_networks_see_bytes_as_0_to_1():
         np.testing.assert_allclose(sess.run(seen, {pixels: images}), images / 255, rtol=1e-6)
         in_two = in_batches(sess, seen, pixels, images, batch_size=3)
         np.testing.assert_allclose(in_two, images / 255, rtol=1e-6)
-
-
-def test_alexnet_is_saved_and_restored_with_its_moving_averages(tmp_path):
-    """What a network answers is what the network that is read from its file answers."""
-    path, role = str(tmp_path / 'weights.mat'), 'Student'
-    images = np.random.RandomState(0).randint(0, 256, (4, 32, 32, 3), np.uint8)
-    new_graph(1)
-    pixels, seen = image_bytes(ALEXNET.image_shape)
-    build(ALEXNET, role, seen, 7, training=True)
-    logits = build(ALEXNET, role, seen, 7)
-    with session(1) as sess:
-        sess.run(tf.global_variables_initializer())
-        for _ in range(2):
-            sess.run(tf.get_collection(tf.GraphKeys.UPDATE_OPS), {pixels: images})
-        saved, expected = values_of(sess, network_variables(role)), sess.run(logits, {pixels: images})
-    assert saved[role + '/norm0/moving_mean'].any() and (saved[role + '/norm6/moving_variance'] != 1).all()
-    save_mat(path, saved)
-    network = TrainedNetwork(path, ALEXNET, role)
-    np.testing.assert_array_equal(network.answers(images), expected)
-    np.testing.assert_array_equal(network.templates, saved[role + '/fc2/weights'])
-    assert network.classes == 7
-    # An average counts: without it, the answers are others.
-    save_mat(path, dict(saved, **{role + '/norm0/moving_mean': saved[role + '/norm0/moving_mean'] + 1}))
-    assert not np.array_equal(TrainedNetwork(path, ALEXNET, role).answers(images), expected)
 
 
 # Layers.

@@ -343,12 +343,6 @@ def test_beyond_the_border_is_ground():
             np.testing.assert_allclose(sess.run(graph.images), np.clip(ground + noise, 0, 1), atol=1e-6)
 
 
-def test_total_variation_makes_impressions_smoother(tmp_path):
-    rough, smooth = [synthesise(tmp_path / weight, 0.1, '--iterations=20', '--start_blur=0',
-                                '--total_variation', weight)[0] / 255 for weight in ('0', '0.003')]
-    assert np.abs(np.diff(smooth, axis=1)).mean() < 0.7 * np.abs(np.diff(rough, axis=1)).mean()
-
-
 def test_a_teacher_of_other_data_is_refused_unless_any_is_taken(tmp_path, small, capsys):
     """The teacher that comes with the repository was trained on MNIST. That any is taken is no other job."""
     words = ['--Distillation=Soft_logits-1', '--dataset', small, '--steps=2']

@@ -148,16 +148,6 @@ def test_copies_are_what_the_definition_says(mnist):
             assert np.abs(version[i] - expected).max() < 2
 
 
-def test_copies_of_colour_images_move_every_channel_alike():
-    images = np.random.RandomState(0).randint(0, 256, (5, 24, 20, 3)).astype(np.uint8)
-    copies = affine_copies(images, 2, 40, 0.3, 6, np.random.RandomState(1))
-    assert copies.shape == (10, 24, 20, 3)
-    for channel in range(3):
-        alone = affine_copies(np.ascontiguousarray(images[..., channel:channel + 1]), 2, 40, 0.3, 6,
-                              np.random.RandomState(1))
-        np.testing.assert_array_equal(copies[..., channel:channel + 1], alone)
-
-
 @pytest.mark.parametrize('scope', ['Teacher', 'Student'])
 def test_copies_go_with_labels_and_every_other_one_is_mirrored(small, scope):
     path, all_images, all_labels = small
