@@ -2,6 +2,7 @@
 
     make bench                      a step of every kind, ten minutes
     make bench ARGS="--threads 2"   the same on two threads
+    make bench ARGS=--full          and whole jobs as processes, about half an hour
 
 Steps are timed as the scripts run them: the graphs of train_w_distill.py and Data_Impressions.py, fed bytes
 in the batches of their recipe, the same fetches.
@@ -10,7 +11,9 @@ import contextlib
 import os
 import platform
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from typing import NamedTuple
 
@@ -23,6 +26,7 @@ from Data_Impressions import build_search
 from nets.networks import Pair, build, find_pair
 from train_w_distill import build_training
 from utils.data.datasets import count
+from utils.files import REPOSITORY, load_json
 from utils.graph_mode import session, tf
 from utils.records.records import git_commit, versions
 from utils.settings import flags, recipes
@@ -40,6 +44,7 @@ FEW = {('published', 'lenet'): PUBLISHED_STEPS, ('default', 'alexnet'): ['Studen
 def main():
     parser = Parser(description=__doc__)
     parser.add_argument('--threads', type=int, default=1, help='of a step')
+    parser.add_argument('--full', action='store_true', help='time whole jobs as well')
     args = parser.parse_args()
     print('%s, %d cores; commit %s; TensorFlow %s, Python %s; threads: %d' % (
         platform.processor() or platform.machine(), os.cpu_count(), git_commit(), versions()['tensorflow'],
@@ -62,6 +67,8 @@ def main():
               % (recipe, nets, REPETITIONS))
         print(tabulate(rows, ['', 'batch', *FORMS, 'ratio', 'its range'], tablefmt='github'), flush=True)
     print_run(costs)
+    if args.full:
+        print_jobs()
 
 
 def kinds(recipe, nets):
@@ -150,6 +157,27 @@ def print_run(costs):
     print('\nOne run of the table of --nets lenet in core hours (steps times their cost, without evaluation '
           'and start-up): published recipe %.1f plain, %.1f fast; default recipe %.2f fast' % (
               hours('published', 0), hours('published', 1), hours('default', 1)), flush=True)
+
+
+def print_jobs():
+    """Impressions at rate 1 and a student of them as processes: published (plain, fast), and default."""
+    rows = []
+    for label, prefix, recipe in [('published recipe, plain form', ['tools/plain_jobs.py'], 'published'),
+                                  ('published recipe, fast form', [], 'published'),
+                                  ('default recipe, fast form', [], 'default')]:
+        with tempfile.TemporaryDirectory() as folder:
+            for words in (['Data_Impressions.py', '--Rate=1', '--save_path', folder],
+                          ['train_w_distill.py', '--Distillation=ZSKD-1', '--impressions', folder,
+                           '--train_dir', folder]):
+                started = time.perf_counter()
+                subprocess.run([sys.executable, *prefix, *words, '--recipe', recipe], cwd=REPOSITORY,
+                               check=True, stdout=subprocess.DEVNULL)
+                rows.append([label, words[0], '%.0f' % (time.perf_counter() - started)])
+            rows[-1].append('%.2f' % load_json(os.path.join(folder, 'result.json'))['accuracy'])
+    print('\nWhole jobs at rate 1 as processes, one run each, one after the other\n')
+    print(tabulate(rows, ['', 'job', 'seconds', 'test accuracy'], tablefmt='github', disable_numparse=True),
+          flush=True)
+
 
 
 if __name__ == '__main__':
