@@ -449,11 +449,6 @@ def test_images_are_enlarged_as_opencv_does(old, channels):
     np.testing.assert_array_equal(enlargement(images, 24, 32), np.reshape(expected, (9, 24, 32, channels)))
 
 
-def test_all_test_images_are_enlarged_as_the_scripts_do(data, mnist):
-    original = open_dataset('mnist', data).part('test', (28, 28, 1))[0]
-    np.testing.assert_array_equal(enlargement(original, 32, 32), mnist.test_images)
-
-
 def enlargement(images, height, width):
     new_graph(0)
     pixels = tf.placeholder(tf.uint8, [None, *images.shape[1:]])

@@ -15,10 +15,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import ROOT
 
-import autotrain
 import Data_Impressions
 import train_w_distill
-import visualization
 from nets.networks import find_pair
 from teachers.trained import TrainedNetwork
 from utils.data.datasets import open_dataset
@@ -31,7 +29,7 @@ from utils.records.inputs import training_inputs
 from utils.records.layout import training_files
 from utils.records.records import finished_row
 from utils.settings import flags, job_settings, recipes
-from utils.settings.parser import Parser
+from utils.table.flags import table_flags
 
 LENET = find_pair('lenet')
 
@@ -279,17 +277,6 @@ def test_each_impression_is_independent_of_its_batch(tmp_path, jitter):
     assert np.mean(one[0] != one[1]) > 0.1
 
 
-def test_jitter_moves_what_the_teacher_sees():
-    x = np.random.RandomState(0).standard_normal((5, 7, 3, 2)).astype(np.float32)
-    offset = tf.placeholder(tf.int32, [2])
-    seen = Data_Impressions.shifted(tf.constant(x), offset, 2)
-    with tf.Session() as sess:
-        for rows, columns in ((0, 0), (2, -1), (-2, 1)):
-            expected = np.zeros((9, 11, 3, 2), np.float32)
-            expected[2 + rows:7 + rows, 2 + columns:9 + columns] = x
-            np.testing.assert_array_equal(sess.run(seen, {offset: [rows, columns]}), expected[2:7, 2:9])
-
-
 def start_noise(shape, **given):
     settings = Namespace(**dict(dict(start_blur=0, start_grey=0, start_deviation=1), **given))
     return Data_Impressions.start_noise(shape, settings, np.random.RandomState(0))
@@ -382,30 +369,16 @@ def damage_test_images(small, path):
 
 # --help
 
-@pytest.fixture
-def parser(monkeypatch):
-    """parser(module) -> the ArgumentParser of a script's --help, as wide as its longest line."""
-    shown = []
+@pytest.mark.parametrize('parser', [
+    flags.training_parser(), flags.synthesis_parser(), table_flags([])[0]], ids=lambda parser: parser.prog)
+def test_help_shows_every_flag_with_its_default(parser, monkeypatch):
     monkeypatch.setenv('COLUMNS', '1000')
-    monkeypatch.setattr(Parser, 'print_help', lambda self, file=None: shown.append(self))
-
-    def parser_of(module):
-        with pytest.raises(SystemExit) as end:
-            module.main(['--help'])
-        assert end.value.code == 0
-        return shown.pop()
-    return parser_of
-
-
-@pytest.mark.parametrize('module', [train_w_distill, Data_Impressions, autotrain, visualization],
-                         ids=lambda module: module.__name__)
-def test_help_shows_every_flag_with_its_default(parser, module):
-    of = parser(module)
-    entries = dict(re.findall(r'^  (--\w+)(.*?)(?=^  -|^\S|^$)', of.format_help(), re.MULTILINE | re.DOTALL))
+    entries = dict(re.findall(r'^  (--\w+)(.*?)(?=^  -|^\S|^$)', parser.format_help(),
+                              re.MULTILINE | re.DOTALL))
     in_table = {name for rows in (job_settings.training_rows, job_settings.synthesis_rows)
                 for line in rows('default') for name in line}
-    depends = 'methods', 'root', 'impressions', 'results', 'nets', 'teacher', 'jobs'  # on other flags
-    options = [action for action in of._actions if action.dest != 'help']
+    depends = 'methods', 'root', 'impressions', 'nets', 'teacher', 'jobs', 'save_path'  # on other flags
+    options = [action for action in parser._actions if action.dest != 'help']
     assert set(entries) == {action.option_strings[0] for action in options} and len(options) > 8
     for action in options:
         entry = entries[action.option_strings[0]]

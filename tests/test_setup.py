@@ -153,11 +153,3 @@ def test_an_empty_folder_is_filled_and_an_unfinished_one_is_made_again(checkout,
     done = checkout.setup(ZSKD_VENV=str(venv), PYTHON='python3.12')
     assert (done.returncode, done.stderr) == (0, '') and not (venv / 'half made').exists()
     assert '-m pip install' in checkout.pip(str(venv))
-
-
-def test_other_requirements_have_it_made_again(checkout):
-    checkout.interpreter('python3.7', (3, 7))
-    assert checkout.setup().stdout
-    with (checkout.folder / 'requirements.txt').open('a') as file:
-        file.write('# more\n')
-    assert checkout.setup().stdout and not checkout.setup().stdout
