@@ -22,12 +22,15 @@ from nets.networks import find_pair, variable_shapes
 from teachers.checks import check_logits, print_accuracy, print_targets_met, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions, digest_of, teacher_file
+from teachers.look import kind_of
 from teachers.recognise import recognise
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.weights import read_graph, read_weights
 from utils.files import RunError
 from utils.graph_mode import new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
+from utils.records.layout import records_of_weights
+from utils.records.records import record_of
 from utils.table.flags import table_flags
 
 LENET = find_pair('lenet')
@@ -429,6 +432,14 @@ def test_a_name_is_in_pre_trained_and_all_else_is_a_path(tmp_path, monkeypatch):
     for given in ('export', 'export/', 'a.MAT', 'b.npz', './c', 'd/model.ckpt-1', 'best.pth.tar', 'teacher'):
         assert teacher_file(given) == given.rstrip('/')
     assert teacher_file('Lenet5') == os.path.join(ROOT, 'pre_trained', 'Lenet5.mat')
+
+
+@pytest.mark.parametrize('name, nets', [('Lenet5', 'lenet'), ('AlexNet-cifar10', 'alexnet')])
+def test_teachers_that_come_with_the_repository_have_their_records(name, nets):
+    path = teacher_file(name)
+    opened = open_teacher(path, find_pair(nets))
+    assert record_of(opened.digest, records_of_weights(path))['arguments']['nets'] == nets
+    assert kind_of(path, TeacherOptions()).channels == opened.image_shape[2]
 
 
 def test_pixel_scale_mean_and_deviation(tmp_path, arrays, answers):
