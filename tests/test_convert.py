@@ -1,7 +1,6 @@
 """Exports: each format, loaded by its own tools in a process of its own, answers as the scripts do."""
 import json
 import os
-import re
 import subprocess
 import sys
 import zipfile
@@ -18,7 +17,6 @@ from documents import read, snippets
 import convert
 import train_w_distill
 from export import int8
-from export.formats import SAVED_MODEL, SUFFIXES, TF2_SUFFIXES
 from export.graph import enlarged
 from export.int8 import calibration_images, float_operations, interpreter, logits_of
 from export.source import network_of
@@ -580,11 +578,3 @@ def test_the_snippets_of_the_page_print_classes(saved_model, digits, impressions
         done = subprocess.run([sys.executable, '-c', program], cwd=str(tmp_path), stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, universal_newlines=True)
         assert done.stdout == '%s\n' % digits.logits[:10].argmax(axis=1), done.stderr
-
-
-def test_the_formats_of_the_page_are_those_of_the_script():
-    page = read('docs', 'serving.md')
-    written = re.findall(r'^    python convert.py \S+ --to (\S+)', page, re.MULTILINE)
-    assert {os.path.splitext(word)[1] or word for word in written} == {SAVED_MODEL, *SUFFIXES}
-    table = dict(re.findall(r'^\| `(\.\w+)`.*\| (yes|no) \| yes \|', page, re.MULTILINE))
-    assert {suffix for suffix, first in table.items() if first == 'no'} < set(TF2_SUFFIXES)

@@ -2,7 +2,6 @@
 import math
 import os
 import re
-import shlex
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -177,15 +176,6 @@ def test_flags_for_jobs_are_understood_as_they_are_typed(text, form):
     expected = dict(holdout=10000) if 'holdout' in text else dict(steps=5, schedule='cosine')
     assert table(*words, '--runs', '2').training == expected
     assert table('--runs', '2', *words).training == expected
-
-
-def test_flags_for_both_kinds_of_jobs(monkeypatch):
-    line = '--synthesis "--l2 1 --betas 2 3" --training "--steps=5" --rates 1 5'
-    settings = table(*shlex.split(line))
-    assert (settings.synthesis, settings.training) == (dict(l2=1, betas=[2, 3]), dict(steps=5))
-    assert settings.rates == [1, 5]
-    monkeypatch.setattr('sys.argv', ['autotrain.py', *shlex.split(line)])
-    assert table_flags()[1] == settings
 
 
 @pytest.mark.parametrize('words, said', [

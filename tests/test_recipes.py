@@ -62,15 +62,6 @@ def test_published_synthesis(rate, items, batch_size, adams):
 # The default recipe
 
 
-@pytest.mark.parametrize('method', ['Soft_logits', 'ZSKD_augment'])
-def test_smaller_sets_get_fewer_steps_though_not_in_proportion(method):
-    whole = LENET.training[method]
-    steps = [recipes.training('default', method, items)['steps'] for items in (60, 600, 15000, 60000)]
-    assert steps[3] == whole['steps'] and steps[2] == int(0.625 * whole['steps'])
-    assert whole['steps'] / 4 < steps[0] < steps[1] < steps[2]
-    assert recipes.training('default', method, 600)['weight_decay'] == whole['weight_decay']
-
-
 @pytest.mark.parametrize('items, copies', [
     (60, 100), (600, 100), (3000, 33), (6000, 17), (24000, 4), (60000, 4)])
 def test_the_fewer_impressions_the_more_copies(items, copies):

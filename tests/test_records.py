@@ -90,24 +90,12 @@ def test_a_table_is_planned_without_tensorflow():
     subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True)
 
 
-def test_files_may_move(job, tmp_path):
-    os.rename(str(tmp_path / 'out'), str(tmp_path / 'moved'))
-    os.rename(str(tmp_path / 'teacher.mat'), str(tmp_path / 'renamed.mat'))
-    assert done(*with_settings(job, train_dir=str(tmp_path / 'moved'), data='elsewhere',
-                               teacher=str(tmp_path / 'renamed.mat')))['accuracy'] == 98.5
-
-
 @pytest.mark.parametrize('changes, said', [
     (dict(seed=1), 'seed 0, not 1'), (dict(steps=7, batch_size=9), 'batch_size 16, not 9, steps 5000, not 7'),
     (dict(recipe='published'), 'recipe default, not published'), (dict(threads=2), 'threads 1, not 2'),
     (dict(another=1), 'another none, not 1')], ids=str)
 def test_other_settings_are_another_job(job, changes, said):
     assert why_not(*with_settings(job, **changes)) == 'made with ' + said
-
-
-def test_a_setting_that_is_gone_is_another_job(job):
-    del job.settings.temperature
-    assert why_not(job.settings, job.files) == 'made with temperature 20.0, not none'
 
 
 @pytest.mark.parametrize('name', sorted(OFF))

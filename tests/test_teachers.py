@@ -1,7 +1,6 @@
 """Teachers in every format: the weights of a pair, whatever they are called and however they are laid out."""
 import importlib.util
 import io
-import itertools
 import json
 import os
 import re
@@ -460,23 +459,6 @@ def test_input_and_logits_name_nothing_in_weights(teacher):
     for options in (TeacherOptions(input='images'), TeacherOptions(logits='fc2')):
         with pytest.raises(RunError, match='holds weights and no graph'):
             open_teacher(teacher, LENET, options)
-
-
-def table_plan(*words):
-    """{name of a job: its command} of a table."""
-    _, args = table_flags(['--runs=2', '--rates', '1', '--teacher=Lenet5', *words])
-    return {job.name: (job.command, job.needs) for job in autotrain.plan(args)}
-
-
-@pytest.mark.parametrize('data_set, methods', [('mnist', ['Soft_logits', 'ZSKD', 'ZSKD_augment']),
-                                               ('none', ['ZSKD', 'ZSKD_augment'])])
-def test_a_table_of_ones_own_teacher_trains_none(data_set, methods):
-    jobs = table_plan('--dataset=' + data_set, '--teacher_scale', '0', '0.9')
-    assert sorted(jobs) == sorted('%s-1 run %d' % job for job in itertools.product(methods + ['DI'], [0, 1]))
-    for name, (command, needs) in jobs.items():
-        assert needs == (['DI-1 run ' + name[-1]] if name.startswith('ZSKD') else [])
-        assert '--teacher=Lenet5' in command and '--seed=' + name[-1] in command
-        assert command[command.index('--teacher_scale') + 1:][:2] == ['0.0', '0.9']
 
 
 def test_a_table_of_ones_own_teacher(tmp_path, small, files, capsys):
