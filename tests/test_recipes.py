@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 
+from teachers.look import TeacherKind
 from utils.data.datasets import count
 from utils.files import FlagError
 from utils.settings import flags, recipes
@@ -60,6 +61,13 @@ def test_published_synthesis(rate, items, batch_size, adams):
 
 
 # The default recipe
+
+
+@pytest.mark.parametrize('channels, foreign, iterations', [(1, False, 50), (1, True, 200), (3, True, 200)])
+def test_teachers_that_are_graphs_of_their_own_get_more_iterations(channels, foreign, iterations):
+    kind = TeacherKind(channels, foreign)
+    assert recipes.synthesis('default', 600, kind=kind)['iterations'] == iterations
+    assert recipes.synthesis('published', 600, kind=kind)['iterations'] == 1500
 
 
 @pytest.mark.parametrize('items, copies', [

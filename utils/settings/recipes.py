@@ -22,6 +22,7 @@ SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network th
 
 COLOUR_START = dict(start_grey=0.9, start_deviation=0.25, ground=0.5)  # of impressions in colour
 FOREIGN_BATCH_NORM = {1: 0.0, 3: 1.0}  # by channels, for a teacher that is a graph of its own
+FOREIGN = dict(iterations=200, learning_rate=0.1)  # for such a teacher; impressions cost four times as much
 OWN_GREY = TeacherKind()
 
 
@@ -141,7 +142,7 @@ def synthesis(recipe, items, nets='lenet', kind=OWN_GREY):
     if recipe == 'default' and kind.channels == 3:
         given = dict(given, **COLOUR_START)
     if recipe == 'default' and kind.foreign:
-        given = dict(given, batch_norm=FOREIGN_BATCH_NORM[kind.channels])
+        given = dict(given, batch_norm=FOREIGN_BATCH_NORM[kind.channels], **FOREIGN)
     values = {name: given[name] if name in given else row.kind(row.off)
               for name, row in hyper_parameters.SYNTHESIS.items()}
     if recipe == 'published':
