@@ -63,7 +63,9 @@ USAGE = {
         '--Rate=1 --save_path=': 'path', '--Rate=1 --steps=5': '--steps',
     },
     'autotrain.py': {
-        '--runs=0': '0', '--rates 0': '0', '--rates 1 500': '500', '--jobs=0': '0', '--budget=0': '0',
+        '--runs=0': '0', '--rates 0': '0', '--scheduler=x --jobs=2': 'with --scheduler',
+        '--synthesis=--l2=1 --methods Student': 'of ZSKD',
+        '--rates 1 500': '500', '--jobs=0': '0', '--budget=0': '0',
         '--methods Magic': 'Magic', '--root=': 'path', '--dataset=none': '--teacher',
         '--recipe=published --methods ZSKD_augment': 'augmentation', '--training=--steps=0': '--steps',
         '--recipe=published --dataset=cifar10': 'of lenet',
@@ -76,7 +78,9 @@ USAGE = {
         '--teacher=Lenet5 --methods Teacher': '--methods Teacher does not go with --teacher',
         '--teacher=Lenet5 --dataset=none --methods Soft_logits': '--teacher --dataset none',
     },
-    'visualization.py': {'--rows=51': '50', '--impressions=': 'path', '--dataset=x': 'x'},
+    'visualization.py': {'--rows=51': '50', '--impressions=': 'path', '--dataset=x': 'x',
+                         '--student=s.mat --rows=5': 'with --student',
+                         '--dataset=none --any_teacher': 'data set'},
 }
 USAGE = [(script, words, said) for script, cases in USAGE.items() for words, said in cases.items()]
 
@@ -103,6 +107,7 @@ IMPRESSIONS = 'Data_Impressions.py --Rate=0.1 --iterations=1 --save_path={out} -
 TABLE = 'autotrain.py --root={out} --dataset={small} --budget=0.0001 --rates 0.1 --runs=1 '
 PICTURES = ('visualization.py --save_path={out} --dataset={small} --teacher={good}/teacher.mat '
             '--impressions={good}/DI-1.mat ')
+CONFUSION = PICTURES.rpartition('--impressions')[0]
 
 TEACHERS = {'missing': 'no file', 'truncated': 'not a whole MAT-file', 'layers': "no array 'Teacher/",
             'shapes': 'expected', 'folder': 'saved_model.pb', 'zeros': 'class 3 ',
@@ -134,9 +139,9 @@ RUNS = {
     PICTURES + '--results={bad}/text.mat': ['text.mat', 'results.csv'],
     PICTURES + '--results={bad}/empty.csv': ['empty.csv', 'holds no training'],
     PICTURES + '--save_path={bad}/text.mat': ['text.mat'],
-    PICTURES + '--student={bad}/missing.mat': ['missing.mat'],
-    PICTURES + '--student={good}/DI-1.mat': ['DI-1.mat', 'no network of lenet'],
-    PICTURES + '--student={good}/teacher.mat --dataset=none': ['--dataset'],
+    CONFUSION + '--student={bad}/missing.mat': ['missing.mat'],
+    CONFUSION + '--student={good}/DI-1.mat': ['DI-1.mat', 'no network of lenet'],
+    CONFUSION + '--student={good}/teacher.mat --dataset=none': ['--dataset'],
 }
 EARLIER = 'train_params.mat', 'DI-0.1.mat', 'DI-1.mat', 'samples.png', 'results.csv', 'events.out.tfevents.1'
 

@@ -102,7 +102,11 @@ def picture_flags(argv=None):
     add_teacher(parser)
     add_any_teacher(parser)
     add_dataset(parser)
-    args = parser.parse_args(argv)
+    args, typed = parser.parse_args(argv), parser.typed(argv)
+    for flag in {'impressions', 'results', 'rows'} & set(typed) if args.student else ():
+        parser.error('--%s does nothing with --student' % flag)
+    if args.any_teacher and args.dataset == 'none':
+        parser.error('--any_teacher does nothing without a data set')
     args.nets = with_nets(vars(args))['nets']
     return args
 

@@ -55,6 +55,10 @@ def table_flags(argv=None):
         for flag in FLAGS + ('any_teacher',):
             if getattr(args, flag):
                 parser.error('--%s goes with --teacher' % flag)
+    if args.scheduler and args.jobs:
+        parser.error('--jobs does nothing with --scheduler; a worker runs a job per thread')
+    if args.any_teacher and args.dataset == 'none':
+        parser.error('--any_teacher does nothing without a data set')
     args.nets = with_nets(vars(args))['nets']
     args.kind = teacher_kind(vars(args))
     args.rates = sorted(set(args.rates))

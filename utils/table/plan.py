@@ -24,6 +24,8 @@ def plan(args):
         reasons = [why_without_effect(flag, method) for method in methods]
         if all(reasons):
             raise FlagError('--training: --%s does nothing %s in any column' % (flag, reasons[0]))
+    if args.synthesis and not any(method.from_impressions for method in methods):
+        raise FlagError('--synthesis does nothing without a column of ZSKD')
     jobs, teachers = [], [None] * args.runs if args.teacher else []
     for run_number in range(args.runs):
         for method in methods:
