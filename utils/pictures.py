@@ -2,9 +2,9 @@
 
 All that draw use this.
 """
+import functools
 import os
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 from utils.files import RunError, atomic_write
@@ -24,11 +24,8 @@ if _backend:
     os.environ['MPLBACKEND'] = _backend  # for show_windows
 
 
-@contextmanager
-def default_style():
-    """A block in which figures have matplotlib's own defaults, not those of the user's matplotlibrc."""
-    with matplotlib.style.context('default'):
-        yield
+# A block in which figures have matplotlib's own defaults, not those of the user's matplotlibrc.
+default_style = functools.partial(matplotlib.style.context, 'default')
 
 
 def subplots(rows=1, columns=1, size=(5, 4.2)):

@@ -62,7 +62,7 @@ def synthesis_inputs(settings):
     pair = read_pair(settings.nets, files.nets, digests)
     teacher = opened_teacher(settings, files, pair)
     digests['teacher'] = teacher.digest
-    if settings.dataset != 'none':
+    if settings.dataset not in ('mnist', 'none'):  # which a teacher of any data may be given without
         dataset = dataset_info(settings.dataset, settings.data)
         check_classes(teacher, dataset)
         check_teacher(teacher, dataset, 0, settings.any_teacher)
