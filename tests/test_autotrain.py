@@ -131,7 +131,7 @@ def test_in_a_file_progress_is_a_line_per_job(whole):
 def test_a_table_on_a_terminal(tmp_path, small):
     """It says what runs and how far, while logs grow; nobody else may work on its folder; Ctrl-C ends all."""
     root = tmp_path / 'table'
-    terminal = Terminal(['autotrain.py', *words(root, small, '--budget=1', '--training=--steps=4000')])
+    terminal = Terminal(['autotrain.py', *words(root, small, '--budget=1', '--training=--steps=2000')])
     terminal.read(until=lambda shown: re.search(
         r'table: 0 of 6 jobs +\d+ %\|[^|]*\| [\d:]+ left, Teacher run 0 [1-9]\d* %, Student run 0 \d+ %',
         shown))

@@ -265,7 +265,7 @@ def test_a_script_that_cannot_run_says_why_in_one_line(folders, new_folder):
 
 
 STOPPED = {
-    'train_w_distill.py --train_dir={out} --dataset={small} --steps=4000': ('SIGINT', 130, 'interrupted\n'),
+    'train_w_distill.py --train_dir={out} --dataset={small} --steps=2000': ('SIGINT', 130, 'interrupted\n'),
     'Data_Impressions.py --save_path={out} --Rate=10 --iterations=20': ('SIGTERM', 143, ''),
 }
 
