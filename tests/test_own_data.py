@@ -97,16 +97,6 @@ def test_the_layout_of_medmnist_is_read_and_said(saved, with_val, capsys):
     assert capsys.readouterr().out.count('\n') == 1
 
 
-@pytest.mark.parametrize('stored, asked, said', [
-    ((40, 32, 3), (32, 32, 1), 'holds colour images (40x32x3), the networks take grey images (32x32x1)'),
-    ((28, 28), (32, 32, 3), 'holds grey images (28x28x1), the networks take colour images (32x32x3)')])
-def test_networks_for_other_channels_are_one_line(saved, stored, asked, said):
-    opened = open_dataset(saved(arrays(stored)), 'unused')
-    with pytest.raises(RunError) as error:
-        opened.part('train', asked)
-    assert str(error.value).startswith("the data set 'mine' " + said) and '\n' not in str(error.value)
-
-
 # One options
 
 def test_what_was_opened_stays_what_it_was(saved):
