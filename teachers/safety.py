@@ -65,18 +65,18 @@ CLASSES = frozenset('''
     AvgPool2D AvgPool3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalMaxPool2D
     GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalAvgPool2D
     AdaptiveAveragePooling2D AdaptiveMaxPooling2D BatchNormalization BatchNormalizationV1
-    BatchNormalizationV2 SyncBatchNormalization LayerNormalization GroupNormalization UnitNormalization
-    RMSNormalization SpectralNormalization ReLU LeakyReLU PReLU ELU ThresholdedReLU Softmax Add Subtract
-    Multiply Average Maximum Minimum Concatenate Dot Attention AdditiveAttention MultiHeadAttention
-    GroupedQueryAttention RNN StackedRNNCells SimpleRNN SimpleRNNCell LSTM LSTMCell GRU GRUCell ConvLSTM1D
-    ConvLSTM2D ConvLSTM3D TimeDistributed Bidirectional Rescaling Resizing Normalization CenterCrop
-    RandomCrop RandomFlip RandomTranslation RandomRotation RandomZoom RandomContrast RandomBrightness
-    RandomHue RandomSaturation RandomShear RandomErasing RandomGrayscale RandomColorJitter RandomSharpness
-    RandomGaussianBlur RandomHeight RandomWidth Zeros Ones Constant RandomNormal RandomUniform
-    TruncatedNormal VarianceScaling Orthogonal OrthogonalInitializer IdentityInitializer GlorotUniform
-    GlorotNormal HeUniform HeNormal LecunUniform LecunNormal L1 L2 L1L2 OrthogonalRegularizer MaxNorm NonNeg
-    UnitNorm MinMaxNorm Policy PolicyV1 DTypePolicy FloatDTypePolicy SeedGenerator TensorShape __tuple__
-    __slice__ __ellipsis__ __keras_tensor__ __tensor__ __numpy__'''.split())
+    BatchNormalizationV2 SyncBatchNormalization LayerScale StochasticDepth LayerNormalization
+    GroupNormalization UnitNormalization RMSNormalization SpectralNormalization ReLU LeakyReLU PReLU ELU
+    ThresholdedReLU Softmax Add Subtract Multiply Average Maximum Minimum Concatenate Dot Attention
+    AdditiveAttention MultiHeadAttention GroupedQueryAttention RNN StackedRNNCells SimpleRNN SimpleRNNCell
+    LSTM LSTMCell GRU GRUCell ConvLSTM1D ConvLSTM2D ConvLSTM3D TimeDistributed Bidirectional Rescaling
+    Resizing Normalization CenterCrop RandomCrop RandomFlip RandomTranslation RandomRotation RandomZoom
+    RandomContrast RandomBrightness RandomHue RandomSaturation RandomShear RandomErasing RandomGrayscale
+    RandomColorJitter RandomSharpness RandomGaussianBlur RandomHeight RandomWidth Zeros Ones Constant
+    RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal OrthogonalInitializer
+    IdentityInitializer GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform LecunNormal L1 L2 L1L2
+    OrthogonalRegularizer MaxNorm NonNeg UnitNorm MinMaxNorm Policy PolicyV1 DTypePolicy FloatDTypePolicy
+    SeedGenerator TensorShape __tuple__ __slice__ __ellipsis__ __keras_tensor__ __tensor__ __numpy__'''.split())
 FUNCTIONS = frozenset('''
     linear relu relu6 leaky_relu elu celu selu gelu silu swish mish sigmoid hard_sigmoid hard_silu hard_swish
     log_sigmoid tanh hard_tanh softplus softsign softmax log_softmax exponential squareplus glu'''.split())
