@@ -76,7 +76,8 @@ CLASSES = frozenset('''
     RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal OrthogonalInitializer
     IdentityInitializer GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform LecunNormal L1 L2 L1L2
     OrthogonalRegularizer MaxNorm NonNeg UnitNorm MinMaxNorm Policy PolicyV1 DTypePolicy FloatDTypePolicy
-    SeedGenerator TensorShape __tuple__ __slice__ __ellipsis__ __keras_tensor__ __tensor__ __numpy__'''.split())
+    SeedGenerator TensorShape __tuple__ __slice__ __ellipsis__ __keras_tensor__
+    __tensor__ __numpy__'''.split())
 FUNCTIONS = frozenset('''
     linear relu relu6 leaky_relu elu celu selu gelu silu swish mish sigmoid hard_sigmoid hard_silu hard_swish
     log_sigmoid tanh hard_tanh softplus softsign softmax log_softmax exponential squareplus glu'''.split())
