@@ -13,7 +13,7 @@ ACTIVATIONS = {'Relu': 'relu', 'Relu6': 'relu6', 'Elu': 'elu', 'Sigmoid': 'sigmo
 ARITHMETIC = {'Add': ops.add, 'AddV2': ops.add, 'BiasAdd': ops.add, 'Sub': ops.subtract, 'Mul': ops.multiply,
               'RealDiv': ops.true_divide, 'FloorDiv': ops.floor_divide, 'Maximum': ops.maximum,
               'Minimum': ops.minimum, 'Square': ops.square, 'Rsqrt': ops.rsqrt, 'Sqrt': ops.sqrt,
-              'Exp': ops.exp}
+              'Exp': ops.exp, 'Log': ops.log}
 REDUCTIONS = {'Mean': ops.mean, 'Max': ops.max, 'Sum': ops.sum}
 OUTPUTS = 'logits', 'probabilities', 'classes'
 
