@@ -44,7 +44,7 @@ def features_of(logits, images, vary):
     """
     tensor = logits
     while tensor is not images:
-        source = _affine_source(tensor.op, vary)
+        source = _affine_source(tensor.op, vary) if tensor.value_index == 0 else None
         if source is None:
             break
         tensor = source

@@ -88,7 +88,8 @@ class ForeignNetwork:
             ends = [self._tensor(graph, self.options.logits, 'teacher_logits')]
         else:
             ends = [output for operation in graph.get_operations() for output in operation.outputs
-                    if not output.consumers() and operation.type not in ('Const', 'Placeholder')]
+                    if operation.type not in ('Const', 'Placeholder')
+                    and not any(other.consumers() for other in operation.outputs)]
         images = self._tensor(graph, self.options.input, 'teacher_input') if self.options.input else None
         found, refused, vary = {}, None, ending.varying(graph)
         for end in ends:

@@ -35,6 +35,9 @@ class TrainedNetwork:
         Weights that have other names than the pair's are taken by their order and shapes, and a line on
         stdout says so. Raises RunError where the file does not hold such a network, with finite weights.
         """
+        if pair.image_shape is None:
+            raise RunError('%r has no IMAGE_SHAPE, and nothing else says how large images are; put it into '
+                           'the file' % pair.name)
         options.check(pair.image_shape[2])
         self.digest, arrays = digest_of(path), read_weights(path)
         self.path, self.pair, self.role, self.options = path, pair, role, options
@@ -115,9 +118,12 @@ def _open(path, pair, options):
         if options.input or options.logits:
             raise RunError('%r holds weights and no graph, in which --teacher_input and --teacher_logits '
                            'could name something; leave them out' % path)
+        if not hasattr(pair.module, 'teacher'):
+            raise RunError('%r holds weights, and %r has no teacher that they could be of; give a whole '
+                           'network, or another --nets' % (path, pair.name))
         return TrainedNetwork(path, pair, 'Teacher', options)
     read_weights(path)  # a damaged file is named here, before its graph is tried
-    if not (options.input or options.logits):
+    if hasattr(pair.module, 'teacher') and not (options.input or options.logits):
         try:
             return _same_or_graph(TrainedNetwork(path, pair, 'Teacher', options))
         except RunError:

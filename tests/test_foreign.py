@@ -11,15 +11,19 @@ from test_teachers import python_blocks
 
 import Data_Impressions
 import train_w_distill
+from export.source import network_of
+from nets.layers import STATISTICS
 from nets.losses import class_similarity
 from nets.networks import find_pair
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions
+from teachers.look import TeacherKind
 from teachers.trained import AS_READ, TrainedNetwork, open_teacher
 from utils.data.datasets import open_dataset
 from utils.data.impressions import load_impressions
 from utils.files import RunError
 from utils.graph_mode import new_graph, session, tf
+from utils.settings.flags import synthesis_flags, teacher_kind, with_nets
 
 SHAPE = 8, 8, 3
 IMAGES = np.random.RandomState(1).randint(0, 256, (3,) + SHAPE).astype(np.uint8)
@@ -37,6 +41,14 @@ def teacher(images, classes, training):
     return layers.dense(layers.flatten(x), 'last', classes, deviation=0.05)
 def student(images, classes, training):
     return teacher(images, classes, training)
+'''
+
+
+MATRIX2 = RNG.standard_normal((192, 5)).astype(np.float32)
+STUDENT = '''
+from nets import layers
+def student(images, classes, training):
+    return layers.dense(layers.flatten(images), 'only', classes, deviation=0.1)
 '''
 
 
@@ -126,6 +138,37 @@ def test_templates_of_other_ends(saved, end, matrix, ending):
     teacher = saved(lambda: ENDINGS[ending](end(features(images_of()))))
     assert teacher.classes == 5
     np.testing.assert_allclose(class_similarity(teacher.templates), class_similarity(matrix), atol=1e-5)
+
+
+def fused(x):
+    four = [tf.constant(np.full(4, value, np.float32)) for value in (2.0, 0.1, 0.5, 1.5)]
+    return tf.nn.fused_batch_norm(x, four[0], four[1], four[2], four[3], is_training=False)[0]
+
+
+def products_and_sums(x):
+    return tf.nn.batch_normalization(x, *[tf.constant(np.full(4, value, np.float32))
+                                          for value in (0.5, 1.5, 0.1, 2.0)], 1e-3)
+
+
+@pytest.mark.parametrize('norm', [fused, products_and_sums])
+def test_batch_norms_of_a_graph_are_found(saved, norm, capsys):
+    """Without one, the recipe's factor is off, and a typed one stays and is an error."""
+    def build(norm):
+        x = tf.nn.conv2d(images_of(), tf.constant(KERNEL), [1, 1, 1, 1], 'VALID')
+        dense(tf.reshape(tf.nn.relu(norm(x)), [-1, 144]))
+
+    settings = synthesis_flags(['--Rate=1', '--dataset=none', '--nets=alexnet'])
+    for teacher, found in ((saved(lambda: build(norm)), True), (saved(lambda: build(lambda x: x)), False)):
+        new_graph(0)
+        teacher.logits(tf.zeros([2, *SHAPE]))
+        for _, mean, variance in tf.get_collection(STATISTICS):
+            with session(1) as sess:
+                np.testing.assert_allclose(sess.run([mean, variance]), [[0.5] * 4, [1.5] * 4])
+        assert len(tf.get_collection(STATISTICS)) == found
+        assert (Data_Impressions.prior_factors(settings)['batch_norm'] > 0) == found
+        assert ("the recipe's --batch_norm" in capsys.readouterr().out) != found
+    typed = synthesis_flags(['--Rate=1', '--dataset=none', '--nets=alexnet', '--batch_norm=1'])
+    assert Data_Impressions.prior_factors(typed)['batch_norm'] == 1
 
 
 def test_a_linear_network_has_its_weights_as_templates(saved):
@@ -290,3 +333,33 @@ def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monk
     accuracy = 100 * np.mean(student.answers(images).argmax(axis=1) == labels)
     print('student of the Keras network: %.2f %%' % accuracy)
     assert accuracy > 55  # chance is 20
+
+
+def test_nets_and_start_values_follow_the_teachers_channels(saved):
+    """Without --nets and without data; a pair of one's own keeps LeNet's values but for the start."""
+    colour = saved(lambda: dense(features(images_of()))).path
+    assert teacher_kind({'dataset': 'none', 'teacher': colour}) == TeacherKind(3, True)
+    assert with_nets({'dataset': 'none', 'teacher': colour})['nets'] == 'alexnet'
+    own = synthesis_flags(['--Rate=1', '--dataset=none', '--nets=own.py', '--teacher=%s' % colour])
+    assert (own.ground, own.start_grey, own.start_deviation) == (0.5, 0.9, 0.25)
+    grey = saved(lambda: tf.matmul(tf.reshape(images_of((12, 12)), [-1, 144]), tf.constant(MATRIX))).path
+    assert with_nets({'dataset': 'none', 'teacher': grey})['nets'] == 'lenet'
+    assert synthesis_flags(['--Rate=1', '--dataset=none', '--teacher=%s' % grey]).ground == 0
+
+
+def test_a_student_for_the_images_of_a_teacher_with_student_code_alone(saved, tmp_path, monkeypatch):
+    """And back from its file: the record says what images it takes."""
+    path = saved(lambda: tf.matmul(tf.reshape(images_of((12, 16)), [-1, 192]), tf.constant(MATRIX2))).path
+    (tmp_path / 'own.py').write_text(STUDENT)
+    monkeypatch.setattr(train_w_distill, 'UNSEEN', 20)
+    common = ['--teacher=%s' % path, '--nets=%s' % (tmp_path / 'own.py'), '--dataset=none']
+    Data_Impressions.main(['--Rate=0.1', '--iterations=2', '--save_path=%s' % tmp_path] + common)
+    train_w_distill.main(['--Distillation=ZSKD-0.1', '--steps=2', '--batch_size=8',
+                          '--train_dir=%s' % tmp_path, '--impressions=%s' % tmp_path] + common)
+    student, record = network_of(str(tmp_path / 'train_params.mat'), str(tmp_path / 'own.py'))
+    assert record['image_shape'] == [12, 16, 1] and (student.image_shape, student.classes) == ((12, 16, 1), 5)
+    assert student.answers(np.zeros((2, 12, 16, 1), np.uint8)).shape == (2, 5)
+    with pytest.raises(RunError, match='lenet.*16 to 128 pixels a side, not 12x16x1'):
+        Data_Impressions.main(['--Rate=0.1', '--save_path=%s' % (tmp_path / 'no'), '--teacher=%s' % path,
+                               '--dataset=none'])
+    assert not (tmp_path / 'no').exists()

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 from nets import PAIRS
 from nets.layers import batch_norm, conv, dense, dropout, local_response_norm, pool
 from nets.losses import class_similarity, dirichlet_targets, distillation_loss, impression_loss, l2_penalty
-from nets.networks import build, find_pair, network_variables, variable_shapes
+from nets.networks import build, find_pair, fitted, network_variables, variable_shapes
 from nets.priors import batch_norm as batch_norm_prior
 from nets.priors import total_variation
 from utils.files import RunError
@@ -346,3 +346,28 @@ def test_every_step_of_a_training_drops_others():
         masks = [sess.run([y, step])[0] == 0 for _ in range(4)]
     assert len({mask.tobytes() for mask in masks}) == 4
     assert network_variables('Student') == [weight], 'the step is no network\'s'
+
+
+@pytest.mark.parametrize('pair, channels', [(LENET, 3), (ALEXNET, 1)])
+def test_a_student_for_images_of_other_shapes(pair, channels):
+    """From the smallest side that its layers allow; a pixel less is a line, as is a pixel more than 128."""
+    smallest = pair.module.SMALLEST_SIDE
+    for shape in ((smallest, smallest + 5, channels), (28, 28, 1)):
+        assert fitted(pair, shape, 7).image_shape == shape
+    with pytest.raises(ValueError):
+        variable_shapes(pair._replace(image_shape=(smallest - 1, 40, channels)), 'Student', 7)
+    for side in (smallest - 1, 129):
+        with pytest.raises(RunError, match='takes images of %d to 128 pixels a side, not' % smallest):
+            fitted(pair, (40, side, channels), 7)
+
+
+def test_both_forms_of_lenet_have_the_same_variables_for_any_image():
+    """The fast form is for square grey images whose sides stay even."""
+    for shape in ((28, 28, 1), (28, 32, 1), (30, 30, 1), (28, 28, 3)):
+        new_graph(0)
+        pair, images = LENET._replace(image_shape=shape), tf.placeholder(tf.float32, [None, *shape])
+        plain, ours = [build(pair, 'Student', images, 10, plain=plain) for plain in (True, False)]
+        with session(1) as sess:
+            sess.run(tf.global_variables_initializer())
+            feed = {images: np.random.RandomState(0).rand(3, *shape)}
+            np.testing.assert_allclose(*sess.run([plain, ours], feed), rtol=1e-4, atol=1e-4)
