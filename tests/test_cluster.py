@@ -118,7 +118,7 @@ def test_the_same_bytes_whatever_dies(cluster, tmp_path, small):
     cluster.processes[0].kill()
     status, _, errors = table.end()
     assert status == 1 and 'error: lost the scheduler ' in errors, errors
-    assert len(errors.strip().split('\n')) == 2, errors
+    assert len(errors[errors.index('\nstopped; '):].strip().split('\n')) == 2, errors
     wait_until(lambda: not jobs_of(root), 10)  # the lease went with autotrain.py
 
     cluster.end()
@@ -206,9 +206,9 @@ def test_late_workers_are_used_if_they_fit(cluster, tmp_path, small):
     cluster.worker()
     status, output, errors = table.end()
     assert status == 0, output + errors
-    lines = [line for line in errors.split('\n') if line]
+    lines = [line for line in errors.split('\n') if line.startswith('sent away: ')]  # TensorFlow 2 has its say
     assert len(lines) == 3, lines
-    assert all(line.startswith('sent away: worker tcp://127.0.0.1:') for line in lines), lines
+    assert all('worker tcp://127.0.0.1:' in line for line in lines), lines
     for reason in 'tensorflow 9.9, not', 'has code', 'was not started in a checkout':
         assert reason in errors
 

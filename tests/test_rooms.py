@@ -11,7 +11,7 @@ from conftest import ROOT
 ROOMS = ['utils', 'nets', 'teachers', 'utils/data', 'utils/settings', 'utils/records', 'utils/table',
          'export', '', 'tools']
 LONGEST_MODULE, LONGEST_FUNCTION = 220, 50  # lines
-STILL_LONG = {'utils.table.jobs.run_jobs'}  # to be mended
+STILL_LONG = {'train_w_distill', 'utils.table.jobs.run_jobs'}  # to be mended
 
 
 def parsed():

@@ -172,7 +172,8 @@ def test_a_teacher_of_every_format_answers_alike(files, answers, name, capsys):
     assert isinstance(teacher, TrainedNetwork)
     np.testing.assert_allclose(teacher.answers(IMAGES), answers, rtol=1e-5, atol=1e-4)
     said = capsys.readouterr().out
-    assert said.count('\n') == 1 and 'recognised by order and shape: conv0 = ' in said and 'fc2 = ' in said
+    notices = 1 + (name == 'model.keras' and tf.__version__.startswith('1.'))  # its network is not read there
+    assert said.count('\n') == notices and 'recognised by order and shape: conv0 = ' in said and 'fc2' in said
 
 
 def test_a_graph_that_computes_something_else_from_weights_of_a_pair(files, tmp_path, answers, capsys):

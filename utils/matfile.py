@@ -30,10 +30,8 @@ def save_mat(path, arrays):
     """Writes {name: array} as a MAT-file whose bytes depend on the arrays alone (no date in it)."""
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, arrays)
-    content = buffer.getbuffer()
-    content[:116] = HEADER.ljust(116)
     with atomic_write(path) as file:
-        file.write(content)
+        file.write(HEADER.ljust(116) + buffer.getvalue()[116:])
 
 
 def mat_arrays(path):
