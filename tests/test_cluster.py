@@ -206,7 +206,7 @@ def test_late_workers_are_used_if_they_fit(cluster, tmp_path, small):
     cluster.worker()
     status, output, errors = table.end()
     assert status == 0, output + errors
-    lines = [line for line in errors.split('\n') if line.startswith('sent away: ')]  # TensorFlow 2 has its say
+    lines = [line for line in errors.split('\n') if line.startswith('sent away: ')]
     assert len(lines) == 3, lines
     assert all('worker tcp://127.0.0.1:' in line for line in lines), lines
     for reason in 'tensorflow 9.9, not', 'has code', 'was not started in a checkout':
