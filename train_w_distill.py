@@ -70,8 +70,8 @@ def main(argv=None):
                     best_chosen_on=evaluation.name, teacher_unit=unit, seconds=time.time() - started,
                     **{evaluation.measure: round(result.score, 4)})
     checkpoint.remove()
-    print('%s: %s %.2f %% on %d %s%s' % (settings.method, evaluation.measure, result.score,
-                                         len(evaluation.labels), evaluation.name, evaluation.remark))
+    print('%s: %s %.2f %% on %d %s' % (settings.method, evaluation.measure, result.score,
+                                       len(evaluation.labels), evaluation.name) + ('' if inputs.dataset else NOT_REAL))
 
 
 class Evaluation(NamedTuple):
@@ -81,14 +81,12 @@ class Evaluation(NamedTuple):
     name: str               # what the images are
     measure: str            # the name of the percentage of right answers
     curve: str              # and its curve
-    remark: str = ''        # what the percentage does not say
 
 
 def evaluation_set(settings, inputs):
-    """The Evaluation of a training.
+    """The Evaluation of a training: on test images, with --holdout on the training images held out.
 
-    The test images. With --holdout: the training images that are held out. Without a data set: impressions
-    that are made for the evaluation alone, labelled by the teacher.
+    Without a data set: on impressions that are made for the evaluation alone, labelled by the teacher.
     """
     if inputs.dataset is None:
         rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
@@ -97,7 +95,7 @@ def evaluation_set(settings, inputs):
                                                kind=teacher_kind(vars(settings))))
         images, _ = data_impressions(inputs.teacher, UNSEEN, hyper_parameters, rng, 'unseen impressions')
         answers = inputs.teacher.answers(images, settings.threads, settings.device).argmax(axis=1)
-        return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement', NOT_REAL)
+        return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement')
     if settings.holdout:
         return Evaluation(*split(settings, inputs)[1], 'held-out training images', 'accuracy',
                           'validation_accuracy')

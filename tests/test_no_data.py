@@ -72,7 +72,7 @@ def test_agreement_is_with_the_teacher_on_impressions_that_nobody_trained_on(tmp
     Data_Impressions.main(words(IMPRESSIONS, tmp_path))
     train_w_distill.main(words(STUDENT, tmp_path))
     settings = flags.training_flags(words(STUDENT, tmp_path))
-    images, answers, name, measure, curve, _ = train_w_distill.evaluation_set(
+    images, answers, name, measure, curve = train_w_distill.evaluation_set(
         settings, inputs.training_inputs(settings))
     assert (len(images), name, measure, curve) == (60, 'unseen impressions', 'agreement', 'agreement')
     np.testing.assert_array_equal(answers, open_teacher(teacher, LENET).answers(images).argmax(axis=1))
