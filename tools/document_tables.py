@@ -163,11 +163,26 @@ def int8_table():
                    for name, ways in networks.items()], ['', *INT8_WAYS, 'kB', 'ms per image'])
 
 
+def zoo_table():
+    """A line per teacher of zoo.csv: accuracies of its students."""
+    teachers = {}
+    with open(os.path.join(REPOSITORY, 'results', 'zoo.csv')) as file:
+        for row in csv.DictReader(file):
+            cells = teachers.setdefault(row['teacher'], {'half': row['half']})
+            cells['teacher'] = '%.2f' % float(row['teacher_test'])
+            cells['%(method)s %(setting)s %(rate)s' % row] = '%.2f' % float(row['accuracy_test'])
+    return github([[name, *[cells.get(key, '-') for key in ZOO]] for name, cells in teachers.items()],
+                  ['', *ZOO.values()])
+
+
 def github(lines, head, **options):
     return tabulate(lines, head, tablefmt='github', disable_numparse=True, **options)
 
 
 INT8_WAYS = 'float', 'impressions', 'real images', 'noise', 'weights alone'
+ZOO = {'half': 'half', 'teacher': 'teacher', 'Soft_logits default 10.0': 'soft-logits, 10',
+       'ZSKD before 10.0': '50 (unit 1), 10', 'ZSKD default 10.0': '50, 10', 'ZSKD long 10.0': '200, 10',
+       'ZSKD default 1.0': '50, 1'}  # {cell: column}
 AUGMENTED = [name for name in METHODS if METHODS[name].augment]
 CIFAR10 = [name for name in METHODS if name in recorded_columns('cifar10.csv')]
 RECORDS = {'mnist': partial(with_augmentation, 'results.csv', 'mnist'),
@@ -186,6 +201,7 @@ TABLES = {
     'synthesis-changes': lambda: synthesis_changes(*map(synthesis_column, ['published', 'default'])),
     'augmentation': lambda: training_table(training_columns('default', AUGMENTED), AUGMENTED),
     'int8': int8_table,
+    'zoo': zoo_table,
     'cifar10-training': lambda: training_table(recorded_columns('cifar10.csv'), CIFAR10),
     'cifar10-synthesis': lambda: synthesis_changes(
         synthesis_column('default'), recorded_columns('cifar10.csv')['Impressions'], only_changes=True),
