@@ -42,7 +42,7 @@ from utils.settings.schedule import learning_rate
 
 EVALUATIONS = 10  # of a training, over its steps
 UNSEEN = 1000  # impressions to evaluate on where there is no data set
-NOT_REAL = '; on real images it was up to 27 points higher or lower (docs/teachers.md)'  # in results/zoo.csv
+NOTES = {'accuracy': '', 'agreement': '; on real images up to 27 points higher or lower (docs/teachers.md)'}
 
 
 def main(argv=None):
@@ -70,8 +70,8 @@ def main(argv=None):
                     best_chosen_on=evaluation.name, teacher_unit=unit, seconds=time.time() - started,
                     **{evaluation.measure: round(result.score, 4)})
     checkpoint.remove()
-    print('%s: %s %.2f %% on %d %s' % (settings.method, evaluation.measure, result.score,
-                                       len(evaluation.labels), evaluation.name) + ('' if inputs.dataset else NOT_REAL))
+    print('%s: %s %.2f %% on %d %s%s' % (settings.method, evaluation.measure, result.score,
+                                         len(evaluation.labels), evaluation.name, NOTES[evaluation.measure]))
 
 
 class Evaluation(NamedTuple):
