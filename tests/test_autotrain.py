@@ -63,7 +63,7 @@ def content(root):
 
 def times(root):
     """{record of a job: when it was written}."""
-    return {path.relative_to(root).as_posix(): path.stat().st_mtime_ns for path in root.rglob('*.json')}
+    return {path.relative_to(root).as_posix(): path.stat().st_mtime_ns for path in root.rglob('[!.]*.json')}
 
 
 @pytest.fixture(scope='module')
