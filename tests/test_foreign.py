@@ -322,7 +322,8 @@ def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monk
     monkeypatch.setattr(train_w_distill, 'UNSEEN', 100)
     pair = find_pair(str(tmp_path / 'pair.py'))
     common = ['--teacher=%s' % path, '--teacher_scale', '-1', '1', '--nets=%s' % pair.name, '--dataset=none']
-    Data_Impressions.main(['--Rate=1', '--save_path=%s' % tmp_path, '--batch_size=300'] + common)
+    Data_Impressions.main(['--Rate=1', '--save_path=%s' % tmp_path, '--batch_size=300', '--iterations=50',
+                          '--learning_rate=0.3'] + common)
     assert load_impressions(str(tmp_path / 'DI-1.mat'), (16, 16, 3), 5).images.shape == (600, 16, 16, 3)
     train_w_distill.main(['--Distillation=ZSKD-1', '--impressions=%s' % tmp_path, '--steps=500',
                           '--train_dir=%s' % (tmp_path / 'zskd')] + common)
