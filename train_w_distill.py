@@ -60,14 +60,13 @@ def main(argv=None):
     if settings.kl_weight:
         answers = inputs.teacher.answers(images, settings.threads, settings.device)
         check_logits(inputs.teacher, answers, 'the images to learn from')
-    unit = inputs.teacher.unit if inputs.teacher else 1.0
     checkpoint = Checkpoint(files.checkpoint, made_from)
     with Curves(settings.train_dir) as curves:  # those of an earlier run stay until all is saved
         result = train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint, curves)
         for path, weights in ((files.weights, result.weights), (files.best_weights, result.best_weights)):
-            save_mat(path, enlarged(weights, inputs.classes, unit))
+            save_mat(path, enlarged(weights, inputs.classes, inputs.unit))
         save_record(files, made_from, image_shape=inputs.pair.image_shape, evaluated_on=evaluation.name,
-                    best_chosen_on=evaluation.name, teacher_unit=unit, seconds=time.time() - started,
+                    best_chosen_on=evaluation.name, teacher_unit=inputs.unit, seconds=time.time() - started,
                     **{evaluation.measure: round(result.score, 4)})
     checkpoint.remove()
     print('%s: %s %.2f %% on %d %s%s' % (settings.method, evaluation.measure, result.score,
@@ -140,9 +139,9 @@ def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint
                     if not all(np.isfinite(array).all() for array in [loss, *weights.values()]):
                         raise RunError('the loss became NaN or infinite by step %d; use a smaller '
                                        '--learning_rate' % state.step)
-                    right = (in_batches(sess, graph.evaluated, graph.pixels, evaluation.images,
-                                        IN_USE[settings.device]) == evaluation.labels)
-                    score = 100 * np.mean(right)
+                    predictions = in_batches(sess, graph.evaluated, graph.pixels, evaluation.images,
+                                             IN_USE[settings.device])
+                    score = 100 * np.mean(predictions == evaluation.labels)
                     progress.show(loss=loss, lr=current, **{evaluation.measure: score})
                     state.points.append({
                         'step': state.step, 'loss': float(loss), 'learning_rate': current,

@@ -5,6 +5,8 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from glob import glob
 
 import numpy as np
@@ -70,6 +72,9 @@ def test_commands_of_the_readme_run_one_after_the_other(tmp_path, data, monkeypa
     monkeypatch.setattr(train_w_distill, 'UNSEEN', 60)
     os.symlink(data, str(tmp_path / 'data'))
     monkeypatch.chdir(tmp_path)
+    network = 'keras.Sequential([keras.layers.Flatten(input_shape=(28, 28)), keras.layers.Dense(10)])'
+    subprocess.run([sys.executable, '-c', 'from tensorflow import keras; %s.save("teacher.h5")' % network],
+                   check=True)
     assert set(followed('README.md')) == set(MAINS)
     assert set(os.listdir('pictures')) == {'concentrate.png', 'samples.png', 'accuracy.png', 'confusion.png'}
 

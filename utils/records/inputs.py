@@ -24,6 +24,11 @@ class TrainingInputs(NamedTuple):
     classes: int
     digests: dict       # {role: SHA-256 of what was read}
 
+    @property
+    def unit(self):
+        """How many times as large a student's logits become in the end."""
+        return self.teacher.unit if self.teacher else 1.0
+
 
 class SynthesisInputs(NamedTuple):
     """What a synthesis of impressions reads."""

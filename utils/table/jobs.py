@@ -38,63 +38,77 @@ def run_jobs(jobs, pool, show_running, announce_rerun):
     seconds with a list of jobs, among them those that run; announce_rerun: called with a job whose record
     does not hold, and why, before it runs again.
     """
-    by_name = {job.name: job for job in jobs}
-    waiting = {job.name: len(job.needs) for job in jobs}
-    needed_by = collections.defaultdict(list)
-    for job in jobs:
-        for name in job.needs:
-            needed_by[name].append(job)
-    ended, submitted, without_row = queue.Queue(), {}, set()
-    # Of the jobs that ended well, but whose record is not seen yet: (when to look again, job, future), in
-    # that order, and how long to do so.
-    unseen, deadlines = collections.deque(), {}
+    return _Run(jobs, pool, show_running, announce_rerun).ends()
 
-    def start(job):
-        missing = [name for name in job.needs if name in without_row]
+
+class _Run:
+    """Jobs on their way: which wait, which are submitted, and whose record is not seen yet."""
+
+    def __init__(self, jobs, pool, show_running, announce_rerun):
+        self._pool, self._show_running, self._announce_rerun = pool, show_running, announce_rerun
+        self._jobs, self._waiting = jobs, {job.name: len(job.needs) for job in jobs}
+        self._needed_by = collections.defaultdict(list)
+        for job in jobs:
+            for name in job.needs:
+                self._needed_by[name].append(job)
+        self._ended, self._submitted, self._without_row = queue.Queue(), {}, set()
+        # Of the jobs that ended well, but whose record is not seen yet: (when to look again, job, future), in
+        # that order, and how long to do so.
+        self._unseen, self._deadlines = collections.deque(), {}
+
+    def ends(self):
+        for job in self._jobs:
+            if not job.needs:
+                self._start(job)
+        to_come = len(self._jobs)
+        while to_come:
+            job, end = self._next_end()
+            if job.name in self._submitted:
+                end = self._end_of_submitted(job, end)
+                if end is None:
+                    continue
+                del self._submitted[job.name]
+            to_come -= 1
+            if end.row is None:
+                self._without_row.add(job.name)
+            yield end
+            for dependent in self._needed_by[job.name]:
+                self._waiting[dependent.name] -= 1
+                if not self._waiting[dependent.name]:
+                    self._start(dependent)
+
+    def _start(self, job):
+        missing = [name for name in job.needs if name in self._without_row]
         row, why = (None, '') if missing else job.finished()
         if missing or row is not None:
-            ended.put((job, Ended(job, row, 'not run: %s failed' % missing[0] if missing else '', False)))
-        else:
-            if why:
-                announce_rerun(job, why)
-            future = pool.submit(job.command, job.log)
-            submitted[job.name] = job
-            future.add_done_callback(lambda future: ended.put((job, future)))
+            reason = 'not run: %s failed' % missing[0] if missing else ''
+            self._ended.put((job, Ended(job, row, reason, False)))
+            return
+        if why:
+            self._announce_rerun(job, why)
+        future = self._pool.submit(job.command, job.log)
+        self._submitted[job.name] = job
+        future.add_done_callback(lambda future: self._ended.put((job, future)))
 
-    def next_end():
+    def _next_end(self):
         """(job, Ended, or the Future of its exit status)."""
         while True:
-            if unseen and unseen[0][0] <= time.monotonic():
-                return unseen.popleft()[1:]
+            if self._unseen and self._unseen[0][0] <= time.monotonic():
+                return self._unseen.popleft()[1:]
             try:
-                return ended.get(timeout=POLL)
+                return self._ended.get(timeout=POLL)
             except queue.Empty:
-                # About the first come first; in a large table, to look at all that wait costs more than to
-                # run them.
-                show_running(list(itertools.islice(submitted.values(), 2 * pool.slots)))
+                # The first come first. To look at all that wait can cost more than to run them.
+                self._show_running(list(itertools.islice(self._submitted.values(), 2 * self._pool.slots)))
 
-    for job in jobs:
-        if not job.needs:
-            start(job)
-    to_come = len(jobs)
-    while to_come:
-        job, end = next_end()
-        if job.name in submitted:
-            future, now = end, time.monotonic()
-            end = end_of(job, future)
-            if end.ran and end.row is None and future.result() == 0:
-                if now < deadlines.setdefault(job.name, now + pool.delay):
-                    unseen.append((now + POLL, job, future))
-                    continue
-            del submitted[job.name]
-        to_come -= 1
-        if end.row is None:
-            without_row.add(job.name)
-        yield end
-        for dependent in needed_by[job.name]:
-            waiting[dependent.name] -= 1
-            if not waiting[dependent.name]:
-                start(by_name[dependent.name])
+    def _end_of_submitted(self, job, future):
+        """The Ended of a job whose process is over; None while its record may still come to sight."""
+        end, now = end_of(job, future), time.monotonic()
+        if end.ran and end.row is None and future.result() == 0:
+            if now < self._deadlines.setdefault(job.name, now + self._pool.delay):
+                self._unseen.append((now + POLL, job, future))
+                return None
+        return end
 
 
 def end_of(job, future):
