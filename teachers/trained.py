@@ -106,7 +106,8 @@ def open_teacher(path, pair, options=AS_READ):
         raise RunError('%r: class %d of the teacher has no weights in %s, so it is like no other class; '
                        'give a teacher that was trained on every class'
                        % (path, without[0], teacher.last_layer))
-    directions = teacher.templates / np.linalg.norm(teacher.templates, axis=0)
+    templates = teacher.templates.astype(np.float64)  # whose squares are not lost
+    directions = templates / np.linalg.norm(templates, axis=0)
     if np.allclose(directions, directions[:, :1], atol=1e-6):
         raise RunError('%r: all classes are alike in %s of the teacher; give a teacher that has been trained'
                        % (path, teacher.last_layer))
