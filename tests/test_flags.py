@@ -69,7 +69,7 @@ def test_training_flags_there_and_back(values, train_dir):
     assert parser.typed(command_line(values)) == typed
     given_values = flags.with_nets(dict(parser.given([]), train_dir=train_dir, **values))
     try:
-        expected = job_settings.training_settings(given_values, 60000)
+        expected = job_settings.training_settings(given_values, 60000, recipes.OWN_GREY)
     except FlagError:
         with pytest.raises(SystemExit, match='2'):
             flags.training_flags(words)

@@ -68,6 +68,9 @@ def test_teachers_that_are_graphs_of_their_own_get_more_iterations(channels, for
     kind = TeacherKind(channels, foreign)
     assert recipes.synthesis('default', 600, kind=kind)['iterations'] == iterations
     assert recipes.synthesis('published', 600, kind=kind)['iterations'] == 1500
+    mixed = [recipes.training('default', name, 600, kind=kind)['cutmix'] == 1.0
+             for name in ('ZSKD_augment', 'Soft_logits_augment')]
+    assert mixed == [foreign and channels == 1, False]
 
 
 @pytest.mark.parametrize('items, copies', [

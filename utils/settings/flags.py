@@ -29,7 +29,7 @@ def training_flags(argv=None):
                         help='folder for weights, curves and record')
     given = with_nets(parser.given(argv))
     try:
-        return job_settings.training_settings(given, available_images(given))
+        return job_settings.training_settings(given, available_images(given), teacher_kind(given))
     except FlagError as error:
         parser.error(error)
 

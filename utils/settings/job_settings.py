@@ -9,13 +9,13 @@ from utils.settings.methods import METHODS, method_for, why_without_effect
 from utils.settings.recipes import RATES, RECIPES, recipe_for, synthesis, training
 
 
-def training_settings(given, available):
+def training_settings(given, available, kind):
     """All settings of a training as a Namespace.
 
     ``given`` is {flag: value}; the recipe gives the rest.
 
-    available: training images of the data set. Adds ``method`` and ``rate``. Raises FlagError for values
-    that do not go together, and for a flag without effect.
+    available: training images of the data set; kind: the TeacherKind. Adds ``method`` and ``rate``. Raises
+    FlagError for values that do not go together, and for a flag without effect.
     """
     distillation, _, rate = given['Distillation'].partition('-')
     method = method_for(given['main_scope'], distillation, given['augment'])
@@ -24,7 +24,7 @@ def training_settings(given, available):
         items = count(rate, nominal(given['dataset']))
     else:
         items = count(rate, max(1, available - given['holdout']))
-    values = training(given['recipe'], method.name, items, given['nets'])
+    values = training(given['recipe'], method.name, items, given['nets'], kind)
     for name, value in given.items():
         reason = why_without_effect(name, method)
         if reason and value is not False:

@@ -23,7 +23,8 @@ SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network th
 COLOUR_START = dict(start_grey=0.9, start_deviation=0.25, ground=0.5)  # of impressions in colour
 FOREIGN_BATCH_NORM = {1: 0.0, 3: 1.0}  # by channels, for a teacher that is a graph of its own
 FOREIGN = dict(iterations=200, learning_rate=0.1)  # for such a teacher; impressions cost four times as much
-OWN_GREY = TeacherKind()
+FOREIGN_CUTMIX = 1.0  # for a student of such a grey teacher
+OWN_GREY, FOREIGN_GREY = TeacherKind(), TeacherKind(foreign=True)
 
 
 class Recipe(NamedTuple):
@@ -101,10 +102,11 @@ def recipe_for(recipe, nets='lenet'):
     return RECIPES[recipe].get(nets, RECIPES[recipe]['lenet'])
 
 
-def training(recipe, method, items, nets='lenet'):
+def training(recipe, method, items, nets='lenet', kind=OWN_GREY):
     """{hyper-parameter: value} to train ``method``, a name of METHODS.
 
-    items: the number of images, before any copies. Raises FlagError where the recipe has no such method.
+    items: the number of images, before any copies; kind: the TeacherKind. Raises FlagError where the recipe
+    has no such method.
     """
     found, row = recipe_for(recipe, nets), method
     if row not in found.training and METHODS[method].from_impressions:  # a column of other impressions
@@ -127,7 +129,10 @@ def training(recipe, method, items, nets='lenet'):
         values['temperature'] = TEMPERATURE
     if METHODS[method].augment:
         copies = max(4, min(100, round(found.augmented_set / items)))
-        for name, value in dict(copies=copies, **found.augmentation).items():
+        augmentation = found.augmentation
+        if kind == FOREIGN_GREY and METHODS[method].from_impressions:
+            augmentation = dict(augmentation, cutmix=FOREIGN_CUTMIX)
+        for name, value in dict(copies=copies, **augmentation).items():
             if not why_without_effect(name, METHODS[method]):
                 values.setdefault(name, value)
     return values

@@ -61,7 +61,7 @@ def training_job(args, method, rate, run_number, available, needed=None):
         flags['impressions'] = layout.run_impressions(args.root, method.source, run_number)
     flags.update((flag, value) for flag, value in args.training.items()
                  if not why_without_effect(flag, method))
-    flags, settings = scaled(functools.partial(training_settings, available=available),
+    flags, settings = scaled(functools.partial(training_settings, available=available, kind=args.kind),
                              dict(common_flags(args, run_number), **flags), 'steps', args.budget)
     name = '%s-%g' % (method.name, rate) if method.has_teacher else method.name
     cost = settings.steps * settings.batch_size * (2 if method.role == 'Teacher' else 1)
