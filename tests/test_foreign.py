@@ -17,7 +17,7 @@ from nets.losses import class_similarity
 from nets.networks import find_pair
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions
-from teachers.look import TeacherKind
+from teachers.kind import TeacherKind
 from teachers.trained import AS_READ, TrainedNetwork, open_teacher
 from utils.data.datasets import open_dataset
 from utils.data.impressions import load_impressions

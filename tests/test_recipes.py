@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from teachers.look import TeacherKind
+from teachers.kind import TeacherKind
 from utils.data.datasets import count
 from utils.files import FlagError
 from utils.settings import flags, recipes

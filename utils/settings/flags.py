@@ -6,7 +6,7 @@ import argparse
 
 from nets import PAIRS
 from teachers import formats
-from teachers.look import TeacherKind, kind_of
+from teachers.kind import TeacherKind, kind_of
 from teachers.weights import has_graph
 from utils.data import datasets
 from utils.data.datasets import DATASETS

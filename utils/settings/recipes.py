@@ -7,7 +7,7 @@ what each hyper-parameter means.
 import math
 from typing import Dict, NamedTuple
 
-from teachers.look import TeacherKind
+from teachers.kind import TeacherKind
 from utils.data.datasets import NOMINAL
 from utils.files import FlagError
 from utils.settings import hyper_parameters
