@@ -68,7 +68,7 @@ def test_teachers_that_are_graphs_of_their_own_get_more_iterations(channels, for
     kind = TeacherKind(channels, foreign)
     assert recipes.synthesis('default', 600, kind=kind)['iterations'] == iterations
     assert recipes.synthesis('published', 600, kind=kind)['iterations'] == 1500
-    mixed = [recipes.training('default', name, 600, kind=kind)['cutmix'] == 1.0
+    mixed = [recipes.training('default', name, 600, kind=kind)['fmix'] == 1.0
              for name in ('ZSKD_augment', 'Soft_logits_augment')]
     assert mixed == [foreign and channels == 1, False]
 
@@ -85,7 +85,7 @@ def test_the_augmented_form_of_a_method_has_its_values_and_those_of_the_copies(n
     augmented = recipes.training('default', name + '_augment', 600, 'alexnet')
     movements = dict(ALEXNET.augmentation)
     if not METHODS[name].has_teacher:
-        del movements['cutmix']  # of copies that only a teacher can label
+        del movements['cutmix'], movements['fmix']  # of copies that only a teacher can label
     assert augmented == dict(recipes.training('default', name, 600, 'alexnet'), copies=100, **movements)
     assert {'copies', *ALEXNET.augmentation} == set(AUGMENTATION)
 

@@ -1,6 +1,7 @@
 """What a student learns from: samples, impressions, affine copies, batches, and the scale of pixels."""
 from argparse import Namespace
 
+import cv2
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -8,7 +9,8 @@ import scipy.ndimage
 from utils.data.transfer_set import (
     affine_copies,
     batches,
-    cut_and_mix,
+    mix,
+    regions,
     split,
     stratified_sample,
     transfer_set,
@@ -163,7 +165,7 @@ def test_copies_go_with_labels_and_every_other_one_is_mirrored(small, scope):
 def test_cutmix_puts_a_rectangle_of_another_copy_into_a_share_of_them():
     levels = np.arange(200, dtype=np.uint8)
     copies = np.tile(levels[:, None, None, None], (1, 16, 20, 3))
-    cut_and_mix(copies, 0.25, np.random.RandomState(0))
+    mix(copies, 0.25, 0, np.random.RandomState(0))
     foreign = (copies != levels[:, None, None, None])[..., 0]
     mixed = np.flatnonzero(foreign.any(axis=(1, 2)))
     assert 48 <= len(mixed) <= 50  # of 50, one may have drawn itself
@@ -174,7 +176,27 @@ def test_cutmix_puts_a_rectangle_of_another_copy_into_a_share_of_them():
             assert other.sum() == rows * columns
 
 
-def test_cutmix_is_for_answers_of_a_teacher(small):
+def test_fmix_puts_a_region_of_another_copy_into_a_share_of_those_without_a_rectangle():
+    levels = np.arange(200, dtype=np.uint8)
+    copies = np.tile(levels[:, None, None, None], (1, 16, 20, 3))
+    mix(copies, 0.25, 0.5, np.random.RandomState(0))
+    foreign = (copies != levels[:, None, None, None])[..., 0]
+    assert 120 <= foreign.any(axis=(1, 2)).sum() <= 125  # 50 and half of the other 150
+    rectangles = [mask[rows][:, columns].all() for mask, rows, columns in (
+        (mask, mask.any(axis=1), mask.any(axis=0)) for mask in foreign if mask.any())]
+    assert 40 <= sum(rectangles) <= 60
+
+
+def test_most_regions_cover_a_quarter_to_three_quarters_and_are_in_few_pieces():
+    masks = regions(300, (32, 24), np.random.RandomState(0))[..., 0]
+    assert masks.shape == (300, 32, 24)
+    shares = np.percentile(masks.mean(axis=(1, 2)), [10, 50, 90])
+    np.testing.assert_allclose(shares, [0.25, 0.5, 0.75], atol=0.1)
+    pieces = [cv2.connectedComponents(mask.astype(np.uint8))[0] - 1 for mask in masks]
+    assert 1 <= min(pieces) and np.median(pieces) <= 6
+
+
+def test_mixing_is_for_answers_of_a_teacher(small):
     path, all_images, _ = small
     words = ['--dataset', path, '--augment', '--copies=1', '--rotation=0', '--scale=0', '--shift=0',
              '--cutmix=1', '--any_teacher']

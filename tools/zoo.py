@@ -26,28 +26,28 @@ from zoo_teachers import HELD_OUT, TEACHERS, teacher_path
 import Data_Impressions
 import train_w_distill
 from teachers.trained import TrainedNetwork
+from utils.data.datasets import DATASETS
 from utils.records.inputs import training_inputs
 from utils.records.layout import weights_file
 from utils.settings.flags import training_flags
 
-STUDENTS = ('ZSKD', 10.0), ('ZSKD', 1.0), ('Soft_logits', 10.0)
-SETTINGS = {'long': [], 'default': ['--iterations=50', '--learning_rate=0.3']}  # the second as for LeNet-5
-JOB = 'teacher', 'method', 'rate', 'seed', 'setting'
+STUDENTS = {1: [('ZSKD', 10.0), ('ZSKD', 1.0), ('Soft_logits', 10.0)],  # by channels: (method, rate)
+            3: [('ZSKD', 20.0), ('ZSKD', 1.0), ('Soft_logits', 20.0)]}
+JOB = 'teacher', 'method', 'rate', 'seed'
 COLUMNS = [*JOB, 'data', 'half', 'unit', 'teacher_test', 'accuracy_test', 'accuracy_validation',
            'agreement_test', 'agreement_validation', 'agreement_unseen']
 
 
 def row_of(job, folder, data, device):
     """{column: value} of a student, which is made for it; job: the values of JOB."""
-    name, method, rate, seed, setting = job
+    name, method, rate, seed = job
     teacher = TEACHERS[name]
     with tempfile.TemporaryDirectory() as work, contextlib.redirect_stdout(io.StringIO()):
         common = [*teacher.flags, '--teacher', teacher_path(name, folder), '--seed=%d' % seed,
                   '--device', device]
         training = ['--train_dir', work, '--Distillation=%s-%g' % (method, rate), '--augment', *common]
         if method == 'ZSKD':
-            Data_Impressions.main(['--Rate=%g' % rate, '--save_path', work, '--dataset=none',
-                                   *SETTINGS[setting], *common])
+            Data_Impressions.main(['--Rate=%g' % rate, '--save_path', work, '--dataset=none', *common])
             training += ['--impressions', work]
         with_data = ['--dataset', teacher.data, '--data', data, '--holdout=%d' % HELD_OUT]
         train_w_distill.main(training + with_data)
@@ -79,7 +79,7 @@ def jobs_of(results):
     """The jobs whose rows are in the file, which is made if need be."""
     with open(results, 'a+', newline='') as file:
         file.seek(0)
-        return {(row['teacher'], row['method'], float(row['rate']), int(row['seed']), row['setting'])
+        return {(row['teacher'], row['method'], float(row['rate']), int(row['seed']))
                 for row in csv.DictReader(file)}
 
 
@@ -88,16 +88,17 @@ def main():
     parser.add_argument('--folder', default='zoo', help='the teachers are kept here')
     parser.add_argument('--data', default='data', help='folder of the data sets')
     parser.add_argument('--results', default='zoo.csv')
-    parser.add_argument('--setting', default='long', choices=list(SETTINGS))
-    parser.add_argument('--runs', type=int, default=1, help='students with seeds 1, 2, ...')
+    parser.add_argument('--runs', type=int, default=3, help='students with seeds 1, 2, ...')
+    parser.add_argument('--only', nargs='+', default=list(TEACHERS), choices=list(TEACHERS),
+                        metavar='TEACHER')
     parser.add_argument('--jobs', type=int, default=1)
     parser.add_argument('--device', default='cpu', choices=['cpu', 'gpu'])
     args = parser.parse_args()
-    subprocess.run([sys.executable, os.path.join(ROOT, 'tools', 'zoo_teachers.py'), '--folder', args.folder,
-                    '--data', args.data], check=True)
+    subprocess.run([sys.executable, os.path.join(ROOT, 'tools', 'zoo_teachers.py'), *args.only,
+                    '--folder', args.folder, '--data', args.data], check=True)
     done = jobs_of(args.results)
-    jobs = [(teacher, method, rate, seed + 1, args.setting) for seed in range(args.runs)
-            for method, rate in STUDENTS for teacher in TEACHERS]
+    jobs = [(name, method, rate, seed + 1) for seed in range(args.runs) for name in args.only
+            for method, rate in STUDENTS[DATASETS[TEACHERS[name].data].image_shape[2]]]
     pool = ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context('spawn'))
     with pool, open(args.results, 'a', newline='') as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction='ignore')

@@ -1,6 +1,7 @@
 """What a network learns from: real images or data impressions, and affine copies of either."""
 import cv2
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from utils.data.datasets import DATASETS, count
 from utils.files import RunError
@@ -27,8 +28,8 @@ def transfer_set(settings, method, inputs, rng):
                                rng)
         if settings.mirror:
             copies[::2] = copies[::2, :, ::-1]
-        if method.has_teacher and settings.cutmix:
-            cut_and_mix(copies, settings.cutmix, rng)
+        if method.has_teacher and (settings.cutmix or settings.fmix):
+            mix(copies, settings.cutmix, settings.fmix, rng)
         images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + settings.copies)
     return images, labels
 
@@ -101,22 +102,45 @@ def affine_copies(images, copies, rotation, scale, shift, rng):
     return result.reshape(-1, height, width, channels)
 
 
-def cut_and_mix(copies, share, rng):
-    """Puts a random rectangle of another copy into ``share`` of the copies, in place.
+def mix(copies, cutmix, fmix, rng):
+    """Puts a region of another copy into some of the copies, in place; the teacher labels the result.
 
-    CutMix (Yun et al., ICCV 2019), without its mixed labels: the teacher labels the result. copies
-    uint8 [N, H, W, C]. Each side of a rectangle is a quarter to three quarters of the image's; rng a numpy
-    RandomState.
+    copies uint8 [N, H, W, C]; cutmix: the fraction that gets a random rectangle (CutMix: Yun et al., ICCV
+    2019); fmix: the fraction of the others that gets a region with a smooth outline (FMix: Harris et al.,
+    2020). Neither has its mixed labels here. rng a numpy RandomState.
     """
+    items, plane = len(copies), copies.shape[1:3]
+    order = rng.permutation(items)
+    rest = items - int(round(cutmix * items))
+    for mixed in order[:items - rest]:
+        region = rectangle(plane, rng)
+        copies[mixed][region] = copies[rng.randint(items)][region]
+    smooth = order[items - rest:][:int(round(fmix * rest))]
+    for some in np.array_split(smooth, -(-len(smooth) // 500) or 1):
+        others = copies[rng.randint(items, size=len(some))]
+        copies[some] = np.where(regions(len(some), plane, rng), others, copies[some])
+
+
+def rectangle(plane, rng):
+    """A random rectangle of a plane (height, width), each side a quarter to three quarters of the plane's."""
     def part_of(side):
         length = rng.randint(side // 4, 3 * side // 4 + 1)
         start = rng.randint(side - length + 1)
         return slice(start, start + length)
 
-    items, height, width, _ = copies.shape
-    for mixed in rng.permutation(items)[:int(round(share * items))]:
-        rectangle = part_of(height), part_of(width)
-        copies[mixed][rectangle] = copies[rng.randint(items)][rectangle]
+    return part_of(plane[0]), part_of(plane[1])
+
+
+def regions(items, plane, rng):
+    """Random regions of a plane (height, width), as where blurred noise is high: bool [items, H, W, 1].
+
+    The blur of all is a fourteenth to a fifth of the shorter side. Each covers about a quarter to three
+    quarters of the plane.
+    """
+    blur = min(plane) * np.exp(rng.uniform(np.log(1 / 14), np.log(1 / 5)))
+    noise = gaussian_filter(rng.standard_normal((items, *plane)), [0, blur, blur], mode='wrap')
+    quarter = 0.6745 * noise.std(axis=(1, 2))  # above it is a quarter of a normal distribution
+    return (noise > (quarter * rng.uniform(-1, 1, items))[:, None, None])[..., None]
 
 
 def batches(items, batch_size, steps, rng):

@@ -34,6 +34,8 @@ AUGMENTATION = _table(
     HyperParameter('mirror', int, '--augment: 1 flips every other copy left to right', high=1, off=0),
     HyperParameter('cutmix', float, '--augment: fraction of the copies that get a rectangle of another '
                                     'copy (CutMix)', high=1, off=0),
+    HyperParameter('fmix', float, '--augment: fraction of the other copies that get a region of another copy '
+                                  'with a smooth outline (FMix)', high=1, off=0),
 )
 TRAINING = dict(_table(
     HyperParameter('steps', int, 'optimiser steps', low=1),

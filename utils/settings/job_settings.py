@@ -39,8 +39,8 @@ def training_settings(given, available, kind):
         raise FlagError('--ce_weight and --kl_weight cannot both be 0')
     if settings.ce_weight and method.from_impressions:
         raise FlagError('--ce_weight needs labels, and impressions have none; use 0')
-    if settings.ce_weight and getattr(settings, 'cutmix', 0):
-        raise FlagError('--ce_weight needs one label for each copy; use 0, or --cutmix 0')
+    if settings.ce_weight and (getattr(settings, 'cutmix', 0) or getattr(settings, 'fmix', 0)):
+        raise FlagError('--ce_weight needs one label for each copy; use 0, or --cutmix 0 --fmix 0')
     if settings.kl_weight and not method.has_teacher:
         raise FlagError('--kl_weight needs a teacher; use --Distillation')
     if settings.dataset == 'none' and (settings.holdout or not method.from_impressions):

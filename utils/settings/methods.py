@@ -78,7 +78,7 @@ def why_without_effect(flag, method):
     """Why a flag of a training does nothing for a method, in words; '' where it does something."""
     if flag in hyper_parameters.AUGMENTATION and not method.augment:
         return 'without --augment'
-    if flag in ('cutmix', 'temperature', 'teacher', 'any_teacher', *FLAGS) and not method.has_teacher:
+    if flag in ('cutmix', 'fmix', 'temperature', 'teacher', 'any_teacher', *FLAGS) and not method.has_teacher:
         return 'without a teacher; use --Distillation'
     if flag == 'impressions' and not method.from_impressions:
         return 'without --Distillation ZSKD-R'

@@ -16,12 +16,13 @@ from utils.settings.methods import METHODS, why_without_effect
 RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
-AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0)  # degrees, fraction, pixels
+AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0,
+              fmix=0.0)  # degrees, fraction, pixels
 SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network that learns labels
 COLOUR_START = dict(start_grey=0.9, start_deviation=0.25, ground=0.5)  # of impressions in colour
 FOREIGN_BATCH_NORM = {1: 0.0, 3: 1.0}  # by channels, for a teacher that is a graph of its own
 FOREIGN = dict(iterations=200, learning_rate=0.1)  # for such a teacher; impressions cost four times as much
-FOREIGN_CUTMIX = 1.0  # for a student of such a grey teacher
+FOREIGN_MIX = dict(cutmix=0.5, fmix=1.0)  # for a student of such a grey teacher
 OWN_GREY, FOREIGN_GREY = TeacherKind(), TeacherKind(foreign=True)
 
 
@@ -72,7 +73,7 @@ ALEXNET = Recipe(
         'ZSKD': dict(ALEXNET_DISTILLED, steps=3000), 'ZSKD_augment': dict(ALEXNET_DISTILLED, steps=23400),
     },
     dict(LENET.synthesis, iterations=200, learning_rate=0.1, batch_norm=1.0, **COLOUR_START),
-    dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1, cutmix=0.5), augmented_set=300000)
+    dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1, cutmix=0.5, fmix=0.0), augmented_set=300000)
 PUBLISHED = Recipe(
     {
         'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant',
@@ -129,7 +130,7 @@ def training(recipe, method, items, nets='lenet', kind=OWN_GREY):
         copies = max(4, min(100, round(found.augmented_set / items)))
         augmentation = found.augmentation
         if kind == FOREIGN_GREY and METHODS[method].from_impressions:
-            augmentation = dict(augmentation, cutmix=FOREIGN_CUTMIX)
+            augmentation = dict(augmentation, **FOREIGN_MIX)
         for name, value in dict(copies=copies, **augmentation).items():
             if not why_without_effect(name, METHODS[method]):
                 values.setdefault(name, value)
