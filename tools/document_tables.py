@@ -194,6 +194,7 @@ TABLES = {
     'mnist-tensorflow-2': lambda: results_markdown(record('results_tf2.csv')),
     'fashion-mnist': lambda: results_markdown(record('fashion_mnist.csv')),
     'cifar10': lambda: results_markdown(record('cifar10.csv')),
+    'cifar10-600': lambda: results_markdown(record('cifar10_600.csv')),
     'fair-mnist': lambda: results_markdown(RECORDS['mnist']()),
     'fair-fashion-mnist': lambda: results_markdown(RECORDS['fashion-mnist']()),
     'comparison': comparison,
