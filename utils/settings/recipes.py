@@ -22,7 +22,8 @@ SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network th
 COLOUR_START = dict(start_grey=0.9, start_deviation=0.25, ground=0.5)  # of impressions in colour
 FOREIGN_BATCH_NORM = {1: 0.0, 3: 1.0}  # by channels, for a teacher that is a graph of its own
 FOREIGN = dict(iterations=200, learning_rate=0.1)  # for such a teacher; impressions cost four times as much
-FOREIGN_MIX = dict(cutmix=0.5, fmix=1.0)  # for a student of such a grey teacher
+FOREIGN_MIX = dict(cutmix=0.5, fmix=1.0)  # for an augmented student of such a grey teacher,
+FOREIGN_LENGTH = 2                         # with twice the copies and the steps
 OWN_GREY, FOREIGN_GREY = TeacherKind(), TeacherKind(foreign=True)
 
 
@@ -131,6 +132,7 @@ def training(recipe, method, items, nets='lenet', kind=OWN_GREY):
         augmentation = found.augmentation
         if kind == FOREIGN_GREY and METHODS[method].from_impressions:
             augmentation = dict(augmentation, **FOREIGN_MIX)
+            copies, values['steps'] = FOREIGN_LENGTH * copies, FOREIGN_LENGTH * values['steps']
         for name, value in dict(copies=copies, **augmentation).items():
             if not why_without_effect(name, METHODS[method]):
                 values.setdefault(name, value)
