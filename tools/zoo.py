@@ -31,8 +31,8 @@ from utils.records.inputs import training_inputs
 from utils.records.layout import weights_file
 from utils.settings.flags import training_flags
 
-STUDENTS = {1: [('ZSKD', 10.0), ('ZSKD', 1.0), ('Soft_logits', 10.0)],  # by channels: (method, rate)
-            3: [('ZSKD', 20.0), ('ZSKD', 1.0), ('Soft_logits', 20.0)]}
+STUDENTS = {1: [('ZSKD', 1.0), ('Soft_logits', 10.0), ('ZSKD', 10.0)],  # by channels: (method, rate)
+            3: [('ZSKD', 1.0), ('Soft_logits', 20.0), ('ZSKD', 20.0)]}
 JOB = 'teacher', 'method', 'rate', 'seed'
 COLUMNS = [*JOB, 'data', 'half', 'unit', 'teacher_test', 'accuracy_test', 'accuracy_validation',
            'agreement_test', 'agreement_validation', 'agreement_unseen']
@@ -99,7 +99,7 @@ def main():
     done = jobs_of(args.results)
     students = {name: STUDENTS[DATASETS[TEACHERS[name].data].image_shape[2]] for name in args.only}
     jobs = [(name, *students[name][kind], 1 + seed) for kind in range(3) for seed in range(args.runs)
-            for name in args.only]
+            for name in args.only]  # the quick ones first
     pool = ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context('spawn'))
     with pool, open(args.results, 'a', newline='') as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction='ignore')
