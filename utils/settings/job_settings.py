@@ -3,10 +3,11 @@ from argparse import Namespace
 
 from tabulate import tabulate
 
+from teachers.kind import TeacherKind
 from utils.data.datasets import count, impressions_folder, nominal
 from utils.files import FlagError
 from utils.settings.methods import METHODS, method_for, why_without_effect
-from utils.settings.recipes import RATES, RECIPES, recipe_for, synthesis, training
+from utils.settings.recipes import OWN_GREY, RATES, RECIPES, recipe_for, synthesis, training
 
 
 def training_settings(given, available, kind):
@@ -72,27 +73,40 @@ def _check_any_teacher(given):
         raise FlagError('--any_teacher does nothing without a data set')
 
 
-def training_rows(recipe, nets='lenet'):
+def training_rows(recipe, nets='lenet', kind=OWN_GREY):
     """[{'': what, hyper-parameter: value}], a row for every method and rate of the table."""
-    return [dict({'': '%s %g' % (method.label, rate)}, **training(recipe, method.name, count(rate), nets))
+    return [dict({'': '%s %g' % (method.label, rate)},
+                 **training(recipe, method.name, count(rate, _total(nets)), nets, kind))
             for method in METHODS.values() if method.name in recipe_for(recipe, nets).training
             for rate in (RATES if method.has_teacher else [100])]
 
 
-def synthesis_rows(recipe, nets='lenet'):
-    return [dict({'': 'impressions %g' % rate}, **synthesis(recipe, count(rate), nets)) for rate in RATES]
+def synthesis_rows(recipe, nets='lenet', kind=OWN_GREY):
+    return [dict({'': 'impressions %g' % rate}, **synthesis(recipe, count(rate, _total(nets)), nets, kind))
+            for rate in RATES]
+
+
+def _total(nets):
+    return nominal('cifar10' if nets == 'alexnet' else 'mnist')
 
 
 def tables(rows_of):
     """The hyper-parameters of all recipes as text, a table each; rows_of: training_rows or synthesis_rows."""
-    texts = []
-    for recipe, pairs in RECIPES.items():
-        for nets in pairs:
-            rows = rows_of(recipe, nets)
-            # The longest row first, so that the temperature comes before the copies.
-            names = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
-            cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-')
-                      for name in names] for row in rows]
-            texts.append('--recipe %s --nets %s:\n\n%s' % (recipe, nets, tabulate(
-                cells, [name.replace('_', '\n') for name in names], tablefmt='plain', disable_numparse=True)))
+    texts = [_table('--recipe %s --nets %s' % (recipe, nets), rows_of(recipe, nets))
+             for recipe, pairs in RECIPES.items() for nets in pairs]
+    for label, channels in ('grey', 1), ('colour', 3):
+        usual = rows_of('default', 'lenet' if channels == 1 else 'alexnet')
+        rows = rows_of('default', 'lenet' if channels == 1 else 'alexnet', TeacherKind(channels, True))
+        changed = [row for row in rows if row not in usual]
+        if changed:
+            texts.append(_table('a %s network of its own as the teacher' % label, changed))
     return '\n\n'.join(texts)
+
+
+def _table(title, rows):
+    # The longest row first, so that the temperature comes before the copies.
+    names = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
+    cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-')
+              for name in names] for row in rows]
+    return '%s:\n\n%s' % (title, tabulate(cells, [name.replace('_', '\n') for name in names],
+                                          tablefmt='plain', disable_numparse=True))
