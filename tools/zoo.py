@@ -102,7 +102,7 @@ def main():
             for name in args.only]  # the quick ones first
     pool = ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context('spawn'))
     with pool, open(args.results, 'a', newline='') as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction='ignore')
+        writer = csv.DictWriter(file, COLUMNS, extrasaction='ignore', lineterminator='\n')
         if not done:
             writer.writeheader()
         for finished in as_completed([pool.submit(row_of, job, args.folder, args.data, args.device)
