@@ -116,17 +116,22 @@ def test_every_hyper_parameter_has_a_range(make, table_of, capsys):
             assert re.search(r'error: argument --%s: ' % name, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize('parser, recipe, line', [
-    (flags.training_parser(), 'default --nets lenet',
+@pytest.mark.parametrize('parser, title, line', [
+    (flags.training_parser(), '--recipe default --nets lenet',
      r'ZSKD 40 +5000 +258 +0.01 +warmup +0.001591 +0 +1 +20 '),
-    (flags.training_parser(), 'default --nets lenet',
-     r'ZSKD \+ augmentation 1 +6500 +128 +0.01 +warmup +0.001 +0 +1 +20 +100 +15 +0.15 +3 +0 +0$'),
-    (flags.training_parser(), 'published --nets lenet',
+    (flags.training_parser(), '--recipe default --nets lenet',
+     r'ZSKD \+ augmentation 1 +6500 +128 +0.01 +warmup +0.001 +0 +1 +20 +100 +15 +0.15 +3 +0 +0 +0$'),
+    (flags.training_parser(), '--recipe default --nets alexnet',
+     r'ZSKD \+ augmentation 40 +15982 +128 '),
+    (flags.training_parser(), 'a grey network of its own as the teacher',
+     r'ZSKD \+ augmentation 1 +13000 +128 +0.01 +warmup +0.001 +0 +1 +20 +200 +15 +0.15 +3 +0 +0.5 +1$'),
+    (flags.synthesis_parser(), 'a grey network of its own as the teacher', r'impressions 10 +200 +0.1 '),
+    (flags.training_parser(), '--recipe published --nets lenet',
      r'Teacher 100 +23438 +512 +0.001 +constant +0.0001 +1 +0 +-$'),
-    (flags.synthesis_parser(), 'published --nets lenet',
+    (flags.synthesis_parser(), '--recipe published --nets lenet',
      r'impressions 10 +1500 +1 +constant +0.999 +1e-06 +20 +\[0.1, 1.0\] +100 +0 +0 +1 +0 +0 +0 +0.001 +0$')])
-def test_help_shows_the_values_of_every_recipe(parser, recipe, line):
-    table = parser.format_help().split('--recipe %s:' % recipe)[1].split('--recipe')[0]
+def test_help_shows_the_values_of_every_recipe(parser, title, line):
+    table = parser.format_help().split(title + ':')[1].split('--recipe')[0]
     assert re.search('^' + line, table, re.MULTILINE)
 
 
