@@ -3,11 +3,10 @@ from argparse import Namespace
 
 from tabulate import tabulate
 
-from teachers.kind import TeacherKind
 from utils.data.datasets import count, impressions_folder, nominal
 from utils.files import FlagError
 from utils.settings.methods import METHODS, method_for, why_without_effect
-from utils.settings.recipes import OWN_GREY, RATES, RECIPES, recipe_for, synthesis, training
+from utils.settings.recipes import FOREIGN_GREY, OWN_GREY, RATES, RECIPES, recipe_for, synthesis, training
 
 
 def training_settings(given, available, kind):
@@ -94,13 +93,9 @@ def tables(rows_of):
     """The hyper-parameters of all recipes as text, a table each; rows_of: training_rows or synthesis_rows."""
     texts = [_table('--recipe %s --nets %s' % (recipe, nets), rows_of(recipe, nets))
              for recipe, pairs in RECIPES.items() for nets in pairs]
-    for label, channels in ('grey', 1), ('colour', 3):
-        usual = rows_of('default', 'lenet' if channels == 1 else 'alexnet')
-        rows = rows_of('default', 'lenet' if channels == 1 else 'alexnet', TeacherKind(channels, True))
-        changed = [row for row in rows if row not in usual]
-        if changed:
-            texts.append(_table('a %s network of its own as the teacher' % label, changed))
-    return '\n\n'.join(texts)
+    usual = rows_of('default')
+    foreign = [row for row in rows_of('default', kind=FOREIGN_GREY) if row not in usual]
+    return '\n\n'.join([*texts, _table('a grey network of its own as the teacher', foreign)])
 
 
 def _table(title, rows):
