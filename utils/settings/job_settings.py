@@ -81,11 +81,13 @@ def training_rows(recipe, nets='lenet', kind=OWN_GREY):
 
 
 def synthesis_rows(recipe, nets='lenet', kind=OWN_GREY):
+    """The same of the impressions, a row for every rate."""
     return [dict({'': 'impressions %g' % rate}, **synthesis(recipe, count(rate, _total(nets)), nets, kind))
             for rate in RATES]
 
 
 def _total(nets):
+    """The number of impressions at a rate of 100 per cent, for the data set of a known pair."""
     return nominal('cifar10' if nets == 'alexnet' else 'mnist')
 
 
@@ -99,6 +101,7 @@ def tables(rows_of):
 
 
 def _table(title, rows):
+    """The rows of training_rows or synthesis_rows below a title."""
     # The longest row first, so that the temperature comes before the copies.
     names = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
     cells = [['%.4g' % row[name] if isinstance(row.get(name), float) else row.get(name, '-')

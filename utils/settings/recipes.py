@@ -16,14 +16,13 @@ from utils.settings.methods import METHODS, why_without_effect
 RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
-AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0,
-              fmix=0.0)  # degrees, fraction, pixels
+AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0, fmix=0.0)  # degrees, part, pixels
 SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network that learns labels
 COLOUR_START = dict(start_grey=0.9, start_deviation=0.25, ground=0.5)  # of impressions in colour
 FOREIGN_BATCH_NORM = {1: 0.0, 3: 1.0}  # by channels, for a teacher that is a graph of its own
 FOREIGN = dict(iterations=200, learning_rate=0.1)  # for such a teacher; impressions cost four times as much
 FOREIGN_MIX = dict(cutmix=0.5, fmix=1.0)  # for an augmented student of such a grey teacher,
-FOREIGN_LENGTH = 2                         # with twice the copies and the steps
+FOREIGN_LENGTH = 2  # with so many times the copies and the steps
 OWN_GREY, FOREIGN_GREY = TeacherKind(), TeacherKind(foreign=True)
 
 
