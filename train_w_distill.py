@@ -34,7 +34,7 @@ from utils.matfile import save_mat
 from utils.records.checkpoint import Checkpoint
 from utils.records.inputs import training_inputs
 from utils.records.layout import training_files
-from utils.records.records import fingerprint, print_replaced, save_record
+from utils.records.records import fingerprint, print_replaced, save_record, synthesis_settings
 from utils.settings.flags import teacher_kind, training_flags
 from utils.settings.methods import METHODS
 from utils.settings.recipes import synthesis
@@ -85,14 +85,15 @@ class Evaluation(NamedTuple):
 def evaluation_set(settings, inputs):
     """The Evaluation of a training: on test images, with --holdout on the training images held out.
 
-    Without a data set: on impressions that are made for the evaluation alone, labelled by the teacher.
+    Without a data set: on impressions that are made for the evaluation alone, as those to learn from were,
+    and labelled by the teacher.
     """
     if inputs.dataset is None:
         rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
-        hyper_parameters = Namespace(seed=settings.seed, threads=settings.threads, device=settings.device,
-                                     **synthesis(settings.recipe, UNSEEN, settings.nets,
-                                               kind=teacher_kind(vars(settings))))
-        images, _ = data_impressions(inputs.teacher, UNSEEN, hyper_parameters, rng, 'unseen impressions')
+        recipe = synthesis(settings.recipe, UNSEEN, settings.nets, kind=teacher_kind(vars(settings)))
+        values = dict(recipe, **synthesis_settings(inputs.impressions))
+        how = Namespace(seed=settings.seed, threads=settings.threads, device=settings.device, **values)
+        images, _ = data_impressions(inputs.teacher, UNSEEN, how, rng, 'unseen impressions')
         answers = inputs.teacher.answers(images, settings.threads, settings.device).argmax(axis=1)
         return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement')
     if settings.holdout:

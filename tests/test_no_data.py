@@ -88,6 +88,23 @@ def test_agreement_is_with_the_teacher_on_impressions_that_nobody_trained_on(tmp
     assert alike.max() < 0.9
 
 
+def test_unseen_impressions_are_made_as_those_to_learn_from_were(tmp_path, few, monkeypatch):
+    """By their record, or where they have none by the recipe."""
+    asked = []
+
+    def synthesis(teacher, size, settings, *_):
+        asked.append((settings.iterations, settings.betas, settings.total_variation))
+        return np.zeros((size,) + teacher.image_shape, np.uint8), None
+
+    monkeypatch.setattr(train_w_distill, 'data_impressions', synthesis)
+    Data_Impressions.main(words(IMPRESSIONS, tmp_path) + ['--iterations=7', '--betas', '0.3'])
+    settings = flags.training_flags(words(STUDENT, tmp_path))
+    train_w_distill.evaluation_set(settings, inputs.training_inputs(settings))
+    os.remove(str(tmp_path / 'DI' / 'DI-0.1.json'))
+    train_w_distill.evaluation_set(settings, inputs.training_inputs(settings))
+    assert asked == [(7, [0.3], 1e-3), (50, [0.1, 1.0], 1e-3)]
+
+
 def test_zskd_reads_no_training_image(tmp_path, small):
     """With a data set it reads the test images alone: where others are unusable the same bytes come out."""
     with np.load(small) as arrays:

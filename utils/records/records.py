@@ -15,7 +15,7 @@ from utils.data.datasets import digest
 from utils.files import REPOSITORY, RunError, load_json, save_json, sha256
 from utils.records.code_digest import code_digest, digest_of_own
 from utils.records.layout import record_of_impressions, records_of_weights
-from utils.settings.hyper_parameters import OFF
+from utils.settings.hyper_parameters import OFF, SYNTHESIS
 
 try:
     from importlib import metadata
@@ -194,6 +194,12 @@ def check_impressions(impressions, teacher):
     if then != now:
         raise RunError('%r was made with %s; make it again, or give the same flags'
                        % (path, differences(then, now)))
+
+
+def synthesis_settings(impressions):
+    """{hyper-parameter: value} of the synthesis of impressions, as their record says; {} without a record."""
+    record = record_of(impressions.digest, [record_of_impressions(impressions.path)])
+    return {name: value for name, value in record['arguments'].items() if name in SYNTHESIS} if record else {}
 
 
 def check_teacher(teacher, dataset, holdout, any_teacher):
