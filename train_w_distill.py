@@ -41,7 +41,7 @@ from utils.settings.recipes import synthesis
 from utils.settings.schedule import learning_rate
 
 EVALUATIONS = 10  # of a training, over its steps
-UNSEEN = 1000  # impressions to evaluate on where there is no data set
+UNSEEN = 500  # impressions to evaluate on without a data set; they may cost as much as those to learn from
 NOTES = {'accuracy': '', 'agreement': '; on real images up to 27 points higher or lower (docs/teachers.md)'}
 
 

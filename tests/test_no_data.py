@@ -33,7 +33,7 @@ def load_record(folder):
 
 @pytest.fixture
 def few(monkeypatch):
-    """60 unseen impressions instead of 1,000."""
+    """60 unseen impressions instead of 500."""
     monkeypatch.setattr(train_w_distill, 'UNSEEN', 60)
 
 
@@ -63,7 +63,7 @@ def test_no_data_file_is_opened_and_no_connection_made(tmp_path, monkeypatch, ca
     record = load_record(tmp_path)
     assert record['agreement'] > 60 and 'accuracy' not in record
     assert record['evaluated_on'] == 'unseen impressions'
-    assert ('ZSKD: agreement %.2f %% on 1000 unseen impressions; on real images'
+    assert ('ZSKD: agreement %.2f %% on 500 unseen impressions; on real images'
             % record['agreement']) in capsys.readouterr().out
 
 
