@@ -168,13 +168,14 @@ def zoo_table():
     teachers, found = {}, {}
     for name in ('zoo_before.csv', 'zoo.csv'):
         with open(os.path.join(REPOSITORY, 'results', name)) as file:
-            for row in csv.DictReader(file):
-                teachers[row['teacher']] = row
-                key = row['teacher'], '%s %s %s' % (row['method'], row.get('setting', 'now'), row['rate'])
-                found.setdefault(key, []).append(float(row['accuracy_test']))
-    return github([[name, row['half'], '%.2f' % float(row['teacher_test']),
-                    *[mean_of_seeds(found.get((name, key), [])) for key in ZOO]]
-                   for name, row in teachers.items()], ['', 'half', 'teacher', *ZOO.values()])
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            trainings = {other['teacher_test'] for other in rows if other['teacher'] == row['teacher']}
+            teachers[row['teacher']] = row['half'], ', '.join(sorted(trainings, reverse=True))
+            key = row['teacher'], '%s %s %s' % (row['method'], row.get('setting', 'now'), row['rate'])
+            found.setdefault(key, []).append(float(row['accuracy_test']))
+    return github([[name, half, accuracies, *[mean_of_seeds(found.get((name, key), [])) for key in ZOO]]
+                   for name, (half, accuracies) in teachers.items()], ['', 'half', 'teacher', *ZOO.values()])
 
 
 def mean_of_seeds(accuracies):
