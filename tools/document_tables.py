@@ -170,7 +170,8 @@ def zoo_table():
         with open(os.path.join(REPOSITORY, 'results', name)) as file:
             rows = list(csv.DictReader(file))
         for row in rows:
-            trainings = {other['teacher_test'] for other in rows if other['teacher'] == row['teacher']}
+            trainings = {'%.2f' % float(other['teacher_test']) for other in rows
+                         if other['teacher'] == row['teacher']}
             teachers[row['teacher']] = row['half'], ', '.join(sorted(trainings, reverse=True))
             key = row['teacher'], '%s %s %s' % (row['method'], row.get('setting', 'now'), row['rate'])
             found.setdefault(key, []).append(float(row['accuracy_test']))
