@@ -63,7 +63,7 @@ def test_published_synthesis(rate, items, batch_size, adams):
 # The default recipe
 
 
-@pytest.mark.parametrize('channels, foreign, iterations', [(1, False, 50), (1, True, 200), (3, True, 200)])
+@pytest.mark.parametrize('channels, foreign, iterations', [(1, False, 100), (1, True, 200), (3, True, 200)])
 def test_teachers_that_are_graphs_of_their_own_get_more_iterations(channels, foreign, iterations):
     kind = TeacherKind(channels, foreign)
     assert recipes.synthesis('default', 600, kind=kind)['iterations'] == iterations

@@ -20,7 +20,7 @@ AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0, fmix=0
 SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network that learns labels
 COLOUR_START = dict(start_grey=0.9, start_deviation=0.25, ground=0.5)  # of impressions in colour
 FOREIGN_BATCH_NORM = {1: 0.0, 3: 1.0}  # by channels, for a teacher that is a graph of its own
-FOREIGN = dict(iterations=200, learning_rate=0.1)  # for such a teacher; impressions cost four times as much
+FOREIGN_ITERATIONS = 200  # for such a teacher, whose impressions cost twice as much
 FOREIGN_MIX = dict(cutmix=0.5, fmix=1.0)  # for an augmented student of such a grey teacher,
 FOREIGN_LENGTH = 2  # with so many times the copies and the steps
 OWN_GREY, FOREIGN_GREY = TeacherKind(), TeacherKind(foreign=True)
@@ -56,7 +56,7 @@ LENET = Recipe(
         'ZSKD_augment': dict(steps=20000, batch_size=128, learning_rate=1e-2, schedule='warmup',
                              weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
     },
-    dict(iterations=50, learning_rate=0.3, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
+    dict(iterations=100, learning_rate=0.1, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
          start_blur=3.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
     AFFINE, shrinks_batches=True)
 ALEXNET_TEACHER = dict(steps=5600, batch_size=128, learning_rate=1.5e-3, schedule='warmup', weight_decay=3e-4,
@@ -72,7 +72,7 @@ ALEXNET = Recipe(
         'Soft_logits': ALEXNET_DISTILLED, 'Soft_logits_augment': ALEXNET_DISTILLED,
         'ZSKD': dict(ALEXNET_DISTILLED, steps=3000), 'ZSKD_augment': dict(ALEXNET_DISTILLED, steps=23400),
     },
-    dict(LENET.synthesis, iterations=200, learning_rate=0.1, batch_norm=1.0, **COLOUR_START),
+    dict(LENET.synthesis, iterations=200, batch_norm=1.0, **COLOUR_START),
     dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1, cutmix=0.5, fmix=0.0), augmented_set=300000)
 PUBLISHED = Recipe(
     {
@@ -147,7 +147,7 @@ def synthesis(recipe, items, nets='lenet', kind=OWN_GREY):
     if recipe == 'default' and kind.channels == 3:
         given = dict(given, **COLOUR_START)
     if recipe == 'default' and kind.foreign:
-        given = dict(given, batch_norm=FOREIGN_BATCH_NORM[kind.channels], **FOREIGN)
+        given = dict(given, batch_norm=FOREIGN_BATCH_NORM[kind.channels], iterations=FOREIGN_ITERATIONS)
     values = {name: given[name] if name in given else row.kind(row.off)
               for name, row in hyper_parameters.SYNTHESIS.items()}
     if recipe == 'published':
