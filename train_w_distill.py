@@ -34,7 +34,8 @@ from utils.matfile import save_mat
 from utils.records.checkpoint import Checkpoint
 from utils.records.inputs import training_inputs
 from utils.records.layout import training_files
-from utils.records.records import fingerprint, print_replaced, save_record, synthesis_settings
+from utils.records.origins import made_with
+from utils.records.records import fingerprint, print_replaced, save_record
 from utils.settings.flags import teacher_kind, training_flags
 from utils.settings.methods import METHODS
 from utils.settings.recipes import synthesis
@@ -91,8 +92,7 @@ def evaluation_set(settings, inputs):
     if inputs.dataset is None:
         rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
         recipe = synthesis(settings.recipe, UNSEEN, settings.nets, kind=teacher_kind(vars(settings)))
-        values = dict(recipe, **synthesis_settings(inputs.impressions))
-        how = Namespace(seed=settings.seed, threads=settings.threads, device=settings.device, **values)
+        how = Namespace(**{**vars(settings), **recipe, **made_with(inputs.impressions)})
         images, _ = data_impressions(inputs.teacher, UNSEEN, how, rng, 'unseen impressions')
         answers = inputs.teacher.answers(images, settings.threads, settings.device).argmax(axis=1)
         return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement')

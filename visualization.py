@@ -31,7 +31,7 @@ from utils.files import REPOSITORY, RunError
 from utils.pictures import default_style, plain_text, save_picture, show_windows, subplots
 from utils.records.inputs import check_classes
 from utils.records.layout import given_impressions, impressions_file, teacher_file
-from utils.records.records import check_impressions, check_teacher
+from utils.records.origins import check_impressions, check_teacher
 from utils.settings.flags import picture_flags
 from utils.settings.methods import METHODS
 from utils.settings.parser import command_line

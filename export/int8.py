@@ -10,7 +10,7 @@ from utils.data.impressions import load_impressions
 from utils.files import RunError
 from utils.graph_mode import tf
 from utils.images import PIXEL_MAX, resized
-from utils.records.records import check_impressions
+from utils.records.origins import check_impressions
 
 CALIBRATION = 300       # impressions at most; a file of fewer than twice as many is halved
 CHECKED = 1000

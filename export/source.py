@@ -9,7 +9,7 @@ from teachers.weights import has_graph, read_weights
 from utils.data.datasets import DATASETS, open_dataset
 from utils.files import RunError
 from utils.records.layout import records_of_weights
-from utils.records.records import record_of
+from utils.records.origins import record_of
 
 
 def network_of(path, nets=None, options=AS_READ, image_shape=None):

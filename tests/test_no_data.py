@@ -102,7 +102,7 @@ def test_unseen_impressions_are_made_as_those_to_learn_from_were(tmp_path, few, 
     train_w_distill.evaluation_set(settings, inputs.training_inputs(settings))
     os.remove(str(tmp_path / 'DI' / 'DI-0.1.json'))
     train_w_distill.evaluation_set(settings, inputs.training_inputs(settings))
-    assert asked == [(7, [0.3], 1e-3), (50, [0.1, 1.0], 1e-3)]
+    assert asked == [(7, [0.3], 1e-3), (100, [0.1, 1.0], 1e-3)]
 
 
 def test_zskd_reads_no_training_image(tmp_path, small):

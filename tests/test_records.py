@@ -13,9 +13,8 @@ from utils.data.datasets import DATASETS, open_dataset
 from utils.files import RunError, load_json, save_json, save_text, sha256
 from utils.records import records
 from utils.records.layout import synthesis_files, training_files
+from utils.records.origins import check_impressions, check_teacher
 from utils.records.records import (
-    check_impressions,
-    check_teacher,
     digests_of,
     fingerprint,
     finished_row,
@@ -183,7 +182,7 @@ def test_a_synthesis_has_its_record_beside_its_impressions(tmp_path):
     row = done(settings, files)
     assert (row['method'], row['rate'], row['kl'], row['targets_met']) == ('Impressions', 2.5, 0.5, 93.0)
     assert 'Rate' not in row and 'accuracy' not in row
-    assert why_not(synthesis_flags([*flags, '--iterations=7']), files) == 'made with iterations 50, not 7'
+    assert why_not(synthesis_flags([*flags, '--iterations=7']), files) == 'made with iterations 100, not 7'
     assert done(synthesis_flags([*flags, '--dataset=fashion_mnist']), files), 'made of a teacher alone'
     edit(Namespace(files=files), lambda record: record.pop('targets_met'))
     assert why_not(settings, files) == 'its record is damaged'

@@ -29,7 +29,7 @@ from utils.files import RunError
 from utils.graph_mode import new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
 from utils.records.layout import records_of_weights
-from utils.records.records import record_of
+from utils.records.origins import record_of
 from utils.table.flags import table_flags
 
 LENET = find_pair('lenet')

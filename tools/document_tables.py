@@ -170,9 +170,8 @@ def zoo_table():
         with open(os.path.join(REPOSITORY, 'results', name)) as file:
             rows = list(csv.DictReader(file))
         for row in rows:
-            trainings = {'%.2f' % float(other['teacher_test']) for other in rows
-                         if other['teacher'] == row['teacher']}
-            teachers[row['teacher']] = row['half'], ', '.join(sorted(trainings, reverse=True))
+            trainings = {float(other['teacher_test']) for other in rows if other['teacher'] == row['teacher']}
+            teachers[row['teacher']] = row['half'], ', '.join(map('%.2f'.__mod__, sorted(trainings)))
             key = row['teacher'], '%s %s %s' % (row['method'], row.get('setting', 'now'), row['rate'])
             found.setdefault(key, []).append(float(row['accuracy_test']))
     return github([[name, half, accuracies, *[mean_of_seeds(found.get((name, key), [])) for key in ZOO]]

@@ -11,7 +11,7 @@ from utils.data.impressions import Impressions, load_impressions
 from utils.files import RunError
 from utils.records.code_digest import digest_of_own
 from utils.records.layout import synthesis_files, teacher_file, training_files
-from utils.records.records import check_impressions, check_teacher
+from utils.records.origins import check_impressions, check_teacher
 from utils.settings.methods import METHODS
 
 

@@ -4,18 +4,16 @@ import math
 import os
 import subprocess
 import sys
-from argparse import Namespace
 
 import cv2
 import numpy as np
 import scipy
 
-from teachers.formats import TeacherOptions, digest_of
+from teachers.formats import digest_of
 from utils.data.datasets import digest
-from utils.files import REPOSITORY, RunError, load_json, save_json, sha256
+from utils.files import REPOSITORY, load_json, save_json, sha256
 from utils.records.code_digest import code_digest, digest_of_own
-from utils.records.layout import record_of_impressions, records_of_weights
-from utils.settings.hyper_parameters import OFF, SYNTHESIS
+from utils.settings.hyper_parameters import OFF
 
 try:
     from importlib import metadata
@@ -159,67 +157,3 @@ def table_row(record, run):
             raise ValueError(name)
         row[name] = round(record[name], 1 if name == 'seconds' else 4)
     return dict(row, run=run)
-
-
-def record_of(digest_of_file, places):
-    """The first record among the files ``places`` that is of a file with this content, whatever its name.
-
-    None where there is none. A record is whole if it has arguments, inputs and outputs, each {name: value}.
-    """
-    for place in places:
-        record = load_json(place)
-        if (isinstance(record, dict)
-                and all(isinstance(record.get(name), dict) for name in ('arguments', 'inputs', 'outputs'))
-                and digest_of_file in record['outputs'].values()):
-            return record
-    return None
-
-
-def check_impressions(impressions, teacher):
-    """Raises RunError where a record says that impressions are not of the student's teacher.
-
-    Impressions without a record of their own are taken with a notice.
-    """
-    path = impressions.path
-    record = record_of(impressions.digest, [record_of_impressions(path)])
-    made_of = record and record['inputs'].get('teacher')
-    if made_of is None:
-        print('%r has no record that says which teacher it was made from; taken as it is' % path)
-        return
-    if made_of != teacher.digest:
-        raise RunError('%r was made from another teacher than %r; make it again, or give its own teacher'
-                       % (path, teacher.path))
-    made_with = TeacherOptions.of(Namespace(**record['arguments']))
-    then, now = made_with.flags(), teacher.options.flags()
-    if then != now:
-        raise RunError('%r was made with %s; make it again, or give the same flags'
-                       % (path, differences(then, now)))
-
-
-def synthesis_settings(impressions):
-    """{hyper-parameter: value} of the synthesis of impressions, as their record says; {} without a record."""
-    record = record_of(impressions.digest, [record_of_impressions(impressions.path)])
-    return {name: value for name, value in record['arguments'].items() if name in SYNTHESIS} if record else {}
-
-
-def check_teacher(teacher, dataset, holdout, any_teacher):
-    """Raises RunError where a teacher's record says that it was trained on other data than ``dataset``.
-
-    any_teacher: only print a line. Another line names a teacher that was trained on some of the ``holdout``
-    images.
-    """
-    record = record_of(teacher.digest, records_of_weights(teacher.path))
-    trained_on = record and record['inputs'].get('dataset')
-    if trained_on is None:
-        return
-    if trained_on != dataset.digest:
-        message = ('the teacher %r was trained on %s, not on %s'
-                   % (teacher.path, record['arguments'].get('dataset', 'other data'), dataset.name))
-        if not any_teacher:
-            raise RunError(message + '; give another --teacher, or --any_teacher to take it all the same')
-        print(message)
-        return
-    unseen = record['arguments'].get('holdout', 0)
-    if isinstance(unseen, int) and holdout > unseen:
-        print('the teacher %r has seen held-out images: it was trained with --holdout %d'
-              % (teacher.path, unseen))

@@ -1,0 +1,72 @@
+"""What the record of a file says of its origin: of which teacher, data and settings it was made."""
+from argparse import Namespace
+
+from teachers.formats import TeacherOptions
+from utils.files import RunError, load_json
+from utils.records.layout import record_of_impressions, records_of_weights
+from utils.records.records import differences
+from utils.settings.hyper_parameters import SYNTHESIS
+
+
+def record_of(digest_of_file, places):
+    """The first record among the files ``places`` that is of a file with this content, whatever its name.
+
+    None where there is none. A record is whole if it has arguments, inputs and outputs, each {name: value}.
+    """
+    for place in places:
+        record = load_json(place)
+        if (isinstance(record, dict)
+                and all(isinstance(record.get(name), dict) for name in ('arguments', 'inputs', 'outputs'))
+                and digest_of_file in record['outputs'].values()):
+            return record
+    return None
+
+
+def check_impressions(impressions, teacher):
+    """Raises RunError where a record says that impressions are not of the student's teacher.
+
+    Impressions without a record of their own are taken with a notice.
+    """
+    path = impressions.path
+    record = record_of(impressions.digest, [record_of_impressions(path)])
+    made_of = record and record['inputs'].get('teacher')
+    if made_of is None:
+        print('%r has no record that says which teacher it was made from; taken as it is' % path)
+        return
+    if made_of != teacher.digest:
+        raise RunError('%r was made from another teacher than %r; make it again, or give its own teacher'
+                       % (path, teacher.path))
+    options = TeacherOptions.of(Namespace(**record['arguments']))
+    then, now = options.flags(), teacher.options.flags()
+    if then != now:
+        raise RunError('%r was made with %s; make it again, or give the same flags'
+                       % (path, differences(then, now)))
+
+
+def made_with(impressions):
+    """{hyper-parameter: value} of the synthesis of impressions, as their record says; {} without a record."""
+    record = record_of(impressions.digest, [record_of_impressions(impressions.path)])
+    return {name: value for name, value in record['arguments'].items() if name in SYNTHESIS} if record else {}
+
+
+def check_teacher(teacher, dataset, holdout, any_teacher):
+    """Raises RunError where a teacher's record says that it was trained on other data than ``dataset``.
+
+    any_teacher: only print a line. Another line names a teacher that was trained on some of the ``holdout``
+    images.
+    """
+    record = record_of(teacher.digest, records_of_weights(teacher.path))
+    trained_on = record and record['inputs'].get('dataset')
+    if trained_on is None:
+        return
+    if trained_on != dataset.digest:
+        message = ('the teacher %r was trained on %s, not on %s'
+                   % (teacher.path, record['arguments'].get('dataset', 'other data'), dataset.name))
+        if not any_teacher:
+            raise RunError(message + '; give another --teacher, or --any_teacher to take it all the same')
+        print(message)
+        return
+    unseen = record['arguments'].get('holdout', 0)
+    if isinstance(unseen, int) and holdout > unseen:
+        print('the teacher %r has seen held-out images: it was trained with --holdout %d'
+              % (teacher.path, unseen))
