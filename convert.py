@@ -24,6 +24,7 @@ from nets import PAIRS
 from teachers.formats import FORMATS, TeacherOptions
 from utils.console import run
 from utils.data import datasets
+from utils.files import RunError
 from utils.settings.flags import add_teacher_options
 from utils.settings.parser import Parser, dataset, nets, path
 
@@ -31,6 +32,8 @@ from utils.settings.parser import Parser, dataset, nets, path
 def main(argv=None):
     args = flags(argv)
     check_available(args.form)
+    if os.path.realpath(args.target) == os.path.realpath(args.weights):
+        raise RunError('%r would be replaced by its own export; choose another --to' % args.target)
     network, record = network_of(args.weights, args.nets, TeacherOptions.of(args),
                                  args.dataset and datasets.image_shape(args.dataset))
     image_shape, class_names = images_of(network, record, args.dataset)

@@ -1,7 +1,8 @@
 """Draws class similarity, impressions and accuracies, or a confusion matrix.
 
     python visualization.py
-    python visualization.py --student MNIST/ZSKD10/zskd10_0/train_params.mat
+    python visualization.py --student MNIST/ZSKD10/zskd10_0/train_params.mat \
+        --teacher MNIST/Teacher/tch0/train_params.mat
 
 Writes concentrate.png (class similarity of the teacher's last layer), samples.png (data impressions, each
 with the two most probable classes of its target) and accuracy.png (accuracy over rate, from results.csv) to
@@ -13,12 +14,11 @@ if __name__ == '__main__':
 
 import os
 import statistics
-import subprocess
-import sys
 
 import numpy as np
 from tabulate import tabulate
 
+import Data_Impressions
 from export.source import network_of
 from nets.losses import class_similarity
 from nets.networks import find_pair
@@ -36,7 +36,6 @@ from utils.settings.flags import picture_flags
 from utils.settings.methods import METHODS
 from utils.settings.parser import command_line
 from utils.table.flags import default_root
-from utils.table.processes import describe_status
 from utils.table.results import by_agreement, by_method, read_results
 
 COLUMNS = 20  # the most classes that samples.png shows
@@ -76,8 +75,9 @@ def draw(args):
     check_impressions(impressions, teacher)
     figures = {'concentrate.png': draw_similarity(class_similarity(teacher.templates), names),
                'samples.png': draw_samples(impressions.images, impressions.targets, args.rows, names)}
-    results = args.results or next(filter(os.path.exists, [
-        os.path.join(default_root(args.dataset), 'results.csv'), RECORDS.get(args.dataset, '')]), None)
+    roots = [default_root(args.dataset, args.teacher), default_root(args.dataset)]
+    tables = [os.path.join(root, 'results.csv') for root in roots] + [RECORDS.get(args.dataset, '')]
+    results = args.results or next(filter(os.path.exists, tables), None)
     if results:
         figures['accuracy.png'] = draw_accuracy(read_results(results), results, nominal(args.dataset))
         print('accuracies are those of %r' % results)
@@ -93,7 +93,10 @@ def predictions(path, pair, teacher, dataset):
     """
     if not dataset:
         raise RunError('--student is evaluated on test images; choose a --dataset')
-    network, _ = network_of(path, pair.name, image_shape=teacher.image_shape)
+    network, record = network_of(path, pair.name, image_shape=teacher.image_shape)
+    if record and record['inputs'].get('teacher') not in (None, teacher.digest):
+        raise RunError('%r learned from another teacher than %r; give its own --teacher'
+                       % (path, teacher.path))
     (seen, labels), (images, _) = [dataset.part('test', each.image_shape) for each in (teacher, network)]
     return labels, network.answers(images).argmax(axis=1), teacher.answers(seen).argmax(axis=1)
 
@@ -102,14 +105,9 @@ def default_impressions(args):
     """The path of impressions to show, those of rate 1; they are made first if there are none."""
     path = impressions_file(impressions_folder(args.dataset), 1)
     if not os.path.exists(path):
-        script = os.path.join(REPOSITORY, 'Data_Impressions.py')
         given = {flag: getattr(args, flag) for flag in ('teacher', 'any_teacher', 'dataset', 'nets', *FLAGS)}
         given = {flag: value for flag, value in given.items() if value is not None}
-        command = [sys.executable, script, '--Rate=1'] + command_line(given)
-        status = subprocess.run(command, start_new_session=True).returncode  # else both get Ctrl-C
-        if status:
-            raise RunError('no impressions to show: Data_Impressions.py failed, see above (%s)'
-                           % describe_status(status))
+        Data_Impressions.main(['--Rate=1'] + command_line(given))
     return path
 
 

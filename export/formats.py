@@ -11,7 +11,7 @@ from export.int8 import float_operations
 from nets.networks import network_variables
 from teachers.trained import TrainedNetwork
 from utils.files import RunError, atomic_write, make_folder, save_json
-from utils.graph_mode import run_in_eager_mode, session, tf, values_of
+from utils.graph_mode import TF1, run_in_eager_mode, session, tf, values_of
 
 SAVED_MODEL = 'saved_model'     # the one format that is a folder
 CLASS_NAMES = 'class_names'     # the .npz array and the .pb constant with the names of the classes
@@ -22,7 +22,7 @@ MEMBERS = {'saved_model.pb', 'variables', 'assets', 'assets.extra', 'fingerprint
 
 def check_available(form):
     """Raises RunError where this TensorFlow cannot write the format: a suffix of SUFFIXES, or SAVED_MODEL."""
-    if form in TF2_SUFFIXES and tf.__version__.startswith('1.'):
+    if form in TF2_SUFFIXES and TF1:
         raise RunError('TensorFlow %s cannot write %s; run this with TensorFlow 2, which reads the same '
                        'weights, or choose saved_model, .pb or .npz' % (tf.__version__, form))
 

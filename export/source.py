@@ -23,6 +23,9 @@ def network_of(path, nets=None, options=AS_READ, image_shape=None):
     """
     digest = digest_of(path)
     record = record_of(digest, records_of_weights(path)) or {}
+    if options != AS_READ and text_of(record, 'arguments', 'main_scope') == 'Student':
+        raise RunError('%r is a student and takes pixels from 0 to 1; leave out the --teacher_... flags'
+                       % path)
     recorded = text_of(record, 'arguments', 'nets')
     if nets is None and recorded is not None and recorded not in PAIRS:
         raise RunError('%r is of the networks %r, says its record; give their file with --nets'
@@ -30,6 +33,7 @@ def network_of(path, nets=None, options=AS_READ, image_shape=None):
     names = [nets or recorded] if nets or recorded else PAIRS
     pairs = [pair._replace(image_shape=shape) for pair in map(find_pair, names)
              for shape in shape_of(record) or [pair.image_shape, image_shape] if shape]
+    unsized = not pairs
     pairs = pairs or [find_pair(names[0])]
     if has_graph(path):
         return open_teacher(path, pairs[0], options), record
@@ -38,7 +42,7 @@ def network_of(path, nets=None, options=AS_READ, image_shape=None):
         try:
             return TrainedNetwork(path, pair, role, options), record
         except (RunError, ValueError):  # ValueError: too few pixels for a known pair
-            if found:
+            if found or unsized:
                 raise
     raise RunError('%r holds no network of %s; give another file, or its own --nets or '
                    '--dataset' % (path, ' or '.join(names)))

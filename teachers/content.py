@@ -53,8 +53,8 @@ def _of_zip(path):
         with open_file(path) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             pickles = [archive.read(name) for name in names if name.split('/')[-1] == 'data.pkl']
-    except (zipfile.BadZipFile, NotImplementedError, OSError, RuntimeError):
-        return None  # its reader says what is wrong
+    except Exception:  # zipfile fails in many ways on a damaged archive; its reader says what is wrong
+        return None
     if 'model.weights.h5' in names:
         return 'keras'
     if pickles:

@@ -8,7 +8,7 @@ import numpy as np
 
 from utils.graph_mode import tf
 
-AFTER_LOGITS = 'Softmax', 'LogSoftmax', 'ArgMax', 'Relu', 'Relu6'
+AFTER_LOGITS = 'Softmax', 'LogSoftmax', 'ArgMax', 'Relu', 'Relu6', 'Sigmoid'
 PASSED_ON = 'Identity', 'IdentityN', 'Reshape', 'Squeeze', 'Cast', 'EnsureShape', 'StopGradient'
 # Affine in any one of their inputs, and in the first alone.
 AFFINE = 'MatMul', 'BatchMatMul', 'BatchMatMulV2', 'Einsum', 'Add', 'AddV2', 'Sub', 'Mul', 'Identity', 'Neg'
@@ -28,9 +28,14 @@ def varying(graph):
 
 
 def logits_before(tensor):
-    """(the tensor that a softmax, ReLU or the like leads back to, the types of those stepped over)."""
+    """(the tensor that a softmax, ReLU or the like leads back to, the types of those stepped over).
+
+    A sigmoid is stepped over where there is one output: with more, an image may be of several classes.
+    """
     stepped_over = []
     while tensor.op.type in AFTER_LOGITS + PASSED_ON:
+        if tensor.op.type == 'Sigmoid' and (not tensor.shape.ndims or tensor.shape.as_list()[-1] != 1):
+            break
         if tensor.op.type in AFTER_LOGITS:
             stepped_over.append(tensor.op.type)
         tensor = tensor.op.inputs[tensor.value_index if tensor.op.type == 'IdentityN' else 0]

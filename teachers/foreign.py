@@ -5,12 +5,17 @@ from nets.layers import STATISTICS
 from teachers import ending
 from teachers.formats import digest_of, format_of
 from teachers.freeze import first_line, frozen_graph
+from teachers.trial import outputs_of
 from utils.files import RunError
 from utils.graph_mode import answers_of, session, tf
-from utils.images import by_x
 
 SCOPE = 'Graph'
-SAID = {'Softmax': 'softmax', 'LogSoftmax': 'log-softmax', 'Relu': 'ReLU', 'Relu6': 'ReLU'}
+SAID = {'Softmax': 'softmax', 'LogSoftmax': 'log-softmax', 'Relu': 'ReLU', 'Relu6': 'ReLU',
+        'Sigmoid': 'sigmoid'}
+
+
+class UnreadableGraph(RunError):
+    """The graph in a file cannot be used here. The weights beside it may be."""
 
 
 class ForeignNetwork:
@@ -25,20 +30,26 @@ class ForeignNetwork:
         """image_shape: (height, width, channels) where the graph leaves them open; options: a TeacherOptions.
 
         Raises RunError where the graph is not differentiable, takes more than images, or does not end in one
-        classifier.
+        classifier. Of these UnreadableGraph where it cannot be built, or takes bytes or more than images.
         """
         self.path, self.digest, self.options = path, digest_of(path), options
-        self._graph = frozen_graph(path, format_of(path))
+        try:
+            self._graph = frozen_graph(path, format_of(path))
+        except RunError as error:
+            raise UnreadableGraph(error) from error
         self.pair, self.unit = None, 1.0
         with tf.Graph().as_default() as graph:
             self._import(self._graph)
             self._logits, self._features = self._ending(graph)
+            self.last_layer = self._logits.split(':')[0]
+            self._graph = tf.graph_util.extract_sub_graph(self._graph, [self.last_layer])
             self._input, self.image_shape = self._beginning(graph, image_shape)
         options.check(self.image_shape[2])
-        self._graph = tf.graph_util.extract_sub_graph(self._graph, [self._logits.split(':')[0]])
-        self.last_layer = self._logits.split(':')[0]
         self._norms = self._batch_norms()
-        self.classes = self._try()
+        self._outputs = outputs_of(path, self.image_shape, lambda images: self._imported(images)[0])
+        self.classes = max(2, self._outputs)
+        if self._outputs == 1:
+            print('%r: its one output is the logit of class 1 against class 0' % path)
         self.templates = self._class_templates()
 
     def logits(self, images, plain=False):
@@ -48,8 +59,8 @@ class ForeignNetwork:
         """
         logits, _, *norms = self._imported(images, [name for norm in self._norms for name in norm])
         for i in range(0, len(norms), 3):
-            tf.add_to_collection(STATISTICS, tuple(norms[i:i + 3]))
-        logits = tf.cast(tf.reshape(logits, [-1, self.classes]), tf.float32)
+            tf.add_to_collection(STATISTICS, tuple(tf.cast(each, tf.float32) for each in norms[i:i + 3]))
+        logits = tf.cast(self._by_class(logits), tf.float32)
         return logits if self.unit == 1 else logits / self.unit
 
     def _imported(self, images, names=()):
@@ -60,6 +71,14 @@ class ForeignNetwork:
         found = self._import(self._graph, {self._input: scaled}, [self._logits, self._features, *names])
         return [scaled if name == self._input else tensor
                 for name, tensor in zip([self._logits, self._features, *names], found)]
+
+    def _by_class(self, logits):
+        """[B, classes] of what the graph gives.
+
+        A sigmoid of one number z is the softmax of -z/2 and z/2.
+        """
+        logits = tf.reshape(logits, [-1, self._outputs])
+        return logits if self._outputs > 1 else tf.concat([-logits / 2, logits / 2], axis=1)
 
     def restore(self, sess):
         """Nothing: the weights are constants of the graph."""
@@ -72,8 +91,9 @@ class ForeignNetwork:
         try:
             return tf.import_graph_def(graph, *arguments, name=SCOPE)
         except Exception as error:  # an unknown operation, or shapes that do not go together
-            raise RunError('%r: its graph cannot be built: %s; save it for use (Keras: learning phase 0) '
-                           'with TensorFlow %s' % (self.path, first_line(error), tf.__version__)) from error
+            raise UnreadableGraph('%r: its graph cannot be built: %s; save it for use (Keras: learning phase '
+                                  '0) with TensorFlow %s'
+                                  % (self.path, first_line(error), tf.__version__)) from error
 
     def _tensor(self, graph, name, flag):
         try:
@@ -96,7 +116,8 @@ class ForeignNetwork:
             logits, stepped_over = ending.logits_before(end)
             features = ending.features_of(logits, images, vary)
             if features is logits:
-                refused = '%s is a %s' % (_bare(logits.op.name), logits.op.type)
+                refused = ' '.join(['%s is a %s of' % (_bare(logits.op.name), logits.op.type),
+                                    *(_bare(tensor.name) for tensor in logits.op.inputs)])
             else:
                 found[logits.name] = logits, features, stepped_over
         if len(found) != 1:
@@ -115,17 +136,18 @@ class ForeignNetwork:
         if self.options.input:
             images = self._tensor(graph, self.options.input, 'teacher_input')
         else:
-            needed = _needed(graph.get_tensor_by_name('%s/%s' % (SCOPE, self._logits)).op)
-            inputs = {op.name: op for op in needed if op.type == 'Placeholder'}
+            inputs = sorted(node.name for node in self._graph.node if node.op == 'Placeholder')
             if len(inputs) != 1:
-                raise RunError('%r takes %d inputs%s, not images alone; freeze it for use (training off), or '
-                               'name the tensor that takes the images with --teacher_input'
-                               % (self.path, len(inputs), ' '.join(map(_bare, ['', *sorted(inputs)]))))
-            images = next(iter(inputs.values())).outputs[0]
+                raise UnreadableGraph('%r takes %d inputs%s, not images alone; freeze it for use (training '
+                                      'off), or name the tensor that takes the images with --teacher_input'
+                                      % (self.path, len(inputs), ' '.join(['', *inputs])))
+            images = self._tensor(graph, inputs[0], 'teacher_input')
         if not images.dtype.is_floating:
-            raise RunError('%r: its input %s takes %s, through which there is no gradient; name the tensor '
-                           'behind its cast with --teacher_input'
-                           % (self.path, _bare(images.name), images.dtype.base_dtype.name))
+            casts = [_bare(user.outputs[0].name) for user in images.consumers() if user.type == 'Cast']
+            raise UnreadableGraph('%r: its input %s takes %s, through which there is no gradient; name the '
+                                  'tensor behind its cast with --teacher_input%s'
+                                  % (self.path, _bare(images.name), images.dtype.base_dtype.name,
+                                     ''.join(' ' + cast for cast in casts[:1])))
         shape = images.shape.as_list() if images.shape.ndims is not None else [None] + [None] * 3
         self._three_axes = len(shape) == 3  # grey images without an axis of channels
         if self._three_axes:
@@ -156,7 +178,7 @@ class ForeignNetwork:
         with tf.Graph().as_default(), session(1) as sess:
             images = tf.placeholder(tf.float32, [None, *self.image_shape])
             logits, features, *_ = self._imported(images)
-            logits = tf.reshape(logits, [-1, self.classes])
+            logits = self._by_class(logits)
             noise = np.random.RandomState(0).uniform(size=(2,) + self.image_shape)
             answers, values = sess.run([logits, features], {images: noise})
             templates = ending.jacobian(sess, logits, features, values) if len(values) == 2 else None
@@ -169,46 +191,6 @@ class ForeignNetwork:
             raise RunError('%r: the weights of %s contain NaN or infinity; train the teacher again'
                            % (self.path, self.last_layer))
         return templates
-
-    def _try(self):
-        """Runs the network on noise, forwards and backwards; returns the number of classes."""
-        with tf.Graph().as_default(), session(1) as sess:
-            images = tf.constant(np.random.RandomState(0).uniform(size=(2,) + self.image_shape), tf.float32)
-            logits = self._imported(images)[0]
-            try:
-                gradient, = tf.gradients(logits, images)
-            except LookupError as error:
-                raise RunError('%r is not differentiable: %s; give a network without that operation'
-                               % (self.path, first_line(error))) from error
-            if gradient is None:
-                raise RunError('%r: its logits do not depend on its input in a differentiable way; name '
-                               'another with --teacher_input' % self.path)
-            try:
-                first, again, slope = sess.run(logits), sess.run(logits), sess.run(gradient)
-            except tf.errors.OpError as error:
-                raise RunError('%r cannot be run on two images: %s; save it for batches of any size and '
-                               'without other inputs' % (self.path, first_line(error.message))) from error
-        if not (np.isfinite(first).all() and np.isfinite(slope).all()):
-            raise RunError('%r answers noise with NaN or infinity; look at its weights and --teacher_scale'
-                           % self.path)
-        if first.ndim < 2 or first.shape[0] != 2 or sum(length > 1 for length in first.shape[1:]) > 1:
-            raise RunError('%r gives logits %s for two images; name others with --teacher_logits'
-                           % (self.path, by_x(first.shape)))
-        if (first != again).any():
-            raise RunError('%r answers the same images differently each time, so it is a network in '
-                           'training; save it for use (dropout off)' % self.path)
-        return first.size // 2
-
-
-def _needed(operation):
-    """All operations that lead to one, and itself."""
-    found, waiting = set(), [operation]
-    while waiting:
-        operation = waiting.pop()
-        if operation not in found:
-            found.add(operation)
-            waiting += [tensor.op for tensor in operation.inputs]
-    return found
 
 
 def _bare(name):

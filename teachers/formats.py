@@ -127,6 +127,6 @@ def files_of(path):
     if os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
         files = [prefix + '.index'] + sorted(glob.glob(glob.escape(prefix) + '.data-*'))
         return {file[len(prefix):]: file for file in files}
-    if path.endswith('.onnx') and os.path.exists(path + ONNX_DATA):
+    if os.path.exists(path + ONNX_DATA):
         return {'': path, ONNX_DATA: path + ONNX_DATA}
     return {'': path}

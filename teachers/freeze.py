@@ -41,12 +41,15 @@ def _frozen_graph(path, file_format, digest):
     else:
         graph = _of_keras(path, file_format)
     check_graph(path, graph)
+    for node in graph.node:  # it names a gradient that was registered in the process that made the graph
+        if '_gradient_op_type' in node.attr:
+            del node.attr['_gradient_op_type']
     return graph
 
 
 def _of_saved_model(path, meta_graph):
-    from utils.graph_mode import tf
-    if tf.__version__.startswith('1.'):
+    from utils.graph_mode import TF1
+    if TF1:
         library = meta_graph.graph_def.library.function
         if any(function.signature.name.startswith('__inference') for function in library):
             raise RunError('%r: TensorFlow 1 reads no SavedModel of TensorFlow 2; use TensorFlow 2' % path)
@@ -58,8 +61,8 @@ def _of_saved_model(path, meta_graph):
 
 
 def _of_onnx(path):
-    from utils.graph_mode import tf
-    if tf.__version__.startswith('1.'):
+    from utils.graph_mode import TF1
+    if TF1:
         raise RunError('%r: ONNX is read with TensorFlow 2 alone; use it, or give another format' % path)
     if importlib.util.find_spec('onnx2tf') is None:
         raise RunError('%r: onnx2tf is not installed here; pip install -r requirements-onnx.txt' % path)
@@ -67,31 +70,36 @@ def _of_onnx(path):
 
 
 def _of_keras(path, file_format):
-    from utils.graph_mode import tf
+    from utils.graph_mode import TF1, session, tf
     config = keras_config(path)
     check_layers(path, config)
-    if not tf.__version__.startswith('1.'):
-        return _by_tensorflow_2(path)
+    if not TF1:
+        return _by_tensorflow_2(path, '.' + file_format)
     if file_format == 'keras':
         raise RunError('%r: TensorFlow 1 reads the weights of a .keras file, not its network; save it as '
                        '.h5, or use TensorFlow 2' % path)
     try:
-        with tf.Graph().as_default() as graph, tf.Session() as sess:
+        with tf.Graph().as_default() as graph, session(1) as sess:
             tf.keras.backend.set_session(sess)
             tf.keras.backend.set_learning_phase(0)
-            # Not load_model: that of TensorFlow 1 fails with the version of h5py that it asks for.
-            model = tf.keras.models.model_from_json(config)
+            # Not load_model: that of TensorFlow 1 fails with the version of h5py that it asks for. Recurrent
+            # layers are unrolled: no gradient leads through a frozen loop.
+            model = tf.keras.models.model_from_json(config.replace('"unroll": false', '"unroll": true'))
             model.set_weights(list(read_weights(path).values()))
             return _with_constants(sess, graph.as_graph_def(), [output.name for output in model.outputs])
     except Exception as error:  # whatever a model of another version may bring about
         raise RunError(_cannot(path, error)) from error
 
 
-def _by_tensorflow_2(path):
+def _by_tensorflow_2(path, suffix=None):
+    """suffix: what Keras wants at the end of the name of such a file."""
     from utils.graph_mode import run_in_eager_mode
     with tempfile.TemporaryDirectory() as folder:
-        graph = os.path.join(folder, 'graph.pb')
-        failed = run_in_eager_mode('teachers.freeze', os.path.abspath(path), graph)
+        graph, model = os.path.join(folder, 'graph.pb'), os.path.abspath(path)
+        if suffix:
+            model = os.path.join(folder, 'model' + suffix)
+            os.symlink(os.path.abspath(path), model)
+        failed = run_in_eager_mode('teachers.freeze', model, graph)
         if failed:
             raise RunError(_cannot(path, failed))
         return read_graph(graph)
@@ -109,9 +117,11 @@ def first_line(reason):
 
 def _by_session(path, meta_graph):
     """Builds no more than what gives the outputs and restores the variables: nothing else runs."""
-    from utils.graph_mode import tf
+    from utils.graph_mode import session, tf
     try:
         signatures, saver = meta_graph.signature_def, meta_graph.saver_def
+        if not signatures:
+            raise ValueError('it has no signature; save it with one')
         name = min(signatures, key=lambda name: (name != 'serving_default', name.startswith('__'), name))
         outputs = [output.name for output in signatures[name].outputs.values()]
         # convert_variables_to_constants of TensorFlow 1 reads variables by these.
@@ -120,7 +130,7 @@ def _by_session(path, meta_graph):
         needed += map(_operation, [*outputs, *filter(None, [saver.restore_op_name])])
         definition = tf.graph_util.extract_sub_graph(meta_graph.graph_def, needed)
         check_graph(path, definition, restored_from=_operation(saver.filename_tensor_name))
-        with tf.Graph().as_default(), tf.Session() as sess:
+        with tf.Graph().as_default(), session(1) as sess:
             tf.import_graph_def(definition, name='')
             if saver.restore_op_name:
                 sess.run(saver.restore_op_name, {saver.filename_tensor_name: os.path.join(path, VARIABLES)})
@@ -159,6 +169,9 @@ def _in_eager_mode(path):
         model = tf.keras.models.load_model(path, compile=False)
         if len(model.inputs) != 1:
             raise ValueError('it takes %d inputs, not images alone' % len(model.inputs))
+        for layer in model._flatten_layers():
+            if hasattr(layer, 'unroll'):  # a recurrent one, as above
+                layer.unroll = True
         specification = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
         network = tf.function(lambda images: model(images, training=False))
         function = network.get_concrete_function(specification)

@@ -1,5 +1,8 @@
 """Makes a SavedModel of an ONNX network by onnx2tf, in a process where TensorFlow 2 is whole."""
+import contextlib
+import io
 import os
+import re
 
 import numpy as np
 import onnx
@@ -16,8 +19,15 @@ def save_as_saved_model(path, folder):
         if entry.value != os.path.basename(path) + ONNX_DATA:
             raise ValueError('its weights are in %r; save it with external_data=False' % entry.value)
     onnx.load_external_data_for_model(model, os.path.dirname(path))
-    onnx2tf.convert(onnx_graph=_for_any_batch(model), output_folder_path=folder, output_signaturedefs=True,
-                    non_verbose=True)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            onnx2tf.convert(onnx_graph=_for_any_batch(model), output_folder_path=folder,
+                            output_signaturedefs=True, non_verbose=True)
+    except SystemExit as error:  # it prints why, in colour
+        said = re.sub(r'\x1b\[[\d;]*m', '', said.getvalue())
+        lines = [line for line in said.split('\n') if 'ERROR' in line]
+        raise ValueError('onnx2tf: ' + (lines or ['it gives no reason'])[0]) from error
 
 
 def _for_any_batch(model):

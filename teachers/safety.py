@@ -47,10 +47,11 @@ OPERATIONS = frozenset('''
     IsVariableInitialized VarIsInitializedOp Assign AssignAdd AssignSub AssignVariableOp AssignAddVariableOp
     AssignSubVariableOp RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal
     ParameterizedTruncatedNormal RandomShuffle Multinomial StatelessRandomUniform StatelessRandomUniformInt
-    StatelessRandomNormal StatelessTruncatedNormal StatelessMultinomial StatelessRandomGetKeyCounter
-    StatelessRandomGetAlg StatelessRandomGetKeyCounterAlg RngSkip RngReadAndSkip StatefulUniform
-    StatefulStandardNormal FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel
-    QuantizeAndDequantize Quantize Dequantize'''.split())
+    StatelessRandomUniformFullInt StatefulUniformInt StatefulUniformFullInt StatelessRandomNormal
+    StatelessTruncatedNormal StatelessMultinomial StatelessRandomGetKeyCounter StatelessRandomGetAlg
+    StatelessRandomGetKeyCounterAlg RngSkip RngReadAndSkip StatefulUniform StatefulStandardNormal
+    FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel QuantizeAndDequantize
+    Quantize Dequantize'''.split())
 # Of the functions by which TensorFlow saves and restores a SavedModel, which are never called here.
 SAVING = frozenset('Save Restore MergeV2Checkpoints ShardedFilename StringJoin StaticRegexFullMatch'.split())
 CLASSES = frozenset('''
@@ -68,20 +69,24 @@ CLASSES = frozenset('''
     BatchNormalizationV2 SyncBatchNormalization LayerScale StochasticDepth LayerNormalization
     GroupNormalization UnitNormalization RMSNormalization SpectralNormalization ReLU LeakyReLU PReLU ELU
     ThresholdedReLU Softmax Add Subtract Multiply Average Maximum Minimum Concatenate Dot Attention
-    AdditiveAttention MultiHeadAttention GroupedQueryAttention RNN StackedRNNCells SimpleRNN SimpleRNNCell
-    LSTM LSTMCell GRU GRUCell ConvLSTM1D ConvLSTM2D ConvLSTM3D TimeDistributed Bidirectional Rescaling
-    Resizing Normalization CenterCrop RandomCrop RandomFlip RandomTranslation RandomRotation RandomZoom
-    RandomContrast RandomBrightness RandomHue RandomSaturation RandomShear RandomErasing RandomGrayscale
-    RandomColorJitter RandomSharpness RandomGaussianBlur RandomHeight RandomWidth Zeros Ones Constant
-    RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal OrthogonalInitializer
-    IdentityInitializer GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform LecunNormal L1 L2 L1L2
-    OrthogonalRegularizer MaxNorm NonNeg UnitNorm MinMaxNorm Policy PolicyV1 DTypePolicy FloatDTypePolicy
-    SeedGenerator TensorShape __tuple__ __slice__ __ellipsis__ __keras_tensor__
-    __tensor__ __numpy__'''.split())
+    AdditiveAttention MultiHeadAttention GroupQueryAttention GroupedQueryAttention RNN StackedRNNCells
+    SimpleRNN SimpleRNNCell LSTM LSTMCell GRU GRUCell ConvLSTM1D ConvLSTM2D ConvLSTM3D TimeDistributed
+    Bidirectional Rescaling Resizing Normalization CenterCrop RandomCrop RandomFlip RandomTranslation
+    RandomRotation RandomZoom RandomContrast RandomBrightness RandomHue RandomSaturation RandomShear
+    RandomErasing RandomGrayscale RandomColorJitter RandomSharpness RandomGaussianBlur RandomHeight
+    RandomWidth Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal
+    OrthogonalInitializer IdentityInitializer GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform
+    LecunNormal L1 L2 L1L2 OrthogonalRegularizer MaxNorm NonNeg UnitNorm MinMaxNorm Policy PolicyV1
+    DTypePolicy FloatDTypePolicy RandAugment AugMix AutoContrast Equalization Solarization MixUp CutMix
+    RandomPerspective RandomPosterization RandomInvert RandomElasticTransform RandomColorDegeneration
+    ContrastLimitedAdaptiveHistogramEqualization Pipeline AdaptiveAveragePooling1D AdaptiveAveragePooling3D
+    AdaptiveMaxPooling1D AdaptiveMaxPooling3D CategoryEncoding Discretization DTypePolicyMap SeedGenerator
+    TensorShape __tuple__ __slice__ __ellipsis__ __keras_tensor__ __tensor__ __numpy__'''.split())
 FUNCTIONS = frozenset('''
     linear relu relu6 leaky_relu elu celu selu gelu silu swish mish sigmoid hard_sigmoid hard_silu hard_swish
     log_sigmoid tanh hard_tanh softplus softsign softmax log_softmax exponential squareplus glu'''.split())
 ARITHMETIC = re.compile(r'keras\.(src\.)?ops\.(numpy|nn|math|image|linalg)')  # modules of Keras 3
+TRAINING = re.compile(r'keras\.(losses|metrics|optimizers(\.schedules)?)')  # a nested model is compiled
 CORE = {'Cast', 'StopGradient', 'Slice', 'Unstack', 'Shape'}  # keras.ops.core has some that run functions
 
 
@@ -132,7 +137,7 @@ def check_layers(path, config):
         config = json.loads(config)
         config.pop('compile_config', None)  # of the training, which is not read
         _check_layers(path, config)
-    except (ValueError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RunError('%r is damaged or no model of Keras (%s); save it again' % (path, error)) from error
 
 
@@ -152,6 +157,6 @@ def _is_known(value):
     name, module = str(value['class_name']), str(value.get('module') or 'keras')
     if name == 'function':
         return value.get('config') in FUNCTIONS
-    if ARITHMETIC.fullmatch(module):
+    if ARITHMETIC.fullmatch(module) or TRAINING.fullmatch(module):
         return name.isidentifier()
     return module.split('.')[0] in ('keras', 'builtins') and (name in CLASSES or name in CORE)

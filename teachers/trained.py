@@ -2,7 +2,7 @@
 import numpy as np
 
 from nets.networks import build, classes_among, network_variables, variable_shapes
-from teachers.foreign import ForeignNetwork
+from teachers.foreign import ForeignNetwork, UnreadableGraph
 from teachers.formats import TeacherOptions, digest_of, format_of
 from teachers.recognise import recognise
 from teachers.weights import has_graph, read_weights
@@ -124,12 +124,13 @@ def _open(path, pair, options):
                            'network, or another --nets' % (path, pair.name))
         return TrainedNetwork(path, pair, 'Teacher', options)
     read_weights(path)  # a damaged file is named here, before its graph is tried
-    if hasattr(pair.module, 'teacher') and not (options.input or options.logits):
-        try:
-            return _same_or_graph(TrainedNetwork(path, pair, 'Teacher', options))
-        except RunError:
-            pass
-    return ForeignNetwork(path, pair.image_shape, options)
+    if not hasattr(pair.module, 'teacher') or options.input or options.logits:
+        return ForeignNetwork(path, pair.image_shape, options)
+    try:
+        teacher = TrainedNetwork(path, pair, 'Teacher', options)
+    except RunError:
+        return ForeignNetwork(path, pair.image_shape, options)
+    return _same_or_graph(teacher)
 
 
 def _same_or_graph(teacher):
@@ -139,7 +140,7 @@ def _same_or_graph(teacher):
     """
     try:
         graph = ForeignNetwork(teacher.path, teacher.image_shape, teacher.options)
-    except RunError as error:  # a layer with code, or a graph of bytes such as an export of this project
+    except UnreadableGraph as error:  # a layer with code, or bytes such as in an export of this project
         print('%s; its weights alone are the teacher' % error)
         return teacher
     if graph.image_shape == teacher.image_shape:

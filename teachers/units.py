@@ -8,7 +8,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from nets import PAIRS
+from nets.networks import build, network_variables
 from nets.priors import total_variation
+from utils.files import RunError
 from utils.graph_mode import new_graph, session, tf
 
 RECIPES_SIZE = 7.86  # what ``logit_size`` gives for LeNet-5 on MNIST, which the recipes' temperatures suit
@@ -65,9 +67,30 @@ def enlarged(weights, classes, unit):
     """The weights of a network whose logits are ``unit`` times as large: its last layer times that.
 
     weights: {variable name: array} of a network in the order of its layers. The last layer is the last kernel
-    with a column for each of the ``classes``, and what else is in its scope.
+    with a column for each of the ``classes``, and its biases, which are in its scope.
     """
-    last = [name for name, array in weights.items() if array.ndim > 1 and array.shape[-1] == classes][-1]
-    scope = last.rpartition('/')[0] + '/'
-    return {name: array * array.dtype.type(unit) if name.startswith(scope) else array
+    kernels = [name for name, array in weights.items() if array.ndim > 1 and array.shape[-1] == classes]
+    if unit == 1 or not kernels:
+        return weights
+    scope = kernels[-1].rpartition('/')[0] + '/'
+    last = {kernels[-1], *(name for name, array in weights.items()
+                           if name.startswith(scope) and array.shape == (classes,))}
+    return {name: array * array.dtype.type(unit) if name in last else array
             for name, array in weights.items()}
+
+
+def check_last_layer(pair, classes, unit):
+    """Raises RunError where ``enlarged`` does not make the logits of a pair's student larger by ``unit``."""
+    rng, logits = np.random.RandomState(0), []
+    new_graph(seed=0)
+    output = build(pair, 'Student', tf.ones([1, *pair.image_shape]), classes)
+    variables = network_variables('Student')
+    weights = {v.op.name: rng.uniform(0.5, 1, v.shape.as_list()) / v.shape.num_elements() for v in variables}
+    with session(1) as sess:
+        for arrays in weights, enlarged(weights, classes, unit):
+            for variable in variables:
+                variable.load(arrays[variable.op.name], sess)
+            logits.append(sess.run(output))
+    if not np.allclose(unit * logits[0], logits[1], rtol=1e-3, atol=0):
+        raise RunError("%r: its student must end in a layer with weights [..., %d], to give the teacher's "
+                       "logits times %g; let nothing with weights follow it" % (pair.name, classes, unit))

@@ -91,7 +91,9 @@ def _member(path, name):
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
             return archive.read(name)
-    except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
+    except RunError:
+        raise
+    except Exception as error:  # zipfile fails in many ways on a damaged archive
         raise RunError('%r is damaged or not a .keras file (%s); save the model again'
                        % (path, error)) from error
 
@@ -100,8 +102,8 @@ def _hdf5_arrays(path, file):
     with _opened_hdf5(path, file) as opened:
         root = opened.get('model_weights', opened)
         names = []
-        for layer in map(_text, root.attrs.get('layer_names', [])):  # in the order of the network
-            names += ['%s/%s' % (layer, _text(name)) for name in root[layer].attrs['weight_names']]
+        for layer in _texts(root.attrs, 'layer_names'):  # in the order of the network
+            names += ['%s/%s' % (layer, name) for name in _texts(root[layer].attrs, 'weight_names')]
         if not names:
             root.visititems(lambda name, item: names.append(name) if hasattr(item, 'dtype') else None)
             names = sorted((name for name in names if not name.startswith('optimizer')), key=natural)
@@ -122,6 +124,12 @@ def _opened_hdf5(path, file):
     except Exception as error:  # h5py fails in many ways on a damaged file
         raise RunError('%r is damaged or not an HDF5 file of Keras (%s); save it again'
                        % (path, error)) from error
+
+
+def _texts(attributes, name):
+    """The texts of an attribute, which Keras splits into parts where it is long: name0, name1, ..."""
+    parts = sorted((part for part in attributes if re.fullmatch(name + r'\d*', part)), key=natural)
+    return [_text(value) for part in parts for value in attributes[part]]
 
 
 def _text(value):

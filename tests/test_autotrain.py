@@ -203,6 +203,12 @@ def test_what_stops_a_table(arrays, more, said, tmp_path, small, no_job):
         autotrain.main(words(tmp_path / 'table', path, *more))
 
 
+def test_a_file_with_a_student_alone_needs_a_teacher(tmp_path, small, no_job):
+    (tmp_path / 'own.py').write_text('def student(images, classes, training): pass')
+    with pytest.raises(RunError, match="own.py' has no teacher to train; give one with --teacher"):
+        autotrain.main(words(tmp_path / 'table', small, '--nets=%s' % (tmp_path / 'own.py')))
+
+
 def test_a_full_disk_stops_a_table(tmp_path, small, no_job, monkeypatch):
     """The impressions of rate 40 are 98 MB; those that are there need no room."""
     free = shutil.disk_usage(str(tmp_path))._replace(free=190 * 10 ** 6)

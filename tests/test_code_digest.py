@@ -51,7 +51,7 @@ def test_a_number_or_an_operation_counts(old, new):
 @pytest.fixture(scope='module')
 def checkout(tmp_path_factory):
     """A copy of the code, to be changed."""
-    folder = tmp_path_factory.mktemp('copy')
+    folder = tmp_path_factory.mktemp('a copy [1]')
     for name in glob.glob(os.path.join(ROOT, '*.py')):
         shutil.copy(name, str(folder))
     for name in ('nets', 'teachers', 'utils'):

@@ -478,6 +478,16 @@ def copied(student, folder, **arguments):
     return str(folder / 'train_params.mat')
 
 
+def test_a_student_takes_no_flags_of_its_teacher(student, tmp_path):
+    with pytest.raises(RunError, match='is a student and takes pixels from 0 to 1'):
+        convert.main([student, '--teacher_scale', '0', '255', '--to', str(tmp_path / 'out.npz')])
+
+
+def test_an_export_does_not_replace_its_source(foreign):
+    with pytest.raises(RunError, match='would be replaced by its own export'):
+        convert.main([foreign.flags[0], '--to', foreign.flags[0]])
+
+
 def test_a_record_that_does_not_help(student, small, tmp_path):
     for arguments, message in (
             ({'dataset': 'gone.npz'}, 'gone.npz.*give its path with --dataset, or --dataset none'),

@@ -56,13 +56,19 @@ def test_the_device_is_in_the_record_and_the_cpu_is_as_none():
     (None, ['0', '1']), ('', []), ('-1', []), ('1', ['1']), ('0,1', ['0', '1']), ('GPU-x', ['GPU-x']),
     ('MIG-z', ['MIG-z'])])
 def test_gpus_are_those_that_the_driver_lists_and_the_user_allows(visible, gpus, monkeypatch):
-    listed = Namespace(stdout=b'0, GPU-x, 81559\n1, GPU-y, 16384\n')
+    listed = Namespace(returncode=0, stdout=b'0, GPU-x, 81559\n1, GPU-y, 16384\n')
     monkeypatch.setattr(subprocess, 'run', lambda *_, **__: listed)
     if visible is None:
         monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
     else:
         monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
     assert list(visible_gpus()) == gpus
+
+
+def test_a_gpu_without_its_driver_is_none(monkeypatch):
+    failed = Namespace(returncode=9, stdout=b'NVIDIA-SMI has failed because it could not reach the driver.\n')
+    monkeypatch.setattr(subprocess, 'run', lambda *_, **__: failed)
+    assert visible_gpus() == {}
 
 
 @pytest.mark.parametrize('memory, cores, jobs', [

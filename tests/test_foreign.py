@@ -1,12 +1,15 @@
 """Teachers that are a graph of their own: what is found in it, what is refused, and a student of one."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from conftest import HERE
+from documents import read, snippets
+from scipy.special import softmax
 from test_teachers import python_blocks
 
 import Data_Impressions
@@ -45,11 +48,7 @@ def student(images, classes, training):
 
 
 MATRIX2 = RNG.standard_normal((192, 5)).astype(np.float32)
-STUDENT = '''
-from nets import layers
-def student(images, classes, training):
-    return layers.dense(layers.flatten(images), 'only', classes, deviation=0.1)
-'''
+STUDENT, = snippets(read('docs', 'teachers.md'))
 
 
 def features(images):
@@ -245,6 +244,17 @@ def in_training():
     dense(tf.nn.dropout(features(images_of()), 0.5))
 
 
+def batch_norm_in_training():
+    x = tf.nn.conv2d(images_of(), tf.constant(KERNEL), [1, 1, 1, 1], 'VALID')
+    x, _, _ = tf.nn.fused_batch_norm(x, tf.ones([4]), tf.zeros([4]), is_training=True)
+    dense(tf.reshape(tf.nn.relu(x), [-1, 144]))
+
+
+def with_a_loop():
+    _, x = tf.while_loop(lambda i, _: i < 3, lambda i, x: (i + 1, x * 0.9), [0, features(images_of())])
+    dense(x)
+
+
 def one_image_at_a_time():
     x = features(tf.placeholder(tf.float32, [1, *SHAPE]))
     dense(tf.reshape(x, [1, 144]))
@@ -259,7 +269,8 @@ def channels_first():
     (without_classifier, 'most is a Max.*--teacher_logits'), (two_ends, 'found: logits:0, other:0'),
     (not_a_number, 'NaN'), (nan_before_the_end, 'NaN'),
     (missing_class, 'class 3 of the teacher has no weights'),
-    (in_training, 'network in training'), (one_image_at_a_time, 'two images|cannot be built'),
+    (in_training, 'network in training'), (batch_norm_in_training, 'beside another, so its batch norm is in'),
+    (with_a_loop, 'is not differentiable'), (one_image_at_a_time, 'on one image and on two'),
     (channels_first, 'save the network with channels last')])
 def test_what_cannot_teach_is_said_in_one_line(saved, build, message):
     with pytest.raises(RunError, match=message) as caught:
@@ -279,16 +290,54 @@ def test_an_operation_without_gradient_or_unknown(saved, tmp_path):
         open_teacher(str(tmp_path / 'teacher.pb'), find_pair('lenet'))
 
 
+def test_one_output_is_of_two_classes(saved, capsys):
+    teacher = saved(lambda: tf.nn.sigmoid(tf.matmul(features(images_of()), tf.constant(MATRIX[:, :1]))))
+    new_graph(0)
+    with session(1) as sess:
+        logit = sess.run(tf.matmul(features(tf.constant(IMAGES / 255, tf.float32)), MATRIX[:, :1]))
+    np.testing.assert_allclose(teacher.answers(IMAGES), logit * [[-0.5, 0.5]], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(teacher.templates, MATRIX[:, :1] * [[-0.5, 0.5]], rtol=1e-6)
+    said = capsys.readouterr().out
+    assert teacher.classes == 2 and 'a sigmoid in the graph' in said and 'logit of class 1 against' in said
+
+
+def test_a_gradient_that_only_its_maker_knows_is_left_out(saved, tmp_path):
+    """As TensorFlow 2 has it in silu: the gradient of what is computed is the same."""
+    path = saved(lambda: dense(tf.identity_n([features(images_of())])[0])).path
+    graph = tf.GraphDef.FromString((tmp_path / 'teacher.pb').read_bytes())
+    for node in graph.node:
+        if node.op == 'IdentityN':
+            node.attr['_gradient_op_type'].s = b'CustomGradient-7'
+    (tmp_path / 'teacher.pb').write_bytes(graph.SerializeToString())
+    np.testing.assert_array_equal(open_teacher(path, find_pair('lenet')).templates, MATRIX)
+
+
+OTHER_NETWORKS = """
+import numpy as np
+import tensorflow as tf
+layers, silu = tf.keras.layers, 'silu' if tf.__version__ >= '2' else 'tanh'
+images = np.random.RandomState(0).randint(0, 256, (3, 12, 12)) / 255
+for name, network in (
+        ('recurrent', [layers.LSTM(8, input_shape=(12, 12)), layers.Dense(5)]),
+        ('two classes', [layers.Flatten(input_shape=(12, 12)), layers.Dense(8, activation=silu),
+                         layers.Dense(1, activation='sigmoid')])):
+    network = tf.keras.Sequential(network)
+    network.save(name + '.h5')
+    np.save(name + '.npy', network.predict(images))
+"""
+
+
 @pytest.fixture(scope='module')
 def keras(tmp_path_factory):
     """The folder with a network that plain Keras made in a process of its own.
 
-    It is saved as docs/teachers.md says. Beside it lies data.npz, like what it was trained on.
+    It is saved as docs/teacher-files.md says. Beside it lies data.npz, like what it was trained on.
     """
     folder = tmp_path_factory.mktemp('keras')
     only_h5 = tf.__version__.startswith('1.')
     codes = [code for code in python_blocks() if code.startswith('model.')]
     codes = [code for code in codes if '.h5' in code] if only_h5 else codes
+    codes.append(OTHER_NETWORKS)
     script = [sys.executable, os.path.join(HERE, 'foreign_teacher.py')]
     done = subprocess.run(script + ['data.npz', *codes], cwd=str(folder), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True)
@@ -313,6 +362,18 @@ def test_keras_networks_are_read_as_they_were_saved(keras):
     for teacher in teachers:
         assert (teacher.image_shape, teacher.classes, teacher.templates.shape) == ((16, 16, 3), 5, (32, 5))
         np.testing.assert_allclose(teacher.answers(images), teachers[0].answers(images), rtol=1e-4, atol=1e-4)
+
+
+def test_recurrent_layers_smooth_activations_and_files_without_a_suffix(keras, tmp_path):
+    images = np.random.RandomState(0).randint(0, 256, (3, 12, 12, 1)).astype(np.uint8)
+    answers = []
+    for name in 'recurrent', 'two classes':
+        shutil.copy(str(keras / (name + '.h5')), str(tmp_path / name))
+        teacher = open_teacher(str(tmp_path / name), find_pair('lenet'))
+        answers.append(teacher.answers(images))
+    np.testing.assert_allclose(answers[0], np.load(str(keras / 'recurrent.npy')), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(softmax(answers[1], axis=1)[:, 1:], np.load(str(keras / 'two classes.npy')),
+                               rtol=1e-4, atol=1e-5)
 
 
 def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monkeypatch):
@@ -360,6 +421,9 @@ def test_a_student_for_the_images_of_a_teacher_with_student_code_alone(saved, tm
     student, record = network_of(str(tmp_path / 'train_params.mat'), str(tmp_path / 'own.py'))
     assert record['image_shape'] == [12, 16, 1] and (student.image_shape, student.classes) == ((12, 16, 1), 5)
     assert student.answers(np.zeros((2, 12, 16, 1), np.uint8)).shape == (2, 5)
+    os.remove(str(tmp_path / 'result.json'))
+    with pytest.raises(RunError, match='has no IMAGE_SHAPE, and nothing else says how large images are'):
+        network_of(str(tmp_path / 'train_params.mat'), str(tmp_path / 'own.py'))
     with pytest.raises(RunError, match='lenet.*16 to 128 pixels a side, not 12x16x1'):
         Data_Impressions.main(['--Rate=0.1', '--save_path=%s' % (tmp_path / 'no'), '--teacher=%s' % path,
                                '--dataset=none'])

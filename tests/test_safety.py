@@ -117,6 +117,9 @@ def test_keras_own_layers_are_taken():
         layer('Conv2D', activation='relu', kernel_initializer=layer('GlorotUniform', 'keras.initializers')),
         layer('Multiply', 'keras.src.ops.numpy'), layer('BatchNormalizationV1', None),
         layer('Activation', activation={'class_name': 'function', 'config': 'gelu', 'module': 'builtins'})))
+    loss = layer('SparseCategoricalCrossentropy', 'keras.losses')
+    inner = dict(layer('Sequential', 'keras', layers=[]), compile_config={'loss': loss})
+    check_layers('x.keras', model(inner))
     training = dict(json.loads(model()), compile_config={'loss': layer('MyLoss', 'mine')})
     check_layers('x.keras', json.dumps(training))
 
@@ -126,6 +129,7 @@ def test_keras_own_layers_are_taken():
     layer('TFOpLambda', function='io.write_file'), layer('TFSMLayer'), layer('Dense', 'os'),
     layer('Dense', 'keras_of_mine.layers'), layer('run', 'keras.src.ops.core'),
     {'class_name': 'function', 'config': 'get_file', 'module': 'keras.utils.file_utils'},
+    {'class_name': 'function', 'config': 'get_file', 'module': 'keras.losses'},
     {'class_name': '__lambda__', 'config': {'value': 'x'}},
     dict(layer('Sequential', 'keras', layers=[]), compile_config={'loss': layer('MyLoss', 'mine')})],
     ids=lambda bad: '%s %s' % (bad['class_name'], bad.get('module')))
@@ -134,7 +138,7 @@ def test_a_layer_with_code_is_refused(bad):
         check_layers('x.keras', model(layer('Dense'), bad))
 
 
-@pytest.mark.parametrize('config', ['', '[1', '3', '[' * 100000])
+@pytest.mark.parametrize('config', ['', '[1', '3', '[' * 100000, '{"class_name": "function", "config": {}}'])
 def test_what_is_no_model_is_damaged(config):
     with pytest.raises(RunError, match='no model of Keras'):
         check_layers('x.h5', config)

@@ -134,6 +134,16 @@ def test_the_packages_go_into_the_folder_whatever_the_environment(checkout):
     assert not list((checkout.folder / 'base').iterdir())
 
 
+def test_the_folder_keeps_its_interpreter_until_another_is_chosen(checkout):
+    checkout.interpreter('python3.7', (3, 7))
+    checkout.interpreter('python3.12', (3, 12))
+    assert 'Python 3.12' in checkout.setup(PYTHON='python3.12').stdout
+    assert checkout.setup().stdout == ''
+    (checkout.folder / 'requirements.txt').write_text('numpy')
+    assert 'Python 3.12' in checkout.setup().stdout
+    assert 'Python 3.7' in checkout.setup(PYTHON='python3.7').stdout
+
+
 def test_a_folder_of_something_else_is_left_alone(checkout, tmp_path):
     checkout.interpreter('python3.7', (3, 7))
     (tmp_path / 'base env').mkdir()

@@ -1,4 +1,5 @@
 """Teachers in every format: the weights of a pair, whatever they are called and however they are laid out."""
+import glob
 import importlib.util
 import io
 import json
@@ -16,6 +17,7 @@ from conftest import ROOT
 from scipy.special import log_softmax
 
 import autotrain
+from export.source import network_of
 from nets import lenet, plain_conv
 from nets.networks import find_pair, variable_shapes
 from teachers.checks import check_logits, print_accuracy, print_targets_met, warn_of_pixel_scale
@@ -28,8 +30,6 @@ from teachers.weights import read_graph, read_weights
 from utils.files import RunError
 from utils.graph_mode import new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
-from utils.records.layout import records_of_weights
-from utils.records.origins import record_of
 from utils.table.flags import table_flags
 
 LENET = find_pair('lenet')
@@ -66,12 +66,12 @@ def answers(teacher):
 
 
 def docs():
-    with open(os.path.join(ROOT, 'docs', 'teachers.md'), encoding='utf-8') as file:
+    with open(os.path.join(ROOT, 'docs', 'teacher-files.md'), encoding='utf-8') as file:
         return file.read()
 
 
 def python_blocks():
-    """The Python statements of docs/teachers.md."""
+    """The Python statements of docs/teacher-files.md."""
     return re.split(r'\n(?! )', '\n'.join(re.findall(r'```python\n(.*?)\n```', docs(), re.DOTALL)))
 
 
@@ -434,12 +434,13 @@ def test_a_name_is_in_pre_trained_and_all_else_is_a_path(tmp_path, monkeypatch):
     assert teacher_file('Lenet5') == os.path.join(ROOT, 'pre_trained', 'Lenet5.mat')
 
 
-@pytest.mark.parametrize('name, nets', [('Lenet5', 'lenet'), ('AlexNet-cifar10', 'alexnet')])
-def test_teachers_that_come_with_the_repository_have_their_records(name, nets):
-    path = teacher_file(name)
-    opened = open_teacher(path, find_pair(nets))
-    assert record_of(opened.digest, records_of_weights(path))['arguments']['nets'] == nets
-    assert kind_of(path, TeacherOptions()).channels == opened.image_shape[2]
+@pytest.mark.parametrize('path', sorted(glob.glob(os.path.join(ROOT, 'pre_trained', '*.mat'))),
+                         ids=os.path.basename)
+def test_networks_that_come_with_the_repository_have_their_records(path):
+    network, record = network_of(path)
+    asked = record['arguments']
+    assert (network.pair.name, network.role) == (asked['nets'], asked['main_scope'])
+    assert kind_of(path, TeacherOptions()).channels == network.image_shape[2]
 
 
 def test_pixel_scale_mean_and_deviation(tmp_path, arrays, answers):

@@ -14,7 +14,7 @@ SET_UP = os.path.join(ROOT, 'utils', 'setup.sh')
 ROWS = re.findall(r'^\| `(.*?)` \|', read('docs', 'troubleshooting.md')
                   + read('docs', 'troubleshooting-networks.md'), re.MULTILINE)
 # What is called with a message for the user.
-ENDINGS = {'RunError', 'FlagError', 'ArgumentTypeError', 'error', '_exit'}
+ENDINGS = {'RunError', 'UnreadableGraph', 'FlagError', 'ArgumentTypeError', 'error', '_exit'}
 
 
 def as_shown(text):

@@ -2,9 +2,10 @@
 import numpy as np
 import pytest
 
-from nets.networks import find_pair, variable_shapes
+from nets.networks import find_pair, fitted, variable_shapes
 from teachers.trained import TrainedNetwork, open_teacher
-from teachers.units import enlarged, logit_size, unit_of
+from teachers.units import check_last_layer, enlarged, logit_size, unit_of
+from utils.files import RunError
 from utils.graph_mode import new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
 from utils.records.inputs import opened_teacher
@@ -20,7 +21,9 @@ def times(teacher, tmp_path):
     """A function that gives the project's teacher with logits some times as large."""
     def scaled(factor):
         path = str(tmp_path / ('%g.mat' % factor))
-        save_mat(path, enlarged(mat_arrays(teacher)[0], 10, factor))
+        arrays = {name: array.ravel() if name.endswith('biases') else array  # a MAT-file has rows
+                  for name, array in mat_arrays(teacher)[0].items()}
+        save_mat(path, enlarged(arrays, 10, factor))
         return open_teacher(path, LENET)
     return scaled
 
@@ -61,6 +64,31 @@ def test_a_students_logits_are_enlarged_by_its_last_layer(pair, own_pair, tmp_pa
             student.restore(sess)
             logits.append(sess.run(output))
     np.testing.assert_array_equal(logits[1], 4 * logits[0])
+
+
+PAIR = '''
+from nets.layers import batch_norm, dense, flatten
+from utils.graph_mode import tf
+
+def student(images, classes, training):
+    hidden = tf.nn.relu(dense(flatten(images), 'fc0', 20, deviation=0.1))
+    %s
+'''
+
+
+@pytest.mark.parametrize('end, fits', [
+    ("return dense(hidden, 'fc1', classes, deviation=0.1)", True),
+    ("return 3.0 * dense(hidden, 'fc1', classes, deviation=0.1)", True),
+    ("return batch_norm(dense(hidden, 'fc1', classes, deviation=0.1), 'norm', training)", False),
+    ("return tf.matmul(hidden, tf.get_variable('w', [classes, 20]), transpose_b=True)", False)])
+def test_a_student_whose_last_layer_is_not_its_last_weights_is_refused_before_it_trains(end, fits, tmp_path):
+    (tmp_path / 'own.py').write_text(PAIR % end)
+    pair = fitted(find_pair(str(tmp_path / 'own.py')), (12, 12, 1), 7)
+    if fits:
+        check_last_layer(pair, 7, 4.0)
+    else:
+        with pytest.raises(RunError, match='must end in a layer with weights'):
+            check_last_layer(pair, 7, 4.0)
 
 
 @pytest.mark.parametrize('recipe, unit', [('default', 4), ('published', 1)])

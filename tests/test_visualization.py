@@ -1,6 +1,7 @@
 """visualization.py: that each picture shows what it is of. Looked at as figures, in this process."""
 import math
 import os
+import shutil
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ from nets.networks import find_pair
 from teachers.trained import TrainedNetwork
 from utils.data.datasets import DATASETS, open_dataset
 from utils.data.impressions import save_impressions
-from utils.files import RunError, save_json, sha256
+from utils.files import RunError, load_json, save_json, sha256
 from utils.pictures import save_picture, show_windows
 from utils.settings.flags import picture_flags
 from utils.table.results import by_method, read_results
@@ -171,6 +172,17 @@ def test_a_student_or_a_teacher_looked_at(scope, student, teacher, small, tmp_pa
                           % (100 * np.mean(predicted == labels), 100 * np.mean(predicted == teachers)))
     assert os.listdir(str(tmp_path)) == ['confusion.png']
     assert min(cv2.imread(str(tmp_path / 'confusion.png')).shape[:2]) > 500
+
+
+def test_a_student_of_another_teacher_is_not_compared_with_this_one(student, small, tmp_path):
+    folder = os.path.dirname(student)
+    record = load_json(os.path.join(folder, 'result.json'))
+    record['inputs']['teacher'] = 64 * '0'
+    shutil.copy(student, str(tmp_path))
+    save_json(str(tmp_path / 'result.json'), record)
+    flags = ['--student', str(tmp_path / 'train_params.mat'), '--dataset', small, '--any_teacher']
+    with pytest.raises(RunError, match="learned from another teacher than '.*Lenet5.mat'"):
+        visualization.draw(picture_flags(flags))
 
 
 @pytest.mark.parametrize('data_set, names', [('fashion_mnist', FASHION), ('mnist', list('0123456789'))])

@@ -22,7 +22,7 @@ from export.formats import SAVED_MODEL, export
 from export.int8 import interpreter
 from export.source import images_of, network_of
 from utils.console import run
-from utils.graph_mode import session, tf
+from utils.graph_mode import TF1, session, tf
 from utils.settings.parser import Parser, path
 
 ROUNDS = 15
@@ -37,7 +37,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for form in [SAVED_MODEL, '.pb'] + ['.tflite'] * (not tf.__version__.startswith('1.')):
+        for form in [SAVED_MODEL, '.pb'] + ['.tflite'] * (not TF1):
             answers = {}
             for role, weights in ('teacher', args.teacher), ('student', args.student):
                 network, record = network_of(weights)

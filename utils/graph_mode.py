@@ -22,6 +22,7 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()
 
+TF1 = tf.__version__.startswith('1.')
 IN_USE = {'cpu': 250, 'gpu': 4000}  # images at a time through a network that is not being trained
 
 

@@ -1,5 +1,6 @@
 # Makes the virtual environment $ZSKD_VENV (.venv) with what requirements.txt and tests/requirements.txt name.
-# $PYTHON chooses the interpreter; without it, one is taken that has a TensorFlow, 3.7 before all others.
+# $PYTHON chooses the interpreter. Without it the one that made the folder is kept. The first time, one is
+# taken that has a TensorFlow, 3.7 before all others.
 set -eu
 venv=${ZSKD_VENV:-.venv}
 stamp=$venv/.requirements  # marks the folder as ours, and holds what was wanted once all of it is there
@@ -47,8 +48,12 @@ find_python() {
     return 1
 }
 
+made_with=any
+if [ -f "$stamp" ]; then read -r made_with < "$stamp" || made_with=any; fi
+chosen=${PYTHON:-$made_with}
+
 wanted() {
-    echo "${PYTHON:-any}"
+    echo "$chosen"
     cat requirements.txt requirements-cluster.txt tests/requirements.txt
 }
 
@@ -56,9 +61,8 @@ if [ -x "$venv/bin/python" ] && wanted | cmp -s - "$stamp"; then exit 0; fi
 if [ -e "$venv" ] && [ ! -f "$stamp" ] && [ -n "$(ls -A "$venv" 2>&1)" ]; then
     fail "$venv is not empty, and not made by this; choose another folder with ZSKD_VENV=..., or delete it"
 fi
-if [ -n "${PYTHON:-}" ]; then
-    python=$PYTHON
-else
+python=$chosen
+if [ "$python" = any ]; then
     python=$(find_python) || fail "no Python found that works; install $works, or choose one with PYTHON=..."
 fi
 version=$(check_python "$python") ||
@@ -72,4 +76,5 @@ unset PIP_TARGET PIP_PREFIX PIP_ROOT  # a user's, which would have the packages 
 PIP_USER=0 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     -r requirements.txt -r tests/requirements.txt \
     || fail 'not all packages could be installed, see above; give the same command again'
+chosen=$python
 wanted > "$stamp"

@@ -31,7 +31,7 @@ def code_digest(nets):
 def _digest(others):
     digest = hashlib.sha256()
     for pattern in MODULES:
-        for path in sorted(glob.glob(os.path.join(REPOSITORY, pattern))):
+        for path in sorted(glob.glob(os.path.join(glob.escape(REPOSITORY), pattern))):
             if os.path.basename(path) not in others:
                 with open(path, encoding='utf-8') as file:
                     digest.update(digest_of_source(file.read()).encode())

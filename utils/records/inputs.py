@@ -5,7 +5,7 @@ from nets.networks import Pair, find_pair, fitted
 from teachers.checks import print_accuracy, warn_of_pixel_scale
 from teachers.formats import TeacherOptions
 from teachers.trained import TrainedNetwork, open_teacher
-from teachers.units import unit_of
+from teachers.units import check_last_layer, unit_of
 from utils.data.datasets import DataSet, dataset_info, open_dataset
 from utils.data.impressions import Impressions, load_impressions
 from utils.files import RunError
@@ -49,6 +49,8 @@ def training_inputs(settings):
         teacher = opened_teacher(settings, files, pair)
         digests['teacher'] = teacher.digest
         pair = fitted(pair, teacher.image_shape, teacher.classes)
+        if teacher.unit != 1:
+            check_last_layer(pair, teacher.classes, teacher.unit)
         if dataset:
             check_classes(teacher, dataset)
             check_teacher(teacher, dataset, settings.holdout, settings.any_teacher)

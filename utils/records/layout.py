@@ -14,7 +14,7 @@ def impressions_file(folder, rate):
 
 def given_impressions(place, rate):
     """Path of ``--impressions``: a file where it ends in .mat, else the folder of the file of that rate."""
-    return place if place.endswith('.mat') else impressions_file(place, rate)
+    return place if place.lower().endswith('.mat') else impressions_file(place, rate)
 
 
 def weights_file(train_dir):

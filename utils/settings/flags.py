@@ -94,8 +94,8 @@ def picture_flags(argv=None):
         help='weights of a student or teacher: draw only confusion.png, its confusion matrix on the test '
              'images')
     add('--results', type=path, metavar='FILE',
-        help="results.csv of autotrain.py (default: that of the data set's folder, or the committed one in "
-             "results/)")
+        help="results.csv of autotrain.py (default: that of the teacher's table, of the data set's, or the "
+             "committed one in results/)")
     add('--save_path', default='pictures', type=path, metavar='DIR', help='folder for the pictures')
     add('--rows', default=5, type=number(int, 1, 50), help='impressions per class')
     add('--show', action='store_true', help='open windows as well')

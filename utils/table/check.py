@@ -30,6 +30,8 @@ def check_inputs(args):
         dataset = datasets.open_dataset(args.dataset, args.data)
     if args.teacher:
         pair = check_teacher_file(args, pair, dataset)
+    elif not hasattr(pair.module, 'teacher'):
+        raise RunError('%r has no teacher to train; give one with --teacher' % pair.name)
     if dataset:
         images, _ = dataset.part('train', pair.image_shape)
         check_holdout(dataset, images, args.training.get('holdout', 0))

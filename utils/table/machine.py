@@ -24,11 +24,12 @@ def visible_gpus():
     They are those that nvidia-smi lists, or those of them that CUDA_VISIBLE_DEVICES names.
     """
     try:
-        listed = subprocess.run(['nvidia-smi', '--query-gpu=index,uuid,memory.total',
-                                 '--format=csv,noheader,nounits'], stdout=subprocess.PIPE,
-                                stderr=subprocess.DEVNULL).stdout.decode()
+        done = subprocess.run(['nvidia-smi', '--query-gpu=index,uuid,memory.total',
+                               '--format=csv,noheader,nounits'], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL)
     except OSError:
         return {}
+    listed = '' if done.returncode else done.stdout.decode()  # without a driver it prints why
     memory = {}
     for index, uuid, mebibytes in (line.split(', ') for line in listed.splitlines()):
         memory[index] = memory[uuid] = int(mebibytes) / 1024
