@@ -29,7 +29,6 @@ from utils.data.datasets import dataset_info, impressions_folder, nominal, open_
 from utils.data.impressions import load_impressions
 from utils.files import REPOSITORY, RunError
 from utils.pictures import default_style, plain_text, save_picture, show_windows, subplots
-from utils.records.inputs import check_classes
 from utils.records.layout import given_impressions, impressions_file, teacher_file
 from utils.records.origins import check_impressions, check_teacher
 from utils.settings.flags import picture_flags
@@ -65,7 +64,6 @@ def draw(args):
     data = open_dataset if args.student else dataset_info
     dataset = None if args.dataset == 'none' else data(args.dataset, args.data)
     if dataset:
-        check_classes(teacher, dataset)
         check_teacher(teacher, dataset, 0, args.any_teacher)
     names = dataset.class_names if dataset else [str(k) for k in range(teacher.classes)]
     if args.student:

@@ -25,13 +25,6 @@ class Quantisation(NamedTuple):
     integers_alone: bool = False            # no operation in float; the logits are integers
 
 
-class Origin(NamedTuple):
-    """The teacher that impressions should be of."""
-    path: str
-    digest: str
-    options: TeacherOptions
-
-
 def calibration_images(path, network, record, image_shape):
     """(impressions to calibrate an export with, others to check it with), uint8 [N, *image_shape].
 
@@ -54,7 +47,8 @@ def check_origin(impressions, network, record):
     teacher = record.get('inputs', {}).get('teacher')
     if teacher is not None:
         arguments = record['arguments']
-        network = Origin(str(arguments.get('teacher')), teacher, TeacherOptions.of(Namespace(**arguments)))
+        network = Namespace(path=str(arguments.get('teacher')), digest=teacher,
+                            options=TeacherOptions.of(Namespace(**arguments)))
     elif getattr(network, 'role', None) == 'Student':
         print('%r has no record that names its teacher; the impressions %r are taken as they are'
               % (network.path, impressions.path))

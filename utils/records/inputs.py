@@ -8,7 +8,6 @@ from teachers.trained import TrainedNetwork, open_teacher
 from teachers.units import check_last_layer, unit_of
 from utils.data.datasets import DataSet, dataset_info, open_dataset
 from utils.data.impressions import Impressions, load_impressions
-from utils.files import RunError
 from utils.records.code_digest import digest_of_own
 from utils.records.layout import synthesis_files, teacher_file, training_files
 from utils.records.origins import check_impressions, check_teacher
@@ -52,7 +51,6 @@ def training_inputs(settings):
         if teacher.unit != 1:
             check_last_layer(pair, teacher.classes, teacher.unit)
         if dataset:
-            check_classes(teacher, dataset)
             check_teacher(teacher, dataset, settings.holdout, settings.any_teacher)
     elif pair.image_shape is None:
         pair = fitted(pair, dataset.image_shape, dataset.classes)
@@ -71,7 +69,6 @@ def synthesis_inputs(settings):
     digests['teacher'] = teacher.digest
     if settings.dataset not in ('mnist', 'none'):  # which a teacher of any data may be given without
         dataset = dataset_info(settings.dataset, settings.data)
-        check_classes(teacher, dataset)
         check_teacher(teacher, dataset, 0, settings.any_teacher)
     return SynthesisInputs(fitted(pair, teacher.image_shape, teacher.classes), teacher, digests)
 
@@ -96,7 +93,6 @@ def check_teacher_file(settings, pair, dataset):
     pair = fitted(pair, teacher.image_shape, teacher.classes)
     warn_of_pixel_scale(teacher, settings.threads, settings.device)
     if dataset:
-        check_classes(teacher, dataset)
         check_teacher(teacher, dataset, 0, settings.any_teacher)
         print_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads,
                        settings.device)
@@ -109,10 +105,3 @@ def read_pair(name, own_file, digests):
     if own_file:
         digests['nets'] = digest_of_own(own_file)
     return pair
-
-
-def check_classes(teacher, dataset):
-    if teacher.classes != dataset.classes:
-        raise RunError('the teacher %r knows %d classes and the data set %s has %d; give a teacher of its '
-                       'classes, or put class_names for all of them into the data set'
-                       % (teacher.path, teacher.classes, dataset.name, dataset.classes))

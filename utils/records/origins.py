@@ -50,11 +50,15 @@ def made_with(impressions):
 
 
 def check_teacher(teacher, dataset, holdout, any_teacher):
-    """Raises RunError where a teacher's record says that it was trained on other data than ``dataset``.
+    """Raises RunError where a teacher has other classes than ``dataset``, or was trained on other data.
 
-    any_teacher: only print a line. Another line names a teacher that was trained on some of the ``holdout``
-    images.
+    any_teacher: of other data only print a line. Another line names a teacher that was trained on some of the
+    ``holdout`` images.
     """
+    if teacher.classes != dataset.classes:
+        raise RunError('the teacher %r knows %d classes and the data set %s has %d; give a teacher of its '
+                       'classes, or put class_names for all of them into the data set'
+                       % (teacher.path, teacher.classes, dataset.name, dataset.classes))
     record = record_of(teacher.digest, records_of_weights(teacher.path))
     trained_on = record and record['inputs'].get('dataset')
     if trained_on is None:
