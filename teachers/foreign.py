@@ -78,7 +78,7 @@ class ForeignNetwork:
         A sigmoid of one number z is the softmax of -z/2 and z/2.
         """
         logits = tf.reshape(logits, [-1, self._outputs])
-        return logits if self._outputs > 1 else tf.concat([-logits / 2, logits / 2], axis=1)
+        return logits if self._outputs > 1 else logits * tf.constant([[-0.5, 0.5]], logits.dtype)
 
     def restore(self, sess):
         """Nothing: the weights are constants of the graph."""
