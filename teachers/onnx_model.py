@@ -24,6 +24,10 @@ def save_as_saved_model(path, folder):
         with contextlib.redirect_stdout(said):
             onnx2tf.convert(onnx_graph=_for_any_batch(model), output_folder_path=folder,
                             output_signaturedefs=True, non_verbose=True)
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith('onnx2tf.ops.'):
+            raise
+        raise ValueError('onnx2tf has no operation %s' % error.name.split('.')[-1]) from error
     except SystemExit as error:  # it prints why, in colour
         said = re.sub(r'\x1b\[[\d;]*m', '', said.getvalue())
         lines = [line for line in said.split('\n') if 'ERROR' in line]
