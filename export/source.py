@@ -33,7 +33,7 @@ def network_of(path, nets=None, options=AS_READ, image_shape=None):
     names = [nets or recorded] if nets or recorded else PAIRS
     pairs = [pair._replace(image_shape=shape) for pair in map(find_pair, names)
              for shape in shape_of(record) or [pair.image_shape, image_shape] if shape]
-    unsized = not pairs
+    unsized = not pairs  # then the line is that nothing says how large images are
     pairs = pairs or [find_pair(names[0])]
     if has_graph(path):
         return open_teacher(path, pairs[0], options), record
