@@ -9,6 +9,7 @@ does it in a process of its own.
 import functools
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 
@@ -110,8 +111,8 @@ def _cannot(path, reason):
 
 
 def first_line(reason):
-    """The first line of what another library says, at most 300 letters."""
-    lines = [line.strip() for line in str(reason).split('\n') if line.strip()]
+    """The first line of what another library says, without colours, at most 300 letters."""
+    lines = [line.strip() for line in re.sub(r'\x1b\[[\d;]*m', '', str(reason)).split('\n') if line.strip()]
     return (lines or ['no reason given'])[0][:300]
 
 

@@ -2,7 +2,6 @@
 import contextlib
 import io
 import os
-import re
 
 import numpy as np
 import onnx
@@ -28,9 +27,8 @@ def save_as_saved_model(path, folder):
         if not str(error.name).startswith('onnx2tf.ops.'):
             raise
         raise ValueError('onnx2tf has no operation %s' % error.name.split('.')[-1]) from error
-    except SystemExit as error:  # it prints why, in colour
-        said = re.sub(r'\x1b\[[\d;]*m', '', said.getvalue())
-        lines = [line for line in said.split('\n') if 'ERROR' in line]
+    except SystemExit as error:  # it has printed why
+        lines = [line for line in said.getvalue().split('\n') if 'ERROR' in line]
         raise ValueError('onnx2tf: ' + (lines or ['it gives no reason'])[0]) from error
 
 

@@ -26,10 +26,9 @@ from teachers.trained import TrainedNetwork, open_teacher
 from utils.data.datasets import open_dataset
 from utils.data.impressions import save_impressions
 from utils.files import RunError, sha256
-from utils.graph_mode import in_batches, new_graph, session, values_of
+from utils.graph_mode import TF1, in_batches, new_graph, session, values_of
 from utils.matfile import save_mat
 
-TF1 = tf.__version__.startswith('1.')
 needs_tf2 = pytest.mark.skipif(TF1, reason='TensorFlow 1.13 writes no TFLite nor Keras file')
 needs_tf1 = pytest.mark.skipif(not TF1, reason='TensorFlow 2 writes every format')
 

@@ -25,7 +25,7 @@ from teachers.trained import AS_READ, TrainedNetwork, open_teacher
 from utils.data.datasets import open_dataset
 from utils.data.impressions import load_impressions
 from utils.files import RunError
-from utils.graph_mode import new_graph, session, tf
+from utils.graph_mode import TF1, new_graph, session, tf
 from utils.settings.flags import synthesis_flags, teacher_kind, with_nets
 
 SHAPE = 8, 8, 3
@@ -334,9 +334,8 @@ def keras(tmp_path_factory):
     It is saved as docs/teacher-files.md says. Beside it lies data.npz, like what it was trained on.
     """
     folder = tmp_path_factory.mktemp('keras')
-    only_h5 = tf.__version__.startswith('1.')
     codes = [code for code in python_blocks() if code.startswith('model.')]
-    codes = [code for code in codes if '.h5' in code] if only_h5 else codes
+    codes = [code for code in codes if '.h5' in code] if TF1 else codes
     codes.append(OTHER_NETWORKS)
     script = [sys.executable, os.path.join(HERE, 'foreign_teacher.py')]
     done = subprocess.run(script + ['data.npz', *codes], cwd=str(folder), stdout=subprocess.PIPE,

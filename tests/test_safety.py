@@ -10,9 +10,8 @@ from teachers.freeze import frozen_graph
 from teachers.safety import check_graph, check_layers, check_saved_functions
 from teachers.trained import open_teacher
 from utils.files import RunError
-from utils.graph_mode import new_graph, session, tf
+from utils.graph_mode import TF1, new_graph, session, tf
 
-TF1 = tf.__version__.startswith('1.')
 OTHERS = {
     'WriteFile': lambda path: tf.write_file(path, 'written'), 'ReadFile': lambda path: tf.read_file(path),
     'PyFunc': lambda path: tf.py_func(lambda: open(path, 'w').close(), [], []),

@@ -23,12 +23,13 @@ from nets.networks import find_pair, variable_shapes
 from teachers.checks import check_logits, print_accuracy, print_targets_met, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions, digest_of, teacher_file
+from teachers.freeze import first_line
 from teachers.kind import kind_of
 from teachers.recognise import recognise
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.weights import read_graph, read_weights
 from utils.files import RunError
-from utils.graph_mode import new_graph, session, tf
+from utils.graph_mode import TF1, new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
 from utils.table.flags import table_flags
 
@@ -253,11 +254,14 @@ def test_a_suffix_is_no_format(files, tmp_path, name, answers):
     np.testing.assert_allclose(teacher.answers(IMAGES), answers, rtol=1e-5, atol=1e-4)
 
 
+def test_what_another_library_says_in_colour_is_one_plain_line():
+    assert first_line('\n\x1b[31mERROR:\x1b[0m no such layer\nmore') == 'ERROR: no such layer'
+
+
 def test_onnx_without_its_converter_or_with_tensorflow_1(tmp_path, monkeypatch):
     (tmp_path / 'teacher.onnx').write_bytes(b'\x08\x08\x12\x07pytorch')
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-    old = tf.__version__.startswith('1.')
-    way_out = 'TensorFlow 2 alone' if old else 'pip install -r requirements-onnx.txt'
+    way_out = 'TensorFlow 2 alone' if TF1 else 'pip install -r requirements-onnx.txt'
     with pytest.raises(RunError, match=way_out):
         open_teacher(str(tmp_path / 'teacher.onnx'), LENET)
 
