@@ -10,6 +10,7 @@ import functools
 import importlib.util
 import os
 import re
+import shutil
 import sys
 import tempfile
 
@@ -99,7 +100,7 @@ def _by_tensorflow_2(path, suffix=None):
         graph, model = os.path.join(folder, 'graph.pb'), os.path.abspath(path)
         if suffix:
             model = os.path.join(folder, 'model' + suffix)
-            os.symlink(os.path.abspath(path), model)
+            shutil.copyfile(path, model)
         failed = run_in_eager_mode('teachers.freeze', model, graph)
         if failed:
             raise RunError(_cannot(path, failed))

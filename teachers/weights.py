@@ -177,7 +177,9 @@ def _torch(path):
     try:
         import torch
     except ImportError as error:
-        raise RunError('%r: PyTorch is not installed here; install it, or save the weights there as .npz: '
+        raise RunError('%r: PyTorch is not installed here; export the network as ONNX: '
+                       'torch.onnx.export(model, images, "teacher.onnx"); for the weights of a pair install '
+                       'PyTorch, or save them as .npz: '
                        'numpy.savez("teacher.npz", **{k: v.numpy() for k, v in model.state_dict().items()})'
                        % path) from error
     try:
