@@ -24,7 +24,7 @@ from nets.losses import class_similarity, dirichlet_targets, impression_loss
 from nets.priors import PRIORS
 from teachers.checks import print_targets_met, warn_of_pixel_scale
 from utils.console import Progress, run
-from utils.data.impressions import save_impressions
+from utils.data.impressions import check_bytes, save_impressions
 from utils.files import RunError
 from utils.graph_mode import new_graph, session, tf
 from utils.images import to_bytes
@@ -42,6 +42,7 @@ def main(argv=None):
     settings = synthesis_flags(argv)
     started, files = time.time(), synthesis_files(settings)
     inputs = synthesis_inputs(settings)
+    check_bytes(settings.size, inputs.teacher.image_shape)
     warn_of_pixel_scale(inputs.teacher, settings.threads, settings.device)
     if inputs.teacher.classes == 2:
         print('of two classes none is more alike than another, so every target is one class alone')
@@ -57,7 +58,7 @@ def main(argv=None):
     print('%d impressions, mean KL to the targets at T = %g: %.4f, same class as the target: %.2f %%'
           % (len(targets), settings.temperature, kl, targets_met))
     print_targets_met(targets_met / 100, inputs.teacher.classes)
-    save_impressions(files.impressions, images, targets)
+    save_impressions(files.outputs[0], images, targets)
     save_record(files, made_from, kl=kl, targets_met=targets_met, teacher_unit=inputs.teacher.unit,
                 seconds=time.time() - started)
     checkpoint.remove()
@@ -165,7 +166,8 @@ def build_search(teacher, size, together, settings):
     targets = tf.placeholder(tf.float32, [batch_size, teacher.classes])
     offset = tf.placeholder(tf.int32, [2])
     step_size = tf.placeholder(tf.float32, [])
-    logits = teacher.logits(settings.ground + batch_first(shifted(x, offset, settings.jitter)))
+    seen = tf.transpose(shifted(x, offset, settings.jitter), [3, 0, 1, 2])
+    logits = teacher.logits(settings.ground + seen)
     loss = impression_loss(targets, logits, settings.temperature)
     for name, factor in prior_factors(settings).items():
         if factor:
@@ -174,7 +176,7 @@ def build_search(teacher, size, together, settings):
     train_op = adam.minimize(loss, var_list=[x])
     start = [x.assign(tf.transpose(noise, [1, 2, 3, 0])), tf.variables_initializer(adam.variables())]
     return Search(noise, targets, offset, step_size, start, loss, train_op,
-                  tf.clip_by_value(settings.ground + batch_first(x), 0.0, 1.0))
+                  tf.clip_by_value(settings.ground + tf.transpose(x, [3, 0, 1, 2]), 0.0, 1.0))
 
 
 def prior_factors(settings):
@@ -200,11 +202,6 @@ def shifted(x, offset, largest):
         return x
     frame = tf.pad(x, [[largest, largest], [largest, largest], [0, 0], [0, 0]])
     return tf.reshape(tf.slice(frame, tf.concat([largest - offset, [0, 0]], 0), x.shape), x.shape)
-
-
-def batch_first(x):
-    """[H, W, C, B] -> [B, H, W, C]."""
-    return tf.transpose(x, [3, 0, 1, 2])
 
 
 def agreement_with(targets, logits, temperature):

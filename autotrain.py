@@ -25,7 +25,7 @@ from contextlib import closing, contextmanager
 import filelock
 
 from utils.console import TableProgress, run
-from utils.files import FlagError, RunError, load_json, make_folder, remove_leftovers, save_json, save_text
+from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.table.flags import table_flags
 from utils.table.jobs import LocalPool, run_jobs
 from utils.table.machine import visible_gpus
@@ -40,10 +40,7 @@ SAVE_EVERY = 10  # seconds between two writes of results.csv while jobs end
 
 def main(argv=None):
     parser, args = table_flags(argv)
-    try:
-        jobs = plan(args)
-    except FlagError as error:
-        parser.error(error)
+    jobs = parser.checked(plan, args)
     from utils.table.check import check_inputs, check_same_table  # it imports TensorFlow, which takes seconds
     make_folder(args.root)
     files = check_inputs(args)

@@ -15,13 +15,18 @@ record. The export takes images [N, H, W, C] of bytes, as large as those of the 
 probabilities and classes. An .npz holds the weights alone. .tflite, .keras and .h5 need TensorFlow 2. --int8
 needs no image: impressions of the teacher calibrate it. See docs/serving.md.
 """
+if __name__ == '__main__':
+    from utils.console import end_on_ctrl_c
+    end_on_ctrl_c()  # while what follows is imported
+
 import os
 
 from export.formats import SAVED_MODEL, SUFFIXES, check_available, export
 from export.int8 import Quantisation, calibration_images, print_agreement
-from export.source import images_of, network_of
+from export.source import images_of, network_of, text_of
 from nets import PAIRS
 from teachers.formats import FORMATS, TeacherOptions
+from teachers.trained import AS_READ
 from utils.console import run
 from utils.data import datasets
 from utils.files import RunError
@@ -32,11 +37,11 @@ from utils.settings.parser import Parser, dataset, nets, path
 def main(argv=None):
     args = flags(argv)
     check_available(args.form)
-    if os.path.realpath(args.target) == os.path.realpath(args.weights):
-        raise RunError('%r would be replaced by its own export; choose another --to' % args.target)
     network, record = network_of(args.weights, args.nets, TeacherOptions.of(args),
                                  args.dataset and datasets.image_shape(args.dataset))
     image_shape, class_names = images_of(network, record, args.dataset)
+    check_target(args.target, args.weights, args.nets, args.int8, args.dataset,
+                 text_of(record, 'arguments', 'dataset'))
     quantisation = Quantisation('float16') if args.float16 else None
     if args.int8:
         images, others = calibration_images(args.int8, network, record, image_shape)
@@ -81,7 +86,17 @@ def flags(argv):
         parser.error('give --int8 or --float16')
     if (args.int8 or args.float16) and args.form != '.tflite':
         parser.error('--int8 and --float16 are of a .tflite file')
+    if args.form == '.npz' and TeacherOptions.of(args) != AS_READ:
+        parser.error('an .npz holds weights alone, not how pixels are scaled; choose another --to')
     return args
+
+
+def check_target(target, weights, *others):
+    """Raises RunError where an export would replace what it is made from; others: paths, names, None."""
+    target = os.path.join(os.path.realpath(target), '')
+    for source in [weights, *filter(os.path.isfile, filter(None, others))]:
+        if os.path.join(os.path.realpath(source), '').startswith(target):
+            raise RunError('%r would be replaced by its own export; choose another --to' % source)
 
 
 def size(place):

@@ -64,7 +64,7 @@ def main(argv=None):
     checkpoint = Checkpoint(files.checkpoint, made_from)
     with Curves(settings.train_dir) as curves:  # those of an earlier run stay until all is saved
         result = train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint, curves)
-        for path, weights in ((files.weights, result.weights), (files.best_weights, result.best_weights)):
+        for path, weights in zip(files.outputs, (result.weights, result.best_weights)):
             save_mat(path, enlarged(weights, inputs.classes, inputs.unit))
         save_record(files, made_from, image_shape=inputs.pair.image_shape, evaluated_on=evaluation.name,
                     best_chosen_on=evaluation.name, teacher_unit=inputs.unit, seconds=time.time() - started,

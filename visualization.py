@@ -22,7 +22,7 @@ import Data_Impressions
 from export.source import network_of
 from nets.losses import class_similarity
 from nets.networks import find_pair
-from teachers.formats import FLAGS, TeacherOptions
+from teachers.formats import FLAGS, TeacherOptions, digest_of
 from teachers.trained import open_teacher
 from utils.console import run
 from utils.data.datasets import dataset_info, impressions_folder, nominal, open_dataset
@@ -30,7 +30,7 @@ from utils.data.impressions import load_impressions
 from utils.files import REPOSITORY, RunError
 from utils.pictures import default_style, plain_text, save_picture, show_windows, subplots
 from utils.records.layout import given_impressions, impressions_file, teacher_file
-from utils.records.origins import check_impressions, check_teacher
+from utils.records.origins import check_impressions, check_network
 from utils.settings.flags import picture_flags
 from utils.settings.methods import METHODS
 from utils.settings.parser import command_line
@@ -64,10 +64,10 @@ def draw(args):
     data = open_dataset if args.student else dataset_info
     dataset = None if args.dataset == 'none' else data(args.dataset, args.data)
     if dataset:
-        check_teacher(teacher, dataset, 0, args.any_teacher)
+        check_network(teacher, dataset, 0, args.any_teacher)
     names = dataset.class_names if dataset else [str(k) for k in range(teacher.classes)]
     if args.student:
-        return {'confusion.png': draw_confusion(*predictions(args.student, pair, teacher, dataset), names)}
+        return {'confusion.png': draw_confusion(*predictions(args, pair, teacher, dataset), names)}
     path = given_impressions(args.impressions, 1) if args.impressions else default_impressions(args)
     impressions = load_impressions(path, teacher.image_shape, teacher.classes)
     check_impressions(impressions, teacher)
@@ -84,17 +84,17 @@ def draw(args):
     return figures
 
 
-def predictions(path, pair, teacher, dataset):
-    """Labels of the test images, a network's classes of them, and its teacher's.
-
-    Each is [N]. path: of the network's weights.
-    """
+def predictions(args, pair, teacher, dataset):
+    """Labels of the test images, the classes that --student tells, and its teacher's; each [N]."""
     if not dataset:
         raise RunError('--student is evaluated on test images; choose a --dataset')
-    network, record = network_of(path, pair.name, image_shape=teacher.image_shape)
-    if record and record['inputs'].get('teacher') not in (None, teacher.digest):
-        raise RunError('%r learned from another teacher than %r; give its own --teacher'
-                       % (path, teacher.path))
+    network = teacher
+    if digest_of(args.student) != teacher.digest:
+        network, record = network_of(args.student, pair.name, image_shape=teacher.image_shape)
+        if record and record['inputs'].get('teacher') not in (None, teacher.digest):
+            raise RunError('%r learned from another teacher than %r; give its own --teacher'
+                           % (args.student, teacher.path))
+        check_network(network, dataset, 0, args.any_teacher)
     (seen, labels), (images, _) = [dataset.part('test', each.image_shape) for each in (teacher, network)]
     return labels, network.answers(images).argmax(axis=1), teacher.answers(seen).argmax(axis=1)
 

@@ -45,7 +45,7 @@ def export(network, image_shape, class_names, form, path, quantisation=None):
                 save_saved_model(sess, graph, class_names, folder)
             return
         if form == '.npz':
-            content = npz(weights_of(sess, network), class_names)
+            content = npz(sess, network, class_names)
         elif form == '.pb':
             content = frozen(sess, graph, class_names)
         else:
@@ -66,17 +66,15 @@ def save_saved_model(sess, graph, class_names, folder):
             file.write(''.join(name + '\n' for name in class_names).encode())
 
 
-def weights_of(sess, network):
-    """{variable name: array} of a TrainedNetwork; raises RunError for a graph of constants."""
+def npz(sess, network, class_names):
+    """The bytes of an .npz file: {variable name: array} and, where they are known, class_names.
+
+    Raises RunError for a graph of constants.
+    """
     if not isinstance(network, TrainedNetwork):
         raise RunError('%r has a graph of its own, and an .npz holds the weights of a pair alone; choose '
                        'saved_model, .pb or .tflite' % network.path)
-    return values_of(sess, network_variables(network.role))
-
-
-def npz(weights, class_names):
-    """The bytes of an .npz file: {variable name: array} and, where they are known, class_names."""
-    buffer = io.BytesIO()
+    weights, buffer = values_of(sess, network_variables(network.role)), io.BytesIO()
     np.savez(buffer, **weights, **({CLASS_NAMES: np.array(class_names)} if class_names else {}))
     return buffer.getvalue()
 
@@ -92,19 +90,26 @@ def frozen(sess, graph, class_names=()):
 def from_tf2(sess, graph, class_names, form, quantisation=None):
     """The bytes of a file of one of TF2_SUFFIXES. A child writes it: here TensorFlow 2's own ways are off."""
     with tempfile.TemporaryDirectory() as folder:
-        source, target, order = [os.path.join(folder, name)
-                                 for name in ('source', 'network' + form, 'order.json')]
-        if form == '.tflite':
-            save_saved_model(sess, graph, (), source)
-        else:
-            with open(source, 'wb') as file:
-                file.write(frozen(sess, graph))
+        source, target, order, images = [os.path.join(folder, name) for name in (
+            'source', 'network' + form, 'order.json', 'images.npy')]
+        calibrated = quantisation is not None and quantisation.images is not None
+        try:
+            if calibrated:
+                np.save(images, quantisation.images)
+            if form == '.tflite':
+                save_saved_model(sess, graph, (), source)
+            else:
+                with open(source, 'wb') as file:
+                    file.write(frozen(sess, graph))
+        except (OSError, tf.errors.OpError) as error:
+            raise RunError('cannot write a temporary file into %r: %s; make room'
+                           % (folder, reason_of(error))) from error
         save_json(order, dict(quantisation._asdict() if quantisation else {}, class_names=list(class_names),
-                              images=saved_images(folder, quantisation)))
+                              images=images if calibrated else None))
         failed = run_in_eager_mode('export.tf2', source, target, order)
         if failed:
             raise RunError('this network cannot be written as %s: %s' % (form, failed))
-        floats = float_operations(target) if quantisation and quantisation.images is not None else []
+        floats = float_operations(target) if calibrated else []
         if floats and quantisation.integers_alone:
             raise RunError('TFLite has no int8 form of %s; leave --int8_operations_only out'
                            % ' and '.join(floats))
@@ -112,15 +117,6 @@ def from_tf2(sess, graph, class_names, form, quantisation=None):
             print('TFLite has no int8 form of %s; it stays in float' % ' and '.join(floats))
         with open(target, 'rb') as file:
             return file.read()
-
-
-def saved_images(folder, quantisation):
-    """The path of a file in ``folder`` with the images to calibrate with; None where there are none."""
-    if quantisation is None or quantisation.images is None:
-        return None
-    path = os.path.join(folder, 'images.npy')
-    np.save(path, quantisation.images)
-    return path
 
 
 @contextlib.contextmanager
@@ -147,9 +143,13 @@ def new_folder(path):
                     os.rename(old, path)
                 raise
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, 'strerror', None) or getattr(error, 'message', None) or error
         raise RunError('cannot write the folder %r: %s; make room, or choose another or a folder below it'
-                       % (path, reason)) from error
+                       % (path, reason_of(error))) from error
+
+
+def reason_of(error):
+    """What an OSError or an error of TensorFlow says, without its number or its operation."""
+    return getattr(error, 'strerror', None) or getattr(error, 'message', None) or error
 
 
 def check_replaceable(path):

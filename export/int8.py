@@ -64,20 +64,15 @@ def with_full_range(images):
     return images
 
 
-def agreement(file, network, images):
-    """In per cent of the images: how often the class of a TFLite file's logits is the network's.
+def print_agreement(file, network, images):
+    """Prints in how many per cent of impressions an int8 file's class is its network's.
 
-    images: uint8 [N, H, W, C], as the file takes them.
+    images: uint8 [N, H, W, C], as the file takes them. Below 95 % a warning follows.
     """
     answer = logits_of(file)
     found = np.concatenate([answer(images[start:start + BATCH]) for start in range(0, len(images), BATCH)])
     expected = network.answers(resized(images, network.image_shape))
-    return 100 * np.mean(found.argmax(axis=1) == expected.argmax(axis=1))
-
-
-def print_agreement(file, network, images):
-    """Prints the agreement of an int8 file with its network on impressions; below 95 % with a warning."""
-    share = agreement(file, network, images)
+    share = 100 * np.mean(found.argmax(axis=1) == expected.argmax(axis=1))
     print('%r: int8 and float agree on %.1f %% of %d other impressions' % (file, share, len(images)))
     if share < LEAST_AGREEMENT:
         print('warning: that is little; try impressions made with more --iterations, or --float16 in place '

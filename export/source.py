@@ -1,14 +1,16 @@
 """What is exported: the network in a file of any format, and the images that its record says it is for."""
 import itertools
+import os
 
 from nets import PAIRS
 from nets.networks import ROLES, classes_among, find_pair, variable_shapes
 from teachers.formats import digest_of
-from teachers.trained import AS_READ, TrainedNetwork, open_teacher
+from teachers.trained import AS_READ, NO_GRAPH, TrainedNetwork, open_teacher
 from teachers.weights import has_graph, read_weights
 from utils.data.datasets import DATASETS, open_dataset
 from utils.files import RunError
-from utils.records.layout import records_of_weights
+from utils.records.code_digest import digest_of_own
+from utils.records.layout import own_pair, records_of_weights
 from utils.records.origins import record_of
 
 
@@ -23,9 +25,10 @@ def network_of(path, nets=None, options=AS_READ, image_shape=None):
     """
     digest = digest_of(path)
     record = record_of(digest, records_of_weights(path)) or {}
-    if options != AS_READ and text_of(record, 'arguments', 'main_scope') == 'Student':
-        raise RunError('%r is a student and takes pixels from 0 to 1; leave out the --teacher_... flags'
-                       % path)
+    if own_pair(nets) and os.path.exists(nets) and text_of(record, 'inputs', 'nets') not in (
+            None, digest_of_own(nets)):
+        print('warning: %r is not as it was when %r was trained; the network may answer otherwise'
+              % (nets, path))
     recorded = text_of(record, 'arguments', 'nets')
     if nets is None and recorded is not None and recorded not in PAIRS:
         raise RunError('%r is of the networks %r, says its record; give their file with --nets'
@@ -37,7 +40,12 @@ def network_of(path, nets=None, options=AS_READ, image_shape=None):
     pairs = pairs or [find_pair(names[0])]
     if has_graph(path):
         return open_teacher(path, pairs[0], options), record
+    if options.input or options.logits:
+        raise RunError(NO_GRAPH % path)
     found = by_names(read_weights(path), pairs)
+    if found and found[0][1] == 'Student' and options != AS_READ:
+        raise RunError('%r is a student and takes pixels from 0 to 1; leave out the --teacher_... flags'
+                       % path)
     for pair, role in found or itertools.product(pairs, ROLES):
         try:
             return TrainedNetwork(path, pair, role, options), record

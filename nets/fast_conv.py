@@ -25,12 +25,19 @@ def from_images(images):
 
 
 def conv_relu_pool(x, name, channels, kernels):
-    """5x5 VALID convolution, bias, ReLU and 2x2 max-pool of square images with an even side S.
+    """5x5 VALID convolution, bias, ReLU and 2x2 max-pool with stride 2 of square images with an even side S.
 
     x [channels * S * S, B] -> [kernels * n * n, B] with n = S / 2 - 2.
     """
     weights, biases = weights_and_biases(name, [KERNEL, KERNEL, channels, kernels])
-    return fused_conv_relu_pool(x, weights, biases)
+    side = int(round((x.shape.as_list()[0] / channels) ** 0.5))
+    patches = tf.reshape(_gather_rows(x, _patch_rows(channels, side)), [PATCH * PATCH * channels, -1])
+    # The last row is for the places in a patch that a kernel does not reach.
+    weights = tf.pad(tf.reshape(weights, [KERNEL * KERNEL * channels, kernels]), [[0, 1], [0, 0]])
+    weights = tf.reshape(_gather_rows(weights, _kernel_rows(channels)),
+                         [PATCH * PATCH * channels, 4 * kernels])
+    outputs = _pool_bias_relu(tf.matmul(weights, patches, transpose_a=True), biases)
+    return tf.reshape(outputs, [kernels * (side // 2 - 2) ** 2, -1])
 
 
 def flatten(x, channels):
@@ -49,22 +56,6 @@ def dense(x, name, units, relu=False):
 def to_logits(x):
     """[classes, B] -> [B, classes]."""
     return tf.transpose(x)
-
-
-def fused_conv_relu_pool(x, weights, biases):
-    """5x5 VALID convolution, bias, ReLU and 2x2 max-pool with stride 2 of square images with an even side S.
-
-    x [C * S * S, B], weights [5, 5, C, K], biases [K] -> [K * n * n, B] with n = S / 2 - 2.
-    """
-    channels, kernels = weights.shape.as_list()[2:]
-    side = int(round((x.shape.as_list()[0] / channels) ** 0.5))
-    patches = tf.reshape(_gather_rows(x, _patch_rows(channels, side)), [PATCH * PATCH * channels, -1])
-    # The last row is for the places in a patch that a kernel does not reach.
-    weights = tf.pad(tf.reshape(weights, [KERNEL * KERNEL * channels, kernels]), [[0, 1], [0, 0]])
-    weights = tf.reshape(_gather_rows(weights, _kernel_rows(channels)),
-                         [PATCH * PATCH * channels, 4 * kernels])
-    outputs = _pool_bias_relu(tf.matmul(weights, patches, transpose_a=True), biases)
-    return tf.reshape(outputs, [kernels * (side // 2 - 2) ** 2, -1])
 
 
 def _gather_rows(x, rows):

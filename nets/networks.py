@@ -1,17 +1,8 @@
 """The pairs of networks: finds one by name or file, and builds it under the scope of its role.
 
-A pair's file holds:
-
-| name | what it is |
-| --- | --- |
-| student, teacher | functions (images, classes, training) -> logits |
-| IMAGE_SHAPE | height, width and channels of the images that its teacher takes |
-| LAST_LAYER | the variable [features, classes] whose columns are the class templates, such as 'fc2/weights' |
-
-``images`` are float32 [B, height, width, channels] in [0, 1], ``classes`` is the number of classes,
-``training`` tells batch norm and dropout whether the network is being trained, and the logits are float32 [B,
-classes]. A file with a student alone is enough where the teacher comes from elsewhere. A student takes the
-images of its teacher, of whatever shape.
+docs/networks.md says what a pair's file holds. Its functions take ``images``, float32 [B, height, width,
+channels] in [0, 1], ``classes``, their number, and ``training``, which tells batch norm and dropout whether
+the network is being trained. They give logits, float32 [B, classes].
 """
 import functools
 import importlib
@@ -109,14 +100,9 @@ def _run(path):
 
 
 def build(pair, role, images, classes, training=False, plain=False):
-    """Logits of the ``role`` ('Teacher' or 'Student') of a pair.
+    """Logits of the ``role`` ('Teacher' or 'Student') of a pair, float32 [B, classes].
 
-    A second call shares the first one's variables.
-
-    | tensor | shape | content |
-    | --- | --- | --- |
-    | images | [B, *pair.image_shape] | float32, pixels in [0, 1] |
-    | returned | [B, classes] | float32 logits |
+    images: float32 [B, *pair.image_shape] in [0, 1]. A second call shares the first one's variables.
 
     plain: build from TensorFlow's own operations alone, for export and comparison, with the same variables.
     Raises RunError where a user's own pair fails or gives something else.

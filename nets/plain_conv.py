@@ -16,10 +16,6 @@ def conv_relu_pool(x, name, channels, kernels):
     [B, H, W, channels] -> [B, H // 2 - 2, W // 2 - 2, kernels].
     """
     weights, biases = weights_and_biases(name, [5, 5, channels, kernels])
-    return plain_conv_relu_pool(x, weights, biases)
-
-
-def plain_conv_relu_pool(x, weights, biases):
     x = tf.nn.relu(tf.nn.conv2d(x, weights, [1, 1, 1, 1], 'VALID') + biases)
     return tf.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], 'VALID')
 

@@ -24,11 +24,7 @@ def content_format(path):
 
     Raises RunError for a format that is known and not read; its line names the one to give.
     """
-    try:
-        with open_file(path) as file:
-            start = file.read(START)
-    except OSError as error:
-        raise RunError('cannot read %r: %s' % (path, error.strerror or error)) from error
+    start = read_bytes(path, START)
     for magic, file_format in MAGIC:
         if start.startswith(magic):
             return file_format

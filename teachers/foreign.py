@@ -83,9 +83,7 @@ class ForeignNetwork:
     def restore(self, sess):
         """Nothing: the weights are constants of the graph."""
 
-    def answers(self, images, threads=1, device='cpu'):
-        """The logits of images uint8 [N, *image_shape] in 0..255: float32 [N, classes]."""
-        return answers_of(self, images, threads, device)
+    answers = answers_of
 
     def _import(self, graph, *arguments):
         try:

@@ -1,8 +1,10 @@
 """Files that hold a trained network: formats, digests, and how pixels are scaled. No TensorFlow here."""
+import contextlib
 import glob
 import hashlib
 import os
 import re
+import tempfile
 from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -14,6 +16,7 @@ SUFFIXES = {'.mat': 'mat', '.npz': 'npz', '.h5': 'h5', '.hdf5': 'h5', '.keras': 
             '.pt': 'torch', '.pth': 'torch', '.index': 'checkpoint'}
 SAVED_MODEL, VARIABLES = 'saved_model.pb', 'variables/variables'  # what of a SavedModel's folder is read
 ONNX_DATA = '.data'  # where the weights of an ONNX network are in a file of their own, this ends its name
+PATTERN = re.compile(r'[][*?\\]')
 CHECKPOINT_FILE = re.compile(r'\.(index|meta|data-\d+-of-\d+)$')
 FORMATS = ('.mat, .npz, .h5, .keras, .pb, .onnx, .pt, .pth, the prefix or .index of a TensorFlow checkpoint, '
            'or the folder of a SavedModel')
@@ -114,6 +117,22 @@ def digest_of(path):
 def checkpoint_prefix(path):
     """The prefix of a TensorFlow checkpoint, which is given by it or by one of its files."""
     return CHECKPOINT_FILE.sub('', path)
+
+
+@contextlib.contextmanager
+def plain_path(path):
+    """A folder, or a checkpoint's prefix, as a path for TensorFlow, which takes some letters for a pattern.
+
+    Where the path has such letters, this is the path of links in a temporary folder.
+    """
+    if not PATTERN.search(os.path.abspath(path)):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, 'model')
+        for name, file in ({'': path} if os.path.isdir(path) else files_of(path)).items():
+            os.symlink(os.path.abspath(file), link + name)
+        yield link
 
 
 def files_of(path):

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 
-from teachers.formats import VARIABLES, digest_of, format_of
+from teachers.formats import VARIABLES, digest_of, format_of, plain_path
 from teachers.safety import check_graph, check_layers, check_saved_functions
 from teachers.weights import keras_config, read_graph, read_meta_graph, read_weights
 from utils.console import DEBUG
@@ -96,8 +96,8 @@ def _of_keras(path, file_format):
 def _by_tensorflow_2(path, suffix=None):
     """suffix: what Keras wants at the end of the name of such a file."""
     from utils.graph_mode import run_in_eager_mode
-    with tempfile.TemporaryDirectory() as folder:
-        graph, model = os.path.join(folder, 'graph.pb'), os.path.abspath(path)
+    with tempfile.TemporaryDirectory() as folder, plain_path(path) as model:
+        graph, model = os.path.join(folder, 'graph.pb'), os.path.abspath(model)
         if suffix:
             model = os.path.join(folder, 'model' + suffix)
             shutil.copyfile(path, model)
@@ -135,7 +135,8 @@ def _by_session(path, meta_graph):
         with tf.Graph().as_default(), session(1) as sess:
             tf.import_graph_def(definition, name='')
             if saver.restore_op_name:
-                sess.run(saver.restore_op_name, {saver.filename_tensor_name: os.path.join(path, VARIABLES)})
+                with plain_path(os.path.join(path, VARIABLES)) as prefix:
+                    sess.run(saver.restore_op_name, {saver.filename_tensor_name: prefix})
             return _with_constants(sess, definition, outputs)
     except RunError:
         raise

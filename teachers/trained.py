@@ -12,6 +12,8 @@ from utils.images import CLASSES
 from utils.matfile import arrays_of_shapes
 
 AS_READ = TeacherOptions()
+NO_GRAPH = ('%r holds weights and no graph, in which --teacher_input and --teacher_logits could name '
+            'something; leave them out')
 
 
 class TrainedNetwork:
@@ -86,9 +88,7 @@ class TrainedNetwork:
         for variable in self._variables:
             variable.load(self._arrays[variable.op.name], sess)
 
-    def answers(self, images, threads=1, device='cpu'):
-        """The logits of images uint8 [N, *image_shape] in 0..255: float32 [N, classes]."""
-        return answers_of(self, images, threads, device)
+    answers = answers_of
 
 
 def open_teacher(path, pair, options=AS_READ):
@@ -117,8 +117,7 @@ def open_teacher(path, pair, options=AS_READ):
 def _open(path, pair, options):
     if not has_graph(path):
         if options.input or options.logits:
-            raise RunError('%r holds weights and no graph, in which --teacher_input and --teacher_logits '
-                           'could name something; leave them out' % path)
+            raise RunError(NO_GRAPH % path)
         if not hasattr(pair.module, 'teacher'):
             raise RunError('%r holds weights, and %r has no teacher that they could be of; give a whole '
                            'network, or another --nets' % (path, pair.name))

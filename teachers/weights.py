@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from teachers.formats import SAVED_MODEL, VARIABLES, checkpoint_prefix, files_of, format_of
+from teachers.formats import SAVED_MODEL, VARIABLES, checkpoint_prefix, files_of, format_of, plain_path
 from utils.files import RunError, open_file, read_bytes
 from utils.matfile import mat_arrays
 from utils.npz import Npz
@@ -141,9 +141,11 @@ def _checkpoint(path):
     try:
         for file in files_of(path).values():
             open_file(file).close()
-        reader = tf.train.load_checkpoint(checkpoint_prefix(path))
-        names = sorted(reader.get_variable_to_shape_map(), key=natural)
-        arrays = {name: reader.get_tensor(name) for name in names if name != '_CHECKPOINTABLE_OBJECT_GRAPH'}
+        with plain_path(checkpoint_prefix(path)) as prefix:
+            reader = tf.train.load_checkpoint(prefix)
+            names = sorted(reader.get_variable_to_shape_map(), key=natural)
+            arrays = {name: reader.get_tensor(name) for name in names
+                      if name != '_CHECKPOINTABLE_OBJECT_GRAPH'}
     except RunError:
         raise
     except Exception as error:  # errors of TensorFlow, ValueError, RuntimeError: it depends on the version

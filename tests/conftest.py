@@ -1,7 +1,9 @@
 """What the tests share: where things are, and how a script is run as a user runs it."""
 import contextlib
 import fcntl
+import io
 import os
+import pathlib
 import pty
 import select
 import signal
@@ -21,6 +23,7 @@ ROOT = os.path.dirname(HERE)
 REFERENCE = os.path.join(os.path.dirname(ROOT), 'shared', 'reference')
 sys.path[:0] = [ROOT, HERE, os.path.join(ROOT, 'tools')]
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+os.environ.pop('ZSKD_DEBUG', None)  # the user's
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -37,8 +40,12 @@ class Mnist(NamedTuple):
 def data():
     """The folder with MNIST, fetched once."""
     from utils.data import datasets
+    from utils.files import RunError
     folder = os.path.join(ROOT, 'data')
-    datasets.fetch('mnist', folder)
+    try:
+        datasets.fetch('mnist', folder)
+    except RunError as error:
+        pytest.skip(str(error))
     return folder
 
 
@@ -99,7 +106,7 @@ def job(tmp_path):
     settings = training_flags(['--Distillation=ZSKD-1', '--train_dir', str(tmp_path / 'out'), '--impressions',
                                str(tmp_path), '--teacher', str(tmp_path / 'teacher.mat')])
     files = training_files(settings)
-    for path in [files.teacher, files.impressions, *files.outputs]:
+    for path in [files.inputs['teacher'], files.inputs['impressions'], *files.outputs]:
         save_text(path, 'content of ' + os.path.basename(path))
     save_record(files, fingerprint(settings, digests_of(files)), accuracy=98.5, seconds=12.0)
     return Namespace(settings=settings, files=files)
@@ -111,6 +118,13 @@ def reference():
     if not os.path.isdir(REFERENCE):
         pytest.skip('the reference files lie beside the development checkout only')
     return REFERENCE
+
+
+def bytes_of(save, *arrays, **named):
+    """What ``save``, such as np.savez, writes of the arrays."""
+    buffer = io.BytesIO()
+    save(buffer, *arrays, **named)
+    return buffer.getvalue()
 
 
 def arrays_of(path, shapes):
@@ -126,10 +140,10 @@ def command(words):
     return [sys.executable, '-u', program] + [str(flag) for flag in flags]
 
 
-def run_script(words, prefix=(), **options):
-    """A script run to its end, as a user runs it; the finished process. prefix: words before its command."""
-    return subprocess.run([*prefix, *command(words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          universal_newlines=True, **dict({'cwd': ROOT, 'timeout': 600}, **options))
+def run_script(words, **options):
+    """A script, or '-c' and code, run to its end, as a user runs it; the finished process."""
+    usual = dict(cwd=ROOT, timeout=600, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.run(command(words), universal_newlines=True, **dict(usual, **options))
 
 
 def two_at_a_time(function, items):
@@ -161,15 +175,21 @@ def working_on(folder, but=b'\0\0'):
 @contextlib.contextmanager
 def forbidden(path):
     """A block in which nobody, not even root, may open the file or folder."""
-    user, mode = os.geteuid(), os.stat(str(path)).st_mode
+    user, modes = os.geteuid(), {str(path): os.stat(str(path)).st_mode}
     os.chmod(str(path), 0)
     if user == 0:
+        for folder in pathlib.Path(str(path)).parents:  # pytest keeps some of them for its user
+            mode = folder.stat().st_mode
+            if not mode & 0o001:
+                modes[str(folder)] = mode
+                folder.chmod(mode | 0o001)
         os.seteuid(65534)
     try:
         yield
     finally:
         os.seteuid(user)
-        os.chmod(str(path), mode)
+        for changed, mode in modes.items():
+            os.chmod(changed, mode)
 
 
 class Terminal:

@@ -13,15 +13,17 @@ import socket
 import subprocess
 from argparse import Namespace
 
+import kill_table
 import numpy as np
 import pytest
 from conftest import Terminal, command, run_script, wait_until, working_on
 
 import autotrain
+from utils.data import impressions
 from utils.files import RunError, load_json
 from utils.records.records import PLACES
 from utils.settings.methods import METHODS, TABLE
-from utils.table.check import check_inputs, check_same_table, files_of_all_jobs
+from utils.table.check import INPUTS, check_inputs, check_same_table, files_of_all_jobs
 from utils.table.flags import table_flags
 from utils.table.jobs import Job, LocalPool, run_jobs
 
@@ -112,6 +114,13 @@ def test_a_small_table_is_complete(whole):
     assert all(METHODS[name].label in markdown for name in TABLE)
     assert rows(root)[0]['train_dir'].startswith(STRANGE + '/')
     assert [path.name for path in root.parent.iterdir()] == [STRANGE], 'no shell has looked at the name'
+
+
+def test_kill_table_compares_all_that_a_table_makes(whole):
+    found = kill_table.content_of(str(whole[0]))
+    assert set(found) == {'results.md', *(str(path.relative_to(whole[0])) for path in whole[0].rglob('*')
+                                          if path.suffix in ('.mat', '.json') and path.name != INPUTS)}
+    assert 'a leftover' not in found.values()
 
 
 def test_in_a_file_progress_is_a_line_per_job(whole):
@@ -220,6 +229,9 @@ def test_a_full_disk_stops_a_table(tmp_path, small, no_job, monkeypatch):
     there.parent.mkdir(parents=True)
     there.write_text('impressions')
     assert check_inputs(table_flags(table)[1]) == [small]
+    monkeypatch.setattr(impressions, 'MOST_BYTES', 24000 * 4 * 32 * 32 - 1)
+    with pytest.raises(RunError, match='24000 impressions of 32x32x1 are more than the 4 GiB'):
+        check_inputs(table_flags(table)[1])
     no_impressions = words(tmp_path / 'table', small, '--rates', '40', '--runs=9', '--methods', 'Soft_logits')
     assert check_inputs(table_flags(no_impressions)[1]) == [small]
 

@@ -14,6 +14,8 @@ def test_a_step_of_every_kind_is_timed(nets, kind, plain):
     settings.batch_size = 2
     with benchmark.Step(settings, plain) as step:
         assert step.seconds() > 0
+    of_the_plain_form = {'lenet': 'MaxPool', 'alexnet': 'Log'}[nets]
+    assert (of_the_plain_form in {op.type for op in step._graph.get_operations()}) == plain
 
 
 def test_jobs_of_the_plain_form_make_impressions_and_a_student(tmp_path, teacher):

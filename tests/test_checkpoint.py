@@ -2,12 +2,10 @@
 import glob
 import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import run_script
 
 import Data_Impressions
 import train_w_distill
@@ -39,18 +37,13 @@ run(lambda: script.main(sys.argv[1:]))
 
 def killed(script, flags, saves):
     """Runs a script as a process until it has saved ``saves`` - 1 checkpoints, and worked a little more."""
-    done = subprocess.run([sys.executable, '-c', KILLED.format(script=script.__name__, saves=saves)] + flags,
-                          cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    done = run_script(['-c', KILLED.format(script=script.__name__, saves=saves), *flags])
+    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 def content(folder):
     """{file: bytes} of all .mat files below a folder."""
-    found = {}
-    for path in glob.glob(os.path.join(str(folder), '**', '*.mat'), recursive=True):
-        with open(path, 'rb') as file:
-            found[os.path.relpath(path, str(folder))] = file.read()
-    return found
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*.mat')}
 
 
 def checkpoints(folder):
@@ -129,15 +122,6 @@ def test_a_killed_search_for_impressions_goes_on(tmp_path, steps_done, capsys):
 # What is no checkpoint of the job.
 
 
-def change(path, place):
-    """Changes one bit of a file."""
-    with open(path, 'r+b') as file:
-        file.seek(place)
-        byte, = file.read(1)
-        file.seek(place)
-        file.write(bytes([byte ^ 1]))
-
-
 ARRAYS = {'step': np.array(7), 'now/Student/conv0/weights': np.arange(6, dtype=np.float32).reshape(2, 3),
           'points': np.array('[{"step": 1}]'), 'none': np.zeros([0, 4])}
 
@@ -170,24 +154,19 @@ def test_another_jobs_checkpoint_is_none(tmp_path, part, value, capsys):
 
 def test_a_checkpoint_with_any_damage_is_none(tmp_path, capsys):
     """A changed bit anywhere, as in the archive's directory; cut short; longer; no archive."""
-    path = str(tmp_path / 'checkpoint.npz')
+    file = tmp_path / 'checkpoint.npz'
+    path = str(file)
     Checkpoint(path, MADE_FROM).save(**ARRAYS)
-    with open(path, 'rb') as file:
-        whole = file.read()
-    for place in range(len(whole)):
-        change(path, place)
-        assert Checkpoint(path, MADE_FROM).load() == {}, place
-        change(path, place)
+    whole = file.read_bytes()
+    changed = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1:] for place in range(len(whole))]
     cut = [whole[:length] for length in range(0, len(whole), 7)]
-    for wrong in cut + [whole[:-32], whole + b'0', b'checkpoint']:
-        with open(path, 'wb') as file:
-            file.write(wrong)
+    for wrong in changed + cut + [whole[:-32], whole + b'0', b'checkpoint']:
+        file.write_bytes(wrong)
         assert Checkpoint(path, MADE_FROM).load() == {}
     np.savez(path, **ARRAYS)
     assert Checkpoint(path, MADE_FROM).load() == {}
     assert set(capsys.readouterr().out.splitlines()) == {'%r is damaged; it will be replaced' % path}
-    with open(path, 'wb') as file:
-        file.write(whole)
+    file.write_bytes(whole)
     assert set(Checkpoint(path, MADE_FROM).load()) == set(ARRAYS), 'and the whole one is one'
 
 

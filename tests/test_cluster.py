@@ -16,6 +16,9 @@ from conftest import ROOT, command, wait_until, working_on
 from test_autotrain import content
 
 import autotrain
+
+pytest.importorskip('distributed')
+
 import utils.table.cluster
 from utils.files import RunError, remove_leftovers
 from utils.table.cluster import ClusterPool, last_sign, lease_in
@@ -119,7 +122,7 @@ def test_the_same_bytes_whatever_dies(cluster, tmp_path, small):
     status, _, errors = table.end()
     assert status == 1 and 'error: lost the scheduler ' in errors, errors
     assert len(errors[errors.index('\nstopped; '):].strip().split('\n')) == 2, errors
-    wait_until(lambda: not jobs_of(root), 10)  # the lease went with autotrain.py
+    wait_until(lambda: not jobs_of(root), 30)  # the lease went with autotrain.py
 
     cluster.end()
     cluster.scheduler()
@@ -134,7 +137,7 @@ def test_the_same_bytes_whatever_dies(cluster, tmp_path, small):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         workers.pop(victim).kill()
-        wait_until(lambda children=children: not set(children) & set(jobs_of(root)), 10)
+        wait_until(lambda children=children: not set(children) & set(jobs_of(root)), 30)
     status, output, errors = table.end()
     assert status == 0, output + errors
     assert 'workers: 3, jobs at a time: 3' in output
@@ -159,7 +162,7 @@ def test_no_job_outlives_autotrain_by_more_than_its_lease(cluster, tmp_path, sma
     wait_until(lambda: jobs_of(root))
     table.send_signal(signal.SIGINT)
     assert table.end()[0] == 130
-    wait_until(lambda: not jobs_of(root), 10)
+    wait_until(lambda: not jobs_of(root), 30)
     # One path, another folder on each machine: a worker that does not fit is named.
     home = tmp_path / 'home'
     home.mkdir()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, Terminal, command, wait_until
+from conftest import ROOT, Terminal, command, run_script, wait_until
 
 # A table that goes on where an earlier one was stopped: its first job was done before.
 PROGRESS = """
@@ -43,8 +43,7 @@ console.run(main)
 
 def python(code, **options):
     """A finished process that has run the code, in the repository."""
-    return subprocess.run([sys.executable, '-c', code], cwd=ROOT, timeout=60, **dict(
-        dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True), **options))
+    return run_script(['-c', code], **options)
 
 
 @pytest.mark.parametrize('variables', [{'TQDM_DISABLE': '1'}, {'TQDM_INITIAL': '5', 'TQDM_GUI': '1'}],
@@ -96,11 +95,12 @@ def test_a_full_disk_under_the_output_is_one_line():
 
 
 def test_what_is_printed_is_in_the_pipe_at_once_and_its_end_is_one_line():
-    code = ENDLESS.replace('time.sleep(0.01)', 'print("more")') % 'sys.stderr'
-    child = subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, universal_newlines=True)
+    code = ENDLESS.replace('time.sleep(0.01)', 'sys.stdin.readline(); print("more")') % 'sys.stderr'
+    child = subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     assert child.stdout.readline() == 'begun\n'
     child.stdout.close()
+    child.stdin.close()
     errors = child.stderr.read()
     assert child.wait() == 1
     cleaned_up, error, nothing = errors.split('\n')
@@ -169,8 +169,10 @@ runpy.run_path(%r, run_name='__main__')
 """
 
 
-def test_ctrl_c_while_a_script_imports_is_one_line():
-    path = os.path.join(ROOT, 'visualization.py')
+@pytest.mark.parametrize('script', ['train_w_distill', 'Data_Impressions', 'autotrain', 'visualization',
+                                    'convert'])
+def test_ctrl_c_while_a_script_imports_is_one_line(script):
+    path = os.path.join(ROOT, script + '.py')
     done = python(IMPORTING % (ROOT, path, path))
     assert (done.returncode, done.stdout, done.stderr) == (130, '', 'interrupted\n')
 
@@ -197,7 +199,8 @@ def ignores_ctrl_c(process):
     return bool(int(ignored.split()[1], 16) & 1 << signal.SIGINT - 1)
 
 
-@pytest.mark.parametrize('error', ["RunError('it is so')", "OSError(28, 'it is so', 'x')"])
+@pytest.mark.parametrize('error', ["RunError('it is so')", "OSError(28, 'it is so', 'x')",
+                                   "console.subprocess.CalledProcessError(1, ['it', 'is so'])"])
 def test_debug_shows_where_an_error_came_from(error):
     code = ('from utils import console\nfrom utils.files import RunError\ndef main():\n    raise %s\n'
             'console.run(main)' % error)

@@ -1,6 +1,7 @@
 """Exports: each format, loaded by its own tools in a process of its own, answers as the scripts do."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -234,7 +235,7 @@ def test_a_network_of_somebody_else(foreign, tmp_path, capsys):
         check(sess.run({name: name + ':0' for name in ('logits', 'probabilities', 'classes')},
                        {'images:0': foreign.images}), foreign.logits)
     with pytest.raises(RunError, match='graph of its own, and an .npz holds the weights of a pair alone'):
-        convert.main(foreign.flags + ['--to', str(tmp_path / 'export.npz')])
+        convert.main(foreign.flags[:1] + ['--to', str(tmp_path / 'export.npz')])
 
 
 @needs_tf2
@@ -478,13 +479,40 @@ def copied(student, folder, **arguments):
 
 
 def test_a_student_takes_no_flags_of_its_teacher(student, tmp_path):
-    with pytest.raises(RunError, match='is a student and takes pixels from 0 to 1'):
-        convert.main([student, '--teacher_scale', '0', '255', '--to', str(tmp_path / 'out.npz')])
+    """Nor where it has lost its record."""
+    shutil.copy(student, str(tmp_path))
+    for path in student, str(tmp_path / 'train_params.mat'):
+        with pytest.raises(RunError, match='is a student and takes pixels from 0 to 1'):
+            convert.main([path, '--teacher_scale', '0', '255', '--to', str(tmp_path / 'out.pb')])
 
 
-def test_an_export_does_not_replace_its_source(foreign):
-    with pytest.raises(RunError, match='would be replaced by its own export'):
-        convert.main([foreign.flags[0], '--to', foreign.flags[0]])
+def test_weights_take_no_flags_of_a_graph(teacher, tmp_path, capsys):
+    with pytest.raises(RunError, match='holds weights and no graph, in which --teacher_input'):
+        convert.main([teacher, '--teacher_logits=logits', '--to', str(tmp_path / 'out.pb')])
+    with pytest.raises(SystemExit):
+        convert.main([teacher, '--teacher_scale', '0', '255', '--to', str(tmp_path / 'out.npz')])
+    assert 'an .npz holds weights alone, not how pixels are scaled' in capsys.readouterr().err
+
+
+def test_an_export_does_not_replace_what_it_is_made_from(foreign, student, small, tmp_path):
+    data_set, served = str(tmp_path / 'small.npz'), str(tmp_path / 'served')
+    shutil.copy(small, data_set)
+    convert.main([student, '--to', 'saved_model', served])
+    for words in ([foreign.flags[0], '--to', foreign.flags[0]],
+                  [student, '--dataset', data_set, '--to', data_set],
+                  [served + '/variables/variables.index', '--to', 'saved_model', served]):
+        with pytest.raises(RunError, match='would be replaced by its own export'):
+            convert.main(words)
+    assert sha256(data_set) == sha256(small)
+
+
+def test_a_pair_that_has_changed_is_warned_of(own, tmp_path, capsys):
+    weights, _, pair = own.flags
+    inputs = {'inputs': {'nets': 64 * '0'}, 'outputs': {'own.mat': sha256(weights)}}
+    shutil.copy(weights, str(tmp_path))
+    (tmp_path / 'result.json').write_text(json.dumps(dict(inputs, arguments={'nets': pair})))
+    convert.main([str(tmp_path / 'own.mat'), '--nets', pair, '--to', str(tmp_path / 'own.pb')])
+    assert "pair.py' is not as it was when '" in capsys.readouterr().out
 
 
 def test_a_record_that_does_not_help(student, small, tmp_path):

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 import scipy.io
-from conftest import arrays_of
+from conftest import arrays_of, bytes_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,17 +21,11 @@ EXAMPLES = settings(max_examples=120, deadline=None, derandomize=True,
                     suppress_health_check=list(HealthCheck))
 
 
-def mat_bytes(arrays, compressed):
-    buffer = io.BytesIO()
-    scipy.io.savemat(buffer, arrays, do_compression=compressed)
-    return buffer.getvalue()
-
-
 RNG = np.random.RandomState(0)
 TEACHER = {name: RNG.standard_normal(shape) for name, shape in SHAPES.items()}
 IMPRESSIONS = {'train_images': RNG.uniform(0, 255, (3, 32, 32, 1)),
                'train_labels': RNG.dirichlet(np.ones(10), 3)}
-WHOLE = {(kind, compressed): mat_bytes(arrays, compressed)
+WHOLE = {(kind, compressed): bytes_of(scipy.io.savemat, arrays, do_compression=compressed)
          for kind, arrays in (('teacher', TEACHER), ('impressions', IMPRESSIONS))
          for compressed in (False, True)}
 DATA_SET = {'x_train': RNG.randint(0, 256, (4, 9, 8, 3)).astype(np.uint8), 'y_train': np.arange(4),
@@ -84,24 +78,12 @@ def test_damaged_mat_files(kind, compressed):
     check()
 
 
-def npz_bytes(arrays, save):
-    buffer = io.BytesIO()
-    save(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def npy_bytes(array):
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
-
-
 @st.composite
 def damaged_npz(draw):
     """An .npz file that is damaged, or that is a whole archive (its checksums right) of a damaged array."""
     if draw(st.booleans()):
-        return draw(damaged(npz_bytes(DATA_SET, draw(st.sampled_from([np.savez, np.savez_compressed])))))
-    members = {name: npy_bytes(array) for name, array in DATA_SET.items()}
+        return draw(damaged(bytes_of(draw(st.sampled_from([np.savez, np.savez_compressed])), **DATA_SET)))
+    members = {name: bytes_of(np.save, array) for name, array in DATA_SET.items()}
     name = draw(st.sampled_from(sorted(members)))
     members[name] = draw(damaged(members[name]))
     buffer = io.BytesIO()
@@ -137,5 +119,5 @@ def test_undamaged_files_are_read():
         with written(WHOLE['impressions', compressed], 'x.mat') as path:
             assert len(load_impressions(path).images) == 3
     for save in (np.savez, np.savez_compressed):
-        with written(npz_bytes(DATA_SET, save), 'x.npz') as path:
+        with written(bytes_of(save, **DATA_SET), 'x.npz') as path:
             assert open_dataset(path, 'unused').part('test', (32, 32, 3))[1].tolist() == [3, 2, 1]

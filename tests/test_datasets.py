@@ -14,7 +14,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-from conftest import forbidden
+from conftest import bytes_of, forbidden
 
 from utils.data import datasets, sources
 from utils.data.datasets import DATASETS, open_dataset, training_images
@@ -240,13 +240,8 @@ def test_a_pickle_cannot_run_code():
 
 # Files that cannot be read
 
-def npy():
-    file = io.BytesIO()
-    np.save(file, np.zeros((5, 28, 28), np.uint8))
-    return file.getvalue()
-
-
-@pytest.mark.parametrize('content', [b'', b'PK\3\4' + bytes(5000), b'<html>Log in</html>', npy()],
+@pytest.mark.parametrize('content', [b'', b'PK\3\4' + bytes(5000), b'<html>Log in</html>',
+                                     bytes_of(np.save, np.zeros((5, 28, 28), np.uint8))],
                          ids=['empty', 'zeros', 'html', 'npy'])
 def test_a_file_that_is_no_data_set_is_one_line(tmp_path, content):
     own = str(tmp_path / 'mine.npz')

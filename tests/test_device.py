@@ -1,18 +1,16 @@
 """The device that TensorFlow runs on: the CPU, unless a GPU is asked for."""
 import os
 import subprocess
-import sys
 from argparse import Namespace
 
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT
+from conftest import ROOT, run_script
 
 import Data_Impressions
 from utils.console import run
 from utils.files import RunError
 from utils.graph_mode import session
-from utils.records.records import result_key
 from utils.table import machine
 from utils.table.flags import table_flags
 from utils.table.jobs import LocalPool
@@ -43,13 +41,6 @@ def test_a_device_without_memory_is_one_line(capsys):
 
     with pytest.raises(SystemExit, match='error: TensorFlow is out of memory; use a smaller --batch_size'):
         run(main)
-
-
-def test_the_device_is_in_the_record_and_the_cpu_is_as_none():
-    def settings(**device):
-        return result_key({'arguments': dict(steps=1, **device), 'versions': {}, 'inputs': {}})['settings']
-
-    assert settings() == settings(device='cpu') != settings(device='gpu')
 
 
 @pytest.mark.parametrize('visible, gpus', [
@@ -83,10 +74,11 @@ def test_as_many_jobs_as_memory_and_cores_carry(memory, cores, jobs, monkeypatch
 
 def test_jobs_share_out_the_gpus(tmp_path):
     """Two jobs at a time on two GPUs never see the same one."""
-    script = 'echo $CUDA_VISIBLE_DEVICES >> %s; sleep 0.3' % (tmp_path / 'seen')
+    script = 'echo $CUDA_VISIBLE_DEVICES >> {0}; until [ "$(wc -l < {0})" -ge {1} ]; do sleep 0.1; done'
     with LocalPool(2, {}, ['4', '6']) as pool:
-        ended = [pool.submit(['sh', '-c', script], str(tmp_path / 'log')) for _ in range(4)]
-        assert [future.result() for future in ended] == [0] * 4
+        ended = [pool.submit(['sh', '-c', script.format(tmp_path / 'seen', seen)], str(tmp_path / 'log'))
+                 for seen in (2, 2, 4, 4)]
+        assert [future.result(timeout=60) for future in ended] == [0] * 4
     seen = (tmp_path / 'seen').read_text().split()
     assert sorted(seen) == ['4', '4', '6', '6'] and sorted(seen[:2]) == ['4', '6']
 
@@ -100,6 +92,5 @@ def test_no_variable_of_the_user_chooses_another_keras(variables):
             'assert os.environ["KERAS_BACKEND"] == "tensorflow"\n'
             'said = run_in_eager_mode("utils.images", "x"), run_in_eager_mode("no.such.module")\n'
             'assert said[0] is None and "No module" in said[1], said')
-    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=dict(os.environ, **variables),
-                          stderr=subprocess.PIPE, universal_newlines=True)
+    done = run_script(['-c', code], env=dict(os.environ, **variables))
     assert done.returncode == 0, done.stderr

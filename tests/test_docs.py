@@ -5,13 +5,11 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from glob import glob
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_script
 from documents import DOCUMENTS, commands, read, short, snippets
 
 import autotrain
@@ -23,6 +21,7 @@ from nets import priors
 from tools import document_tables
 from utils.data.datasets import open_dataset
 from utils.files import load_json
+from utils.graph_mode import TF1
 from utils.settings import flags, hyper_parameters, methods
 from utils.table.flags import table_flags
 from utils.table.results import by_method, results_markdown
@@ -32,6 +31,8 @@ PARSERS = {'train_w_distill.py': flags.training_flags, 'Data_Impressions.py': fl
 MAINS = {'train_w_distill.py': (train_w_distill.main, ['--steps=2']),
          'Data_Impressions.py': (Data_Impressions.main, ['--iterations=2']),
          'visualization.py': (visualization.main, [])}
+if not TF1:
+    MAINS['convert.py'] = convert.main, []
 COMMANDS = [(short(path), command) for path in DOCUMENTS for command in dict.fromkeys(commands(read(path)))]
 ADDED = 'squared_differences', 'ZSKD_white'  # what docs/networks.md adds
 
@@ -73,8 +74,8 @@ def test_commands_of_the_readme_run_one_after_the_other(tmp_path, data, monkeypa
     os.symlink(data, str(tmp_path / 'data'))
     monkeypatch.chdir(tmp_path)
     network = 'keras.Sequential([keras.layers.Flatten(input_shape=(28, 28)), keras.layers.Dense(10)])'
-    subprocess.run([sys.executable, '-c', 'from tensorflow import keras; %s.save("teacher.h5")' % network],
-                   check=True)
+    done = run_script(['-c', 'from tensorflow import keras; %s.save("teacher.h5")' % network], cwd='.')
+    assert done.returncode == 0, done.stderr
     assert set(followed('README.md')) == set(MAINS)
     assert set(os.listdir('pictures')) == {'concentrate.png', 'samples.png', 'accuracy.png', 'confusion.png'}
 
@@ -125,10 +126,18 @@ def test_numbers_are_those_of_the_record_that_is_named_beside_them(path):
         named = re.match(r'<!-- in: (\S+) -->', block)
         if named:
             check(re.findall(r'\d+\.\d+|\d{2,}', block[named.end():]), named.groups(), block)
+            lines = [figures(line) for line in read('results', named.group(1)).splitlines()]
+            for row in re.findall(r'^\|.*?\|(.*)', block, re.MULTILINE):
+                assert any(figures(row) <= line for line in lines), row
             continue
         for item in re.split(r'\n(?=\||- |\d+\. )', block):
             names = re.findall(r'\]\((?:\.\./)?results/([\w.]+\.(?:csv|md))', item)
             check(re.findall(r'(?<![\d.])\d+\.\d\d(?![\d.<])(?! ± [\d.]+<)', item), names, item)
+
+
+def figures(text):
+    """The numbers with a decimal point in a text."""
+    return set(re.findall(r'\d+\.\d+', text))
 
 
 def check(numbers, names, text):
@@ -196,6 +205,9 @@ def test_a_prior_and_a_column_are_added_as_the_page_says(tmp_path, monkeypatch):
     _, prior, factor, source, column = snippets(read('docs', 'networks.md'))
     prior_words, table_words = [shlex.split(command)[2:] for command in commands(read('docs', 'networks.md'))
                                 if any(name in command for name in ADDED)]
+    # What is set here is gone after the test.
+    monkeypatch.setitem(priors.PRIORS, ADDED[0], None)
+    monkeypatch.setattr(methods, 'WHITE', None, raising=False)
     exec(prior, dict(vars(priors)), priors.PRIORS)
     row, = eval('[%s]' % factor, vars(hyper_parameters))
     monkeypatch.setitem(hyper_parameters.SYNTHESIS, row.name, row)
@@ -206,7 +218,6 @@ def test_a_prior_and_a_column_are_added_as_the_page_says(tmp_path, monkeypatch):
     assert load_json(os.path.join('DI', 'DI-1.json'))['arguments'][row.name] == 0.001
     jobs = {job.name.split()[0]: ' '.join(job.command) for job in autotrain.plan(table_flags(table_words)[1])}
     assert '--start_blur=0.0' in jobs['DI_white-1'] and 'DI_white' in jobs['ZSKD_white-1']
-    del priors.PRIORS[row.name], methods.WHITE
 
 
 def test_a_data_set_of_ones_own_is_written_as_the_page_says(tmp_path, monkeypatch):

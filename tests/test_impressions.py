@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import scipy.io
 
+import Data_Impressions
 import visualization
-from utils.data.impressions import load_impressions, save_impressions
+from utils.data import impressions
+from utils.data.impressions import check_bytes, load_impressions, save_impressions
 from utils.files import RunError
 from utils.matfile import mat_arrays, save_mat
 from utils.records.layout import training_files
@@ -22,6 +24,15 @@ def targets_of(classes, count=6):
 
 
 IMAGES, TARGETS = images_of((32, 32, 1)), targets_of(10)
+
+
+def test_impressions_that_no_file_holds_are_refused_before_they_are_searched(tmp_path, monkeypatch):
+    check_bytes(20000, (128, 128, 3))
+    with pytest.raises(RunError, match='24000 impressions of 128x128x3 are more than the 4 GiB'):
+        check_bytes(24000, (128, 128, 3))
+    monkeypatch.setattr(impressions, 'MOST_BYTES', 600 * 4 * 32 * 32 - 1)
+    with pytest.raises(RunError, match='600 impressions of 32x32x1'):
+        Data_Impressions.main(['--Rate=1', '--dataset=none', '--save_path', str(tmp_path)])
 
 
 @pytest.mark.parametrize('shape', [(32, 32, 1), (32, 32, 3), (8, 64, 3), (28, 28, 1)])
@@ -94,7 +105,7 @@ def test_impressions_that_cannot_be_used_are_one_line(tmp_path, changes, said):
 @pytest.mark.parametrize('place, path', [('other/DI-1.mat', 'other/DI-1.mat'), ('other', 'other/DI-10.mat')])
 def test_impressions_are_given_as_a_file_or_as_its_folder(place, path):
     words = ['--train_dir=x', '--Distillation=ZSKD-10', '--impressions', place]
-    assert training_files(training_flags(words)).impressions == path
+    assert training_files(training_flags(words)).inputs['impressions'] == path
 
 
 def test_pictures_take_the_folder_too(tmp_path, teacher, monkeypatch):

@@ -1,12 +1,11 @@
 """Jobs as processes: how they are stopped, what their end says, how many run at a time."""
-import os
 import signal
 import subprocess
 import sys
 from concurrent.futures import Future
 
 import pytest
-from conftest import ROOT, wait_until
+from conftest import run_script, wait_until, working_on
 
 from utils.table import processes
 from utils.table.jobs import Job, LocalPool, run_jobs
@@ -18,14 +17,6 @@ STUBBORN = ('import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);
 PATIENT = 'import time; print("ready", flush=True); time.sleep(600)'
 
 
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_a_pool_ends_all_its_children(tmp_path, monkeypatch):
     """Also where some end while others are asked."""
     codes = [PATIENT] * 2 + [STUBBORN] * 2
@@ -34,10 +25,8 @@ def test_a_pool_ends_all_its_children(tmp_path, monkeypatch):
     with LocalPool(len(codes), {}) as pool:
         futures = [pool.submit([sys.executable, '-c', code], str(log)) for code, log in zip(codes, logs)]
         wait_until(lambda: all(log.exists() and 'ready\n' in log.read_text() for log in logs))
-        children = [child.pid for child in pool._children]
     ends = [future.result() for future in futures]
     assert ends == [-signal.SIGKILL if code == STUBBORN else -signal.SIGTERM for code in codes]
-    assert len(children) == len(codes) and not any(map(alive, children))
 
 
 def test_a_second_ctrl_c_kills_at_once(monkeypatch):
@@ -122,8 +111,8 @@ def test_cores_that_slurm_grants(environment, cores, monkeypatch):
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='Linux alone tells a child of that')
 def test_a_child_ends_with_its_parent_however_that_dies(tmp_path):
     code = ('import os, signal, sys, time\nfrom utils.table.processes import spawn\n'
-            'print(spawn([sys.executable, "-c", %r], %r, {}).pid, flush=True)\n'
-            'while "ready" not in open(%r).read().split("$ ")[-1].split("\\n", 1)[1]: time.sleep(0.05)\n'
-            'os.kill(os.getpid(), signal.SIGKILL)' % ((PATIENT,) + 2 * (str(tmp_path / 'log'),)))
-    said = subprocess.run([sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.PIPE).stdout
-    wait_until(lambda: not alive(int(said)), 10)
+            'log = sys.argv[1]\nspawn([sys.executable, "-c", %r, log], log, {})\n'
+            'while "ready" not in open(log).read().split("$ ")[-1].split("\\n", 1)[1]: time.sleep(0.05)\n'
+            'os.kill(os.getpid(), signal.SIGKILL)' % PATIENT)
+    assert run_script(['-c', code, tmp_path / 'log']).returncode == -signal.SIGKILL
+    wait_until(lambda: not working_on(tmp_path), 10)

@@ -1,6 +1,5 @@
 """Distillation where no data may be touched: no data set on the machine, no network, none is looked for."""
 import builtins
-import json
 import os
 import socket
 
@@ -13,7 +12,7 @@ from nets.networks import find_pair
 from teachers.trained import TrainedNetwork, open_teacher
 from utils.data import datasets
 from utils.data.impressions import load_impressions
-from utils.files import RunError
+from utils.files import RunError, load_json
 from utils.records import inputs
 from utils.settings import flags
 
@@ -27,8 +26,7 @@ def words(line, folder):
 
 
 def load_record(folder):
-    with open(os.path.join(str(folder), 'zskd', 'result.json')) as file:
-        return json.load(file)
+    return load_json(os.path.join(str(folder), 'zskd', 'result.json'))
 
 
 @pytest.fixture

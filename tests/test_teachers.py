@@ -28,7 +28,8 @@ from teachers.kind import kind_of
 from teachers.recognise import recognise
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.weights import read_graph, read_weights
-from utils.files import RunError
+from utils.data.datasets import digest
+from utils.files import RunError, load_json
 from utils.graph_mode import TF1, new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
 from utils.table.flags import table_flags
@@ -445,6 +446,7 @@ def test_networks_that_come_with_the_repository_have_their_records(path):
     asked = record['arguments']
     assert (network.pair.name, network.role) == (asked['nets'], asked['main_scope'])
     assert kind_of(path, TeacherOptions()).channels == network.image_shape[2]
+    assert record['inputs']['dataset'] == digest(asked['dataset'])
 
 
 def test_pixel_scale_mean_and_deviation(tmp_path, arrays, answers):
@@ -480,6 +482,16 @@ def test_a_table_of_ones_own_teacher(tmp_path, small, files, capsys):
         return [job.name for job in autotrain.plan(args) if job.finished()[0] is None]
     assert to_do() == []
     assert to_do('--teacher_std', '0.9') == ['DI-0.2 run 0', 'ZSKD-0.2 run 0']
+
+
+def test_a_table_without_data_is_of_agreements(tmp_path, files, capsys):
+    words = ['--runs=1', '--rates', '0.2', '--budget=0.002', '--methods', 'ZSKD', '--root=%s' % tmp_path,
+             '--dataset=none', '--teacher=%s' % os.path.join(files, 'teacher.npz')]
+    assert autotrain.main(words) == 0
+    said, record = capsys.readouterr().out, load_json(str(tmp_path / 'ZSKD0.2' / 'zskd0.2_0' / 'result.json'))
+    assert 'ZSKD-0.2 run 0: %.2f %% agreement' % record['agreement'] in said
+    assert 'ZSKD (agreement)' in said
+    assert re.search(r'\| +0\.2 \| +%.2f +\|' % record['agreement'], said)
 
 
 @pytest.mark.parametrize('scale, warning', [
@@ -537,6 +549,13 @@ def test_numbers_in_another_file_are_not_read(tmp_path):
             file['layer/kernel'] = h5py.SoftLink('/kernel')
         with pytest.raises(RunError, match='is damaged or not an HDF5 file'):
             read_weights(str(tmp_path / (name + '.h5')))
+
+
+def test_a_folder_whose_name_is_a_pattern_is_read(files, answers, tmp_path):
+    shutil.copytree(files, str(tmp_path / 'runs [1]'))
+    for name in 'teacher.ckpt', 'teacher':
+        found = open_teacher(str(tmp_path / 'runs [1]' / name), LENET).answers(IMAGES)
+        np.testing.assert_allclose(found, answers, rtol=1e-5, atol=1e-4)
 
 
 def test_a_checkpoint_of_fifos_is_refused(tmp_path):

@@ -2,8 +2,6 @@
 import math
 import os
 import shutil
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -12,12 +10,13 @@ from conftest import ROOT, run_script
 
 import train_w_distill
 import visualization
-from nets.networks import find_pair
+from nets.networks import find_pair, variable_shapes
 from teachers.trained import TrainedNetwork
 from utils.data.datasets import DATASETS, open_dataset
 from utils.data.impressions import save_impressions
 from utils.files import RunError, load_json, save_json, sha256
-from utils.pictures import save_picture, show_windows
+from utils.matfile import save_mat
+from utils.pictures import save_picture
 from utils.settings.flags import picture_flags
 from utils.table.results import by_method, read_results
 
@@ -185,6 +184,29 @@ def test_a_student_of_another_teacher_is_not_compared_with_this_one(student, sma
         visualization.draw(picture_flags(flags))
 
 
+@pytest.mark.parametrize('weights, data_set, said', [
+    ('letters.mat', 'small.npz', "letters.mat' knows 26 classes and the data set small has 10"),
+    ('train_params.mat', 'other.npz', "train_params.mat' was trained on .*small.npz, not on other;")])
+def test_a_student_of_other_classes_or_data_is_refused(weights, data_set, said, student, teacher, small,
+                                                       tmp_path):
+    for file in small, teacher, student, os.path.join(os.path.dirname(student), 'result.json'):
+        shutil.copy(file, str(tmp_path))
+    shapes = variable_shapes(LENET, 'Student', 26)
+    save_mat(str(tmp_path / 'letters.mat'), {name: np.ones(shape) for name, shape in shapes.items()})
+    with np.load(small) as arrays:
+        np.savez(str(tmp_path / 'other.npz'), **dict(arrays, x_test=arrays['x_test'][::-1]))
+    flags = ['--student', str(tmp_path / weights), '--dataset', str(tmp_path / data_set),
+             '--teacher', str(tmp_path / 'Lenet5.mat')]
+    with pytest.raises(RunError, match=said):
+        visualization.draw(picture_flags(flags))
+
+
+def test_a_teacher_that_is_its_own_student_is_read_by_the_same_flags(teacher, small, capsys):
+    flags = ['--student', teacher, '--teacher', teacher, '--dataset', small, '--any_teacher']
+    visualization.draw(picture_flags([*flags, '--teacher_scale', '-1', '1']))
+    assert ', agreement with the teacher 100.00 %' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize('data_set, names', [('fashion_mnist', FASHION), ('mnist', list('0123456789'))])
 def test_the_data_set_gives_the_classes_their_names(data_set, names, tmp_path, monkeypatch, teacher):
     monkeypatch.chdir(tmp_path)
@@ -198,7 +220,7 @@ def test_the_data_set_gives_the_classes_their_names(data_set, names, tmp_path, m
 
 def test_a_teacher_of_mnist_is_not_drawn_with_the_names_of_fashion_mnist(tmp_path):
     flags = ['--dataset=fashion_mnist', '--impressions', samples_file(tmp_path)]
-    with pytest.raises(RunError, match='was trained on mnist, not on FashionMNIST; give another --teacher'):
+    with pytest.raises(RunError, match='was trained on mnist, not on FashionMNIST; give another network'):
         visualization.draw(picture_flags(flags))
 
 
@@ -265,8 +287,7 @@ with default_style():
 def drawn_by(folder, before='', **environment):
     """The bytes of a picture of a process with these variables of the environment; None: without it."""
     changed = {name: value for name, value in dict(os.environ, **environment).items() if value is not None}
-    done = subprocess.run([sys.executable, '-c', before + DRAWING, str(folder / 'picture.png')], cwd=ROOT,
-                          env=changed, stderr=subprocess.PIPE, universal_newlines=True)
+    done = run_script(['-c', before + DRAWING, folder / 'picture.png'], env=changed)
     assert (done.returncode, done.stderr) == (0, '')
     return (folder / 'picture.png').read_bytes()
 
@@ -303,8 +324,10 @@ def test_a_user_without_a_home(tmp_path, plain):
     assert not list(scratch.iterdir())
 
 
-def test_where_no_window_can_be_opened_the_pictures_are_saved_all_the_same(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv('MPLBACKEND', 'module://none')
+@pytest.mark.parametrize('backend', ['module://none', 'agg', 'TkAgg'])
+def test_where_no_window_can_be_opened_the_pictures_are_saved_all_the_same(backend, tmp_path, monkeypatch,
+                                                                           capsys):
+    monkeypatch.setenv('MPLBACKEND', backend)
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.chdir(tmp_path)
     said = r'^no window can be opened \(.+\); the pictures are in the files above$'
@@ -314,14 +337,6 @@ def test_where_no_window_can_be_opened_the_pictures_are_saved_all_the_same(tmp_p
     assert 'has no record that says which teacher' in notice
     assert saved == ['pictures/concentrate.png', 'pictures/samples.png', 'pictures/accuracy.png']
     assert all((tmp_path / path).exists() for path in saved)
-
-
-@pytest.mark.parametrize('backend', ['agg', 'TkAgg'])
-def test_a_backend_without_windows_is_one_line(backend, monkeypatch):
-    monkeypatch.setenv('MPLBACKEND', backend)
-    monkeypatch.delenv('DISPLAY', raising=False)
-    with pytest.raises(RunError, match=r'^no window can be opened \(.+\); the pictures are in the files'):
-        show_windows([])
 
 
 def test_windows_show_the_saved_pictures(tmp_path, monkeypatch):

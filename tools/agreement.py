@@ -46,11 +46,11 @@ def main(argv=None):
                              for file in args.impressions])
     moves = {name: LENET.augmentation[name] for name in ('rotation', 'scale', 'shift')}
     sets = [images, affine_copies(images, 1, rng=rng, **moves)]
-    right = [classes(teacher, each) for each in sets]
+    right = [teacher.answers(each).argmax(axis=1) for each in sets]
     rows = []
     for file in args.students:
         student = TrainedNetwork(file, pair, 'Student')
-        rows.append([file] + ['%.2f' % (100 * np.mean(classes(student, each) == expected))
+        rows.append([file] + ['%.2f' % (100 * np.mean(student.answers(each).argmax(axis=1) == expected))
                               for each, expected in zip(sets, right)])
     print(tabulate(rows, ['student', 'impressions', 'copies'], tablefmt='github', disable_numparse=True))
 
@@ -58,11 +58,6 @@ def main(argv=None):
 def some(images, rng):
     """At most EACH of them, drawn at random."""
     return images[rng.permutation(len(images))[:EACH]]
-
-
-def classes(network, images):
-    """A network's classes [N] of images uint8 [N, H, W, C]."""
-    return network.answers(images).argmax(axis=1)
 
 
 if __name__ == '__main__':

@@ -25,6 +25,7 @@ from tabulate import tabulate
 from Data_Impressions import build_search
 from nets.networks import Pair, build, find_pair
 from train_w_distill import build_training
+from utils.console import run
 from utils.data.datasets import count
 from utils.files import REPOSITORY, load_json
 from utils.graph_mode import session, tf
@@ -179,6 +180,5 @@ def print_jobs():
           flush=True)
 
 
-
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -25,7 +25,7 @@ from utils.settings import hyper_parameters, recipes
 from utils.settings.job_settings import synthesis_rows
 from utils.settings.methods import METHODS
 from utils.settings.parser import Parser
-from utils.table.results import by_method, read_results, results_markdown
+from utils.table.results import by_method, cell, read_results, results_markdown
 
 TABLE_MARK = re.compile(r'(<!-- table: (\S+) -->\n)((?:\|.*\n)*)')
 NUMBER_MARK = re.compile(r'(-?[\d.]+( ± [\d.]+)?)(?=<!-- = (.*?) -->)')
@@ -174,14 +174,8 @@ def zoo_table():
             teachers[row['teacher']] = row['half'], ', '.join(map('%.2f'.__mod__, sorted(trainings)))
             key = row['teacher'], '%s %s %s' % (row['method'], row.get('setting', 'now'), row['rate'])
             found.setdefault(key, []).append(float(row['accuracy_test']))
-    return github([[name, half, accuracies, *[mean_of_seeds(found.get((name, key), [])) for key in ZOO]]
+    return github([[name, half, accuracies, *[cell(found.get((name, key), [])) for key in ZOO]]
                    for name, (half, accuracies) in teachers.items()], ['', 'half', 'teacher', *ZOO.values()])
-
-
-def mean_of_seeds(accuracies):
-    """'97.50 ± 0.20', from one seed '97.50', from none '-'."""
-    several = ' ± %.2f' % statistics.stdev(accuracies) if len(accuracies) > 1 else ''
-    return mean(accuracies) + several
 
 
 def github(lines, head, **options):
@@ -194,17 +188,18 @@ ZOO = {'ZSKD default 1.0': 'before, 1', 'ZSKD default 10.0': 'before, 10',
 AUGMENTED = [name for name in METHODS if METHODS[name].augment]
 CIFAR10 = [name for name in METHODS if name in recorded_columns('cifar10.csv')]
 RECORDS = {'mnist': partial(with_augmentation, 'results.csv', 'mnist'),
-           'fashion-mnist': partial(with_augmentation, 'fashion_mnist.csv', 'fashion_mnist'),
+           'fashion-mnist': partial(record, 'fashion_mnist.csv'),
+           'fair-fashion-mnist': partial(with_augmentation, 'fashion_mnist_400.csv', 'fashion_mnist'),
            **{name: partial(record, name + '.csv')
               for name in ('cifar10', 'published', 'published_teacher', 'published_without_class_0')}}
 TABLES = {
     'mnist': lambda: results_markdown(record('results.csv')),
     'mnist-tensorflow-2': lambda: results_markdown(record('results_tf2.csv')),
-    'fashion-mnist': lambda: results_markdown(record('fashion_mnist.csv')),
+    'fashion-mnist': lambda: results_markdown(RECORDS['fashion-mnist']()),
     'cifar10': lambda: results_markdown(record('cifar10.csv')),
     'cifar10-600': lambda: results_markdown(record('cifar10_600.csv')),
     'fair-mnist': lambda: results_markdown(RECORDS['mnist']()),
-    'fair-fashion-mnist': lambda: results_markdown(RECORDS['fashion-mnist']()),
+    'fair-fashion-mnist': lambda: results_markdown(RECORDS['fair-fashion-mnist']()),
     'comparison': comparison,
     'training-changes': training_changes,
     'synthesis-changes': lambda: synthesis_changes(*map(synthesis_column, ['published', 'default'])),

@@ -24,7 +24,7 @@ sys.path[:0] = [ROOT, os.path.join(ROOT, 'tools')]
 from serving_speed import from_tflite, measured
 from zoo_teachers import TEACHERS
 
-from export.formats import export
+from export.formats import check_available, export
 from export.int8 import BATCH, CALIBRATION, Quantisation, calibration_images
 from export.source import images_of, network_of
 from teachers.formats import TeacherOptions
@@ -60,6 +60,7 @@ def main(argv=None):
     parser.add_argument('--networks', nargs='+', default=names, choices=names, metavar='NAME',
                         help='those to measure: ' + '; '.join(names))
     args = parser.parse_args(argv)
+    check_available('.tflite')
     folder = os.path.abspath(args.folder)
     for name in args.networks:
         case = foreign(name, folder) if name in FOREIGN else own(*name.split(', '), folder)

@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from utils.console import run
 from utils.files import REPOSITORY, RunError, load_json, sha256
 from utils.settings.parser import Parser, number
+from utils.table.check import INPUTS
 
 TABLE = ['--runs=1', '--rates', '1', '--budget=0.01', '--jobs=2']
 SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
@@ -105,7 +106,7 @@ def content_of(root):
         for path in (os.path.join(folder, name) for name in names):
             if path.endswith(('.mat', 'results.md')):
                 content[os.path.relpath(path, root)] = sha256(path)
-            elif path.endswith('.json'):
+            elif path.endswith('.json') and os.path.basename(path) != INPUTS:
                 record = load_json(path)
                 arguments = {key: value for key, value in record['arguments'].items()
                              if root not in str(value)}

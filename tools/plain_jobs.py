@@ -34,6 +34,8 @@ class TeacherInEveryStep:
 
 
 def main():
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
     name, *flags = sys.argv[1:]
     TrainedNetwork.logits = plain_logits
     if name == 'Data_Impressions.py':

@@ -21,9 +21,12 @@ from convert import size
 from export.formats import SAVED_MODEL, export
 from export.int8 import interpreter
 from export.source import images_of, network_of
+from teachers.formats import TeacherOptions
+from teachers.trained import AS_READ
 from utils.console import run
 from utils.graph_mode import TF1, session, tf
-from utils.settings.parser import Parser, path
+from utils.settings.flags import add_teacher_options
+from utils.settings.parser import Parser, nets, path
 
 ROUNDS = 15
 SECONDS = 0.2   # of a round
@@ -34,13 +37,16 @@ def main(argv=None):
     parser = Parser(prog='serving_speed.py', description=__doc__)
     for role in 'teacher', 'student':
         parser.add_argument('--' + role, required=True, type=path, metavar='FILE', help='its weights')
+    parser.add_argument('--nets', type=nets, metavar='FILE.py', help="the networks (default: the record's)")
+    add_teacher_options(parser)
     args = parser.parse_args(argv)
+    options = {'teacher': TeacherOptions.of(args), 'student': AS_READ}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for form in [SAVED_MODEL, '.pb'] + ['.tflite'] * (not TF1):
             answers = {}
             for role, weights in ('teacher', args.teacher), ('student', args.student):
-                network, record = network_of(weights)
+                network, record = network_of(weights, args.nets, options[role])
                 image_shape, class_names = images_of(network, record)
                 place = os.path.join(folder, role + form)
                 export(network, image_shape, class_names, form, place)

@@ -26,7 +26,9 @@ from zoo_teachers import HELD_OUT, TEACHERS, teacher_path
 import Data_Impressions
 import train_w_distill
 from teachers.trained import TrainedNetwork
+from utils.console import run
 from utils.data.datasets import DATASETS
+from utils.files import RunError
 from utils.records.inputs import training_inputs
 from utils.records.layout import weights_file
 from utils.settings.flags import training_flags
@@ -103,13 +105,21 @@ def main():
     pool = ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context('spawn'))
     with pool, open(args.results, 'a', newline='') as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction='ignore', lineterminator='\n')
-        if not done:
+        if not file.tell():
             writer.writeheader()
-        for finished in as_completed([pool.submit(row_of, job, args.folder, args.data, args.device)
-                                      for job in jobs if job not in done]):
-            writer.writerow(finished.result())
             file.flush()
+        futures = {pool.submit(row_of, job, args.folder, args.data, args.device): job
+                   for job in jobs if job not in done}
+        failed = 0
+        for future in as_completed(futures):
+            try:
+                writer.writerow(future.result())
+                file.flush()
+            except RunError as error:  # of one student; the others go on
+                print('error: %s: %s' % (futures[future], error), file=sys.stderr)
+                failed = 1
+    return failed
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from teachers.formats import TeacherOptions
 from teachers.weights import read_weights
+from utils.console import run
 from utils.data.datasets import open_dataset
 from utils.files import RunError, atomic_write, sha256
 
@@ -132,6 +133,9 @@ def main():
     parser.add_argument('--folder', default='zoo')
     parser.add_argument('--data', default='data')
     args = parser.parse_args()
+    unknown = sorted({*args.names} - {*TEACHERS})
+    if unknown:
+        parser.error('no teacher %s; choose from %s' % (unknown[0], ', '.join(TEACHERS)))
     os.makedirs(args.folder, exist_ok=True)
     for name in args.names:
         path, teacher = teacher_path(name, args.folder), TEACHERS[name]
@@ -143,4 +147,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

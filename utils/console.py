@@ -2,6 +2,7 @@
 import builtins
 import os
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -68,6 +69,8 @@ def run(main):
         _exit('error: the program that read the output has ended; give the same command again')
     except OSError as error:
         _exit('error: %s%s' % (error.strerror or error, ': %r' % error.filename if error.filename else ''))
+    except subprocess.CalledProcessError as error:
+        _exit('error: %s ended with status %d' % (' '.join(error.cmd), error.returncode))
     except MemoryError:
         _exit('error: out of memory; use a smaller rate, --batch_size or --copies')
     except KeyboardInterrupt:

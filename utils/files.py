@@ -60,11 +60,11 @@ def open_file(path):
     return open(path, 'rb')
 
 
-def read_bytes(path):
-    """The whole content of a file; raises RunError where there is none or it cannot be read."""
+def read_bytes(path, most=-1):
+    """The content of a file, or its first ``most`` bytes; raises RunError where it cannot be read."""
     try:
         with open_file(path) as file:
-            return file.read()
+            return file.read(most)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RunError('no file %r; check the path, or make it first' % path) from error
     except OSError as error:

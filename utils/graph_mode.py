@@ -62,7 +62,7 @@ def in_batches(sess, output, placeholder, values, batch_size=IN_USE['cpu']):
                            for start in range(0, len(values), batch_size)])
 
 
-def answers_of(network, images, threads, device):
+def answers_of(network, images, threads=1, device='cpu'):
     """The logits of images uint8 [N, *network.image_shape] in 0..255: float32 [N, classes].
 
     They come from a graph of their own. network: a TrainedNetwork or a ForeignNetwork.

@@ -8,6 +8,8 @@ from utils.files import RunError
 from utils.images import CLASSES, SIDES, by_x
 from utils.matfile import arrays_of_shapes, mat_arrays, save_mat
 
+MOST_BYTES = (1 << 32) - 4096  # of an array in a MAT-file, beside its head
+
 
 class Impressions(NamedTuple):
     """What a file of impressions holds."""
@@ -15,6 +17,13 @@ class Impressions(NamedTuple):
     images: np.ndarray      # uint8 [N, H, W, C] in 0..255
     targets: np.ndarray     # float32 [N, classes], rows sum to 1
     digest: str             # SHA-256 of the file that was read
+
+
+def check_bytes(size, image_shape):
+    """Raises RunError where so many impressions of a shape do not fit into a file."""
+    if np.dtype(np.float32).itemsize * size * int(np.prod(image_shape)) > MOST_BYTES:
+        raise RunError('%d impressions of %s are more than the 4 GiB that a MAT-file holds; choose a smaller '
+                       'rate' % (size, by_x(image_shape)))
 
 
 def save_impressions(path, images, targets):

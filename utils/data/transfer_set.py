@@ -10,7 +10,7 @@ from utils.files import RunError
 def transfer_set(settings, method, inputs, rng):
     """What a network learns from: (images uint8 [N, H, W, C] in 0..255, labels int32 [N] in 0..classes-1).
 
-    settings: of a training; method: its Method; inputs: its TrainingInputs; rng a numpy RandomState. The
+    settings: of a training; method: its Method; inputs: its Inputs; rng a numpy RandomState. The
     label of an impression is its target's most probable class, for the curve of train accuracy alone.
     """
     if method.from_impressions:

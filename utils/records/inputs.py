@@ -10,12 +10,12 @@ from utils.data.datasets import DataSet, dataset_info, open_dataset
 from utils.data.impressions import Impressions, load_impressions
 from utils.records.code_digest import digest_of_own
 from utils.records.layout import synthesis_files, teacher_file, training_files
-from utils.records.origins import check_impressions, check_teacher
+from utils.records.origins import check_impressions, check_network
 from utils.settings.methods import METHODS
 
 
-class TrainingInputs(NamedTuple):
-    """What a training reads."""
+class Inputs(NamedTuple):
+    """What a job reads. A synthesis has no data set and no impressions here."""
     pair: Pair          # for the images of the teacher, or of the data set where there is none
     dataset: Optional[DataSet]
     teacher: Optional[TrainedNetwork]
@@ -29,19 +29,12 @@ class TrainingInputs(NamedTuple):
         return self.teacher.unit if self.teacher else 1.0
 
 
-class SynthesisInputs(NamedTuple):
-    """What a synthesis of impressions reads."""
-    pair: Pair
-    teacher: TrainedNetwork
-    digests: dict
-
-
 def training_inputs(settings):
-    """The TrainingInputs. Raises RunError where something cannot be read, or does not go with the rest."""
-    files, method, digests = training_files(settings), METHODS[settings.method], {}
-    pair = read_pair(settings.nets, files.nets, digests)
+    """The Inputs of a training. Raises RunError where one cannot be read, or does not go with the rest."""
+    files, method = training_files(settings), METHODS[settings.method]
+    pair, digests = read_pair(settings.nets, files)
     dataset = teacher = impressions = None
-    if files.dataset:
+    if 'dataset' in files.inputs:
         dataset = open_dataset(settings.dataset, settings.data)
         digests['dataset'] = dataset.digest
     if method.has_teacher:
@@ -51,31 +44,32 @@ def training_inputs(settings):
         if teacher.unit != 1:
             check_last_layer(pair, teacher.classes, teacher.unit)
         if dataset:
-            check_teacher(teacher, dataset, settings.holdout, settings.any_teacher)
+            check_network(teacher, dataset, settings.holdout, settings.any_teacher)
     elif pair.image_shape is None:
         pair = fitted(pair, dataset.image_shape, dataset.classes)
     if method.from_impressions:
-        impressions = load_impressions(files.impressions, pair.image_shape, teacher.classes)
+        impressions = load_impressions(files.inputs['impressions'], pair.image_shape, teacher.classes)
         digests['impressions'] = impressions.digest
         check_impressions(impressions, teacher)
-    return TrainingInputs(pair, dataset, teacher, impressions, (teacher or dataset).classes, digests)
+    return Inputs(pair, dataset, teacher, impressions, (teacher or dataset).classes, digests)
 
 
 def synthesis_inputs(settings):
-    """The SynthesisInputs; no image is read. Raises RunError as ``training_inputs`` does."""
-    files, digests = synthesis_files(settings), {}
-    pair = read_pair(settings.nets, files.nets, digests)
+    """The Inputs of a synthesis. Raises RunError as ``training_inputs`` does."""
+    files = synthesis_files(settings)
+    pair, digests = read_pair(settings.nets, files)
     teacher = opened_teacher(settings, files, pair)
     digests['teacher'] = teacher.digest
     if settings.dataset not in ('mnist', 'none'):  # which a teacher of any data may be given without
         dataset = dataset_info(settings.dataset, settings.data)
-        check_teacher(teacher, dataset, 0, settings.any_teacher)
-    return SynthesisInputs(fitted(pair, teacher.image_shape, teacher.classes), teacher, digests)
+        check_network(teacher, dataset, 0, settings.any_teacher)
+    pair = fitted(pair, teacher.image_shape, teacher.classes)
+    return Inputs(pair, None, teacher, None, teacher.classes, digests)
 
 
 def opened_teacher(settings, files, pair):
     """The teacher of a job, its logits in its own unit. The published recipe knows no unit."""
-    teacher = open_teacher(files.teacher, pair, TeacherOptions.of(settings))
+    teacher = open_teacher(files.inputs['teacher'], pair, TeacherOptions.of(settings))
     if settings.recipe == 'default':
         teacher.unit = unit_of(teacher, settings.threads, settings.device)
         if teacher.unit != 1:
@@ -93,15 +87,12 @@ def check_teacher_file(settings, pair, dataset):
     pair = fitted(pair, teacher.image_shape, teacher.classes)
     warn_of_pixel_scale(teacher, settings.threads, settings.device)
     if dataset:
-        check_teacher(teacher, dataset, 0, settings.any_teacher)
+        check_network(teacher, dataset, 0, settings.any_teacher)
         print_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads,
                        settings.device)
     return pair
 
 
-def read_pair(name, own_file, digests):
-    """The pair of networks; the content of a user's own file is put among the ``digests``."""
-    pair = find_pair(name)
-    if own_file:
-        digests['nets'] = digest_of_own(own_file)
-    return pair
+def read_pair(name, files):
+    """(the pair of networks, {'nets': its digest} of a user's own file, else {})."""
+    return find_pair(name), {'nets': digest_of_own(name)} if 'nets' in files.inputs else {}

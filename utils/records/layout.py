@@ -1,6 +1,6 @@
 """Where every file of a run is: the inputs and outputs of a job, and the folders of a table."""
 import os
-from typing import List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple
 
 from nets import PAIRS
 from teachers.formats import teacher_file
@@ -22,68 +22,34 @@ def weights_file(train_dir):
     return os.path.join(train_dir, 'train_params.mat')
 
 
-class TrainingFiles(NamedTuple):
-    """What a training reads and writes."""
-    dataset: Optional[str]      # the name of a known data set, or the path of a file
-    teacher: Optional[str]
-    impressions: Optional[str]
-    nets: Optional[str]         # the user's own pair
-    weights: str                # the final weights
-    best_weights: str           # those that did best on the evaluation images
-    checkpoint: str             # there while it runs
-    record: str                 # written last
-
-    @property
-    def inputs(self):
-        """{role: path, or name of a known data set}."""
-        return _without_none(dataset=self.dataset, teacher=self.teacher, impressions=self.impressions,
-                             nets=self.nets)
-
-    @property
-    def outputs(self) -> List[str]:
-        return [self.weights, self.best_weights]
-
-
-class SynthesisFiles(NamedTuple):
-    """What a synthesis of impressions reads and writes."""
-    teacher: str
-    nets: Optional[str]
-    impressions: str
-    checkpoint: str
-    record: str
-
-    @property
-    def inputs(self):
-        return _without_none(teacher=self.teacher, nets=self.nets)
-
-    @property
-    def outputs(self) -> List[str]:
-        return [self.impressions]
-
-
-def _without_none(**paths):
-    return {role: path for role, path in paths.items() if path is not None}
+class Files(NamedTuple):
+    """What a job reads and writes."""
+    inputs: Dict[str, str]  # {dataset, teacher, impressions, nets: its path, or the name of a known data set}
+    outputs: List[str]      # the impressions; of a training the final weights, and those that evaluated best
+    checkpoint: str         # there while it runs
+    record: str             # written last
 
 
 def training_files(settings):
     method, folder = METHODS[settings.method], settings.train_dir
-    return TrainingFiles(
-        dataset=None if settings.dataset == 'none' else settings.dataset,
-        teacher=teacher_file(settings.teacher) if method.has_teacher else None,
-        impressions=(given_impressions(settings.impressions, settings.rate)
-                     if method.from_impressions else None),
-        nets=own_pair(settings.nets),
-        weights=weights_file(folder),
-        best_weights=os.path.join(folder, 'best_params.mat'),
-        checkpoint=os.path.join(folder, 'checkpoint.npz'),
-        record=os.path.join(folder, 'result.json'))
+    inputs = dict(dataset=None if settings.dataset == 'none' else settings.dataset,
+                  teacher=teacher_file(settings.teacher) if method.has_teacher else None,
+                  impressions=(given_impressions(settings.impressions, settings.rate)
+                               if method.from_impressions else None),
+                  nets=own_pair(settings.nets))
+    return Files(_without_none(inputs), [weights_file(folder), os.path.join(folder, 'best_params.mat')],
+                 os.path.join(folder, 'checkpoint.npz'), os.path.join(folder, 'result.json'))
 
 
 def synthesis_files(settings):
     path = impressions_file(settings.save_path, settings.Rate)
-    return SynthesisFiles(
-        teacher=teacher_file(settings.teacher), nets=own_pair(settings.nets), impressions=path,
-        checkpoint=os.path.splitext(path)[0] + '-checkpoint.npz', record=record_of_impressions(path))
+    inputs = dict(teacher=teacher_file(settings.teacher), nets=own_pair(settings.nets))
+    return Files(_without_none(inputs), [path], os.path.splitext(path)[0] + '-checkpoint.npz',
+                 record_of_impressions(path))
+
+
+def _without_none(paths):
+    return {role: path for role, path in paths.items() if path is not None}
 
 
 def own_pair(nets):
@@ -103,11 +69,6 @@ def records_of_weights(path):
 def run_folder(root, method, rate, run):
     """The folder of one training of a table."""
     return os.path.join(root, METHODS[method].folder.format(rate=rate, run=run))
-
-
-def run_teacher(root, method, run):
-    """The teacher of one run of a table, which ``method`` trains."""
-    return weights_file(run_folder(root, method, 100, run))
 
 
 def run_impressions(root, source, run):

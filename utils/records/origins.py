@@ -49,28 +49,27 @@ def made_with(impressions):
     return {name: value for name, value in record['arguments'].items() if name in SYNTHESIS} if record else {}
 
 
-def check_teacher(teacher, dataset, holdout, any_teacher):
-    """Raises RunError where a teacher has other classes than ``dataset``, or was trained on other data.
+def check_network(network, dataset, holdout, any_teacher):
+    """Raises RunError where a network has other classes than ``dataset``, or was trained on other data.
 
-    any_teacher: of other data only print a line. Another line names a teacher that was trained on some of the
+    any_teacher: of other data only print a line. Another line names a network that was trained on some of the
     ``holdout`` images.
     """
-    if teacher.classes != dataset.classes:
-        raise RunError('the teacher %r knows %d classes and the data set %s has %d; give a teacher of its '
-                       'classes, or put class_names for all of them into the data set'
-                       % (teacher.path, teacher.classes, dataset.name, dataset.classes))
-    record = record_of(teacher.digest, records_of_weights(teacher.path))
+    if network.classes != dataset.classes:
+        raise RunError('%r knows %d classes and the data set %s has %d; give a network of its classes, or '
+                       'put class_names for all of them into the data set'
+                       % (network.path, network.classes, dataset.name, dataset.classes))
+    record = record_of(network.digest, records_of_weights(network.path))
     trained_on = record and record['inputs'].get('dataset')
     if trained_on is None:
         return
     if trained_on != dataset.digest:
-        message = ('the teacher %r was trained on %s, not on %s'
-                   % (teacher.path, record['arguments'].get('dataset', 'other data'), dataset.name))
+        message = ('%r was trained on %s, not on %s'
+                   % (network.path, record['arguments'].get('dataset', 'other data'), dataset.name))
         if not any_teacher:
-            raise RunError(message + '; give another --teacher, or --any_teacher to take it all the same')
+            raise RunError(message + '; give another network, or --any_teacher to take it all the same')
         print(message)
         return
     unseen = record['arguments'].get('holdout', 0)
     if isinstance(unseen, int) and holdout > unseen:
-        print('the teacher %r has seen held-out images: it was trained with --holdout %d'
-              % (teacher.path, unseen))
+        print('%r has seen held-out images: it was trained with --holdout %d' % (network.path, unseen))

@@ -10,7 +10,7 @@ from teachers.kind import TeacherKind, kind_of
 from teachers.weights import has_graph
 from utils.data import datasets
 from utils.data.datasets import DATASETS
-from utils.files import FlagError, RunError
+from utils.files import RunError
 from utils.settings import hyper_parameters, job_settings, recipes
 from utils.settings.parser import Parser, Range, dataset, distillation, nets, number, path, rate
 from utils.settings.recipes import OWN_GREY
@@ -28,10 +28,7 @@ def training_flags(argv=None):
     parser.add_argument('--train_dir', required=True, type=path, metavar='DIR',
                         help='folder for weights, curves and record')
     given = with_nets(parser.given(argv))
-    try:
-        return job_settings.training_settings(given, available_images(given), teacher_kind(given))
-    except FlagError as error:
-        parser.error(error)
+    return parser.checked(job_settings.training_settings, given, available_images(given), teacher_kind(given))
 
 
 def training_parser():
@@ -50,7 +47,6 @@ def training_parser():
         help='evaluate on N training images, unseen in training, instead of the test images: the last ones '
              'of a known data set, some of every class of other data')
     add_teacher(parser, default=None, instead='Lenet5')
-    add_any_teacher(parser)
     add_common(parser)
     parser.add_hyper_parameters(hyper_parameters.TRAINING)
     return parser
@@ -63,10 +59,7 @@ def synthesis_flags(argv=None):
                         help='impressions to make, in %% of 60,000 (of the training images of cifar10: '
                              '50,000)')
     given = with_nets(parser.given(argv))
-    try:
-        return job_settings.synthesis_settings(given, teacher_kind(given))
-    except FlagError as error:
-        parser.error(error)
+    return parser.checked(job_settings.synthesis_settings, given, teacher_kind(given))
 
 
 def synthesis_parser():
@@ -76,7 +69,6 @@ def synthesis_parser():
     parser.add_argument('--save_path', type=path, metavar='DIR',
                         help='folder for DI-R.mat (default: DI, or DI/NAME for other data than MNIST)')
     add_teacher(parser)
-    add_any_teacher(parser)
     add_common(parser)
     parser.add_hyper_parameters(hyper_parameters.SYNTHESIS)
     return parser
@@ -100,7 +92,6 @@ def picture_flags(argv=None):
     add('--rows', default=5, type=number(int, 1, 50), help='impressions per class')
     add('--show', action='store_true', help='open windows as well')
     add_teacher(parser)
-    add_any_teacher(parser)
     add_dataset(parser)
     args, typed = parser.parse_args(argv), parser.typed(argv)
     for flag in {'impressions', 'results', 'rows'} & set(typed) if args.student else ():
@@ -135,11 +126,6 @@ def add_teacher_options(group):
         help="the tensor of the teacher's own graph that holds the logits")
 
 
-def add_any_teacher(parser):
-    parser.add_argument('--any_teacher', action='store_true',
-                        help='accept a teacher whose record names another data set')
-
-
 def add_common(parser):
     add = parser.add_argument
     add('--recipe', default='default', choices=list(recipes.RECIPES), help='values of the hyper-parameters')
@@ -157,6 +143,7 @@ def add_dataset(parser):
         help="a known data set, or a file in the layout of Keras' mnist.npz; none: impressions alone, no "
              "images")
     add('--data', default='data', type=path, metavar='DIR', help='folder of the known data sets')
+    add('--any_teacher', action='store_true', help='accept a network whose record names another data set')
     add_nets(parser)
 
 

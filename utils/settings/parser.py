@@ -6,6 +6,7 @@ import sys
 
 from nets import PAIRS
 from utils.data.datasets import DATASETS, NOMINAL
+from utils.files import FlagError
 from utils.settings.methods import DISTILLATIONS
 
 
@@ -31,6 +32,13 @@ class Parser(argparse.ArgumentParser):
         words: by default the command line.
         """
         return {name: value for name, value in vars(self.parse_args(words)).items() if value is not None}
+
+    def checked(self, function, *arguments):
+        """What ``function`` returns of the arguments; a FlagError ends the process as a wrong flag."""
+        try:
+            return function(*arguments)
+        except FlagError as error:
+            self.error(error)
 
     def typed(self, words):
         """{flag: value} of the flags in ``words``, even if they are at their default."""

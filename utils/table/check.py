@@ -8,6 +8,7 @@ from nets.networks import find_pair
 from teachers.formats import digest_of, files_of, is_path
 from utils.data import datasets
 from utils.data.datasets import DATASETS
+from utils.data.impressions import check_bytes
 from utils.data.transfer_set import check_holdout
 from utils.files import RunError, load_json, save_json
 from utils.records import layout
@@ -37,6 +38,8 @@ def check_inputs(args):
         check_holdout(dataset, images, args.training.get('holdout', 0))
         dataset.part('test', pair.image_shape)
     bytes_each = np.dtype(np.float32).itemsize * int(np.prod(pair.image_shape))
+    if any(METHODS[name].source.folder for name in args.methods):
+        check_bytes(datasets.count(max(args.rates), datasets.nominal(args.dataset)), pair.image_shape)
     sources = {METHODS[name].source.folder: METHODS[name].source for name in args.methods}
     missing = [rate for folder, source in sources.items() if folder
                for run in range(args.runs) for rate in args.rates

@@ -5,17 +5,7 @@ import shlex
 from teachers.formats import FLAGS
 from utils.data import datasets
 from utils.data.datasets import DATASETS
-from utils.files import FlagError
-from utils.settings import hyper_parameters, recipes
-from utils.settings.flags import (
-    add_any_teacher,
-    add_common,
-    add_teacher,
-    synthesis_parser,
-    teacher_kind,
-    training_parser,
-    with_nets,
-)
+from utils.settings import flags, hyper_parameters, recipes
 from utils.settings.methods import METHODS, TABLE, teaching
 from utils.settings.parser import Parser, joined, number, path, rate
 from utils.table.machine import jobs_at_a_time
@@ -45,9 +35,8 @@ def table_flags(argv=None):
     add('--root', type=path, metavar='DIR',
         help="folder of the table (default: MNIST, FashionMNIST, ..., or the file's name and "
              "'-table')")
-    add_teacher(parser, default=None, instead='every run trains its own')
-    add_any_teacher(parser)
-    add_common(parser)
+    flags.add_teacher(parser, default=None, instead='every run trains its own')
+    flags.add_common(parser)
     args = parser.parse_args(joined(argv, '--training', '--synthesis'))
     if args.dataset == 'none' and not args.teacher:
         parser.error('a table with --dataset none needs a --teacher')
@@ -59,15 +48,15 @@ def table_flags(argv=None):
         parser.error('--jobs does nothing with --scheduler; a worker runs a job per thread')
     if args.any_teacher and args.dataset == 'none':
         parser.error('--any_teacher does nothing without a data set')
-    args.nets = with_nets(vars(args))['nets']
-    args.kind = teacher_kind(vars(args))
+    args.nets = flags.with_nets(vars(args))['nets']
+    args.kind = flags.teacher_kind(vars(args))
     args.rates = sorted(set(args.rates))
     args.jobs = args.jobs or jobs_at_a_time(args.device)
     args.root = args.root or default_root(args.dataset, args.teacher)
     args.methods = table_methods(parser, args)
-    args.training = job_flags(parser, 'training', args.training, training_parser(),
+    args.training = job_flags(parser, 'training', args.training, flags.training_parser(),
                               {*hyper_parameters.TRAINING, 'holdout'})
-    args.synthesis = job_flags(parser, 'synthesis', args.synthesis, synthesis_parser(),
+    args.synthesis = job_flags(parser, 'synthesis', args.synthesis, flags.synthesis_parser(),
                                set(hyper_parameters.SYNTHESIS))
     return parser, args
 
@@ -85,10 +74,7 @@ def table_methods(parser, args):
         if not fits[name]:
             parser.error('--methods %s does not go with --teacher%s'
                          % (name, ' --dataset none' * (args.dataset == 'none')))
-    try:
-        recipe = recipes.recipe_for(args.recipe, args.nets).training
-    except FlagError as error:
-        parser.error(error)
+    recipe = parser.checked(recipes.recipe_for, args.recipe, args.nets).training
     wanted = args.methods or [name for name in usual if name in recipe]
     if not args.teacher and not teaching(wanted):
         wanted = ['Teacher', *wanted]

@@ -66,7 +66,7 @@ def training_job(args, method, rate, run_number, available, needed=None):
     name = '%s-%g' % (method.name, rate) if method.has_teacher else method.name
     cost = settings.steps * settings.batch_size * (2 if method.role == 'Teacher' else 1)
     return Job('%s run %d' % (name, run_number), ['train_w_distill.py'] + command_line(flags),
-               os.path.join(settings.train_dir, 'log.txt'), names_of(needed), cost,
+               os.path.join(settings.train_dir, 'log.txt'), [needed.name] if needed else [], cost,
                functools.partial(finished_row, settings, layout.training_files(settings), run_number))
 
 
@@ -83,18 +83,15 @@ def synthesis_job(args, source, rate, run_number, teacher):
     cost = 1.5 * settings.iterations * settings.size
     return Job('%s-%g run %d' % (source.folder, rate, run_number),
                ['Data_Impressions.py'] + command_line(flags),
-               os.path.join(settings.save_path, 'DI-%g.log' % rate), names_of(teacher), cost,
+               os.path.join(settings.save_path, 'DI-%g.log' % rate), [teacher.name] if teacher else [], cost,
                functools.partial(finished_row, settings, layout.synthesis_files(settings), run_number))
-
-
-def names_of(job):
-    return [job.name] if job else []
 
 
 def teacher_flags(args, run_number):
     """{flag: value}: the teacher of a run, and how it is read."""
     if not args.teacher:
-        return {'teacher': layout.run_teacher(args.root, teaching(args.methods), run_number)}
+        folder = layout.run_folder(args.root, teaching(args.methods), 100, run_number)
+        return {'teacher': layout.weights_file(folder)}
     given = {flag: getattr(args, flag) for flag in FLAGS}
     return dict({flag: value for flag, value in given.items() if value is not None}, teacher=args.teacher)
 

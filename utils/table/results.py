@@ -69,7 +69,7 @@ def results_markdown(rows):
     found, agreeing = by_method(rows), by_agreement(rows)
     methods = [method for method in METHODS.values() if method.name in found]
     labels = [method.label + ' (agreement)' * (method.name in agreeing) for method in methods]
-    lines = [['%g' % rate] + [_cell(found[method.name].get(rate, [])) for method in methods]
+    lines = [['%g' % rate] + [cell(found[method.name].get(rate, [])) for method in methods]
              for rate in sorted(set().union(*found.values()), reverse=True)]
     if not lines:
         return ''
@@ -77,7 +77,8 @@ def results_markdown(rows):
                     colalign=['right'] + ['center'] * len(methods)) + '\n'
 
 
-def _cell(values):
+def cell(values):
+    """The mean of the values with their sample standard deviation, as text; '-' where there are none."""
     if not values:
         return '-'
     mean = '%.2f' % statistics.mean(values)
