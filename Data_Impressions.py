@@ -46,6 +46,9 @@ def main(argv=None):
     warn_of_pixel_scale(inputs.teacher, settings.threads, settings.device)
     if inputs.teacher.classes == 2:
         print('of two classes none is more alike than another, so every target is one class alone')
+    if settings.size < inputs.teacher.classes:
+        print('warning: %d impressions are fewer than the %d classes, so some have none; choose a larger '
+              '--Rate' % (settings.size, inputs.teacher.classes))
     made_from = fingerprint(settings, inputs.digests)
     print_replaced(settings, files)
     checkpoint = Checkpoint(files.checkpoint, made_from)

@@ -69,7 +69,7 @@ def test_as_many_jobs_as_memory_and_cores_carry(memory, cores, jobs, monkeypatch
     monkeypatch.setattr(machine, 'visible_gpus', lambda: memory)
     monkeypatch.setattr(machine, 'available_cores', lambda: cores)
     assert table_flags(['--device=gpu'])[1].jobs == jobs and table_flags(['--jobs=3'])[1].jobs == 3
-    assert table_flags([])[1].jobs == cores
+    assert table_flags([])[1].jobs == cores and table_flags(['--threads=4'])[1].jobs == max(1, cores // 4)
 
 
 def test_jobs_share_out_the_gpus(tmp_path):

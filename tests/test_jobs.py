@@ -45,7 +45,7 @@ def test_a_second_ctrl_c_kills_at_once(monkeypatch):
 
 def test_the_end_of_a_job_is_said_in_words():
     assert describe_status(3) == 'exit status 3'
-    for number, words in ((9, ['SIGKILL', 'memory', '--batch_size']), (4, ['SIGILL', 'AVX', 'machine']),
+    for number, words in ((9, ['SIGKILL', 'memory', '--copies']), (4, ['SIGILL', 'AVX', 'machine']),
                           (11, ['SIGSEGV']), (63, ['signal 63'])):
         said = describe_status(-number)
         assert all(word in said for word in words) and 'exit status' not in said and '\n' not in said

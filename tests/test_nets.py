@@ -1,4 +1,6 @@
 """Networks, layers, losses, priors and class similarity against plain forms, SciPy and definitions."""
+from argparse import Namespace
+
 import numpy as np
 import pytest
 import scipy.special
@@ -217,6 +219,13 @@ def test_networks_see_bytes_as_0_to_1():
         np.testing.assert_allclose(sess.run(seen, {pixels: images}), images / 255, rtol=1e-6)
         in_two = in_batches(sess, seen, pixels, images, batch_size=3)
         np.testing.assert_allclose(in_two, images / 255, rtol=1e-6)
+
+
+def test_large_images_go_through_a_network_in_smaller_blocks():
+    seen = []
+    sess = Namespace(run=lambda _, feed: seen.append(len(feed['pixels'])) or feed['pixels'])
+    in_batches(sess, None, 'pixels', np.zeros((5, 64, 64, 3)), batch_size=8)
+    assert seen == [2, 2, 1]
 
 
 # Layers.

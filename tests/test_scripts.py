@@ -227,9 +227,10 @@ def test_the_reference_teacher_scores_as_where_it_was_made(reference, mnist):
 
 
 @pytest.mark.parametrize('rate, items', [('0.002', 1), ('0.055', 33)])
-def test_any_rate(tmp_path, small, rate, items):
+def test_any_rate(tmp_path, small, rate, items, capsys):
     images, targets = synthesise(tmp_path, rate, '--iterations=2')
     assert len(images) == len(targets) == items
+    assert ('fewer than the 10 classes, so some have none' in capsys.readouterr().out) == (items < 10)
     record = train(tmp_path, '--Distillation=ZSKD-' + rate, '--impressions', tmp_path, '--any_teacher',
                    '--dataset', small, '--steps=2')
     assert record['arguments']['rate'] == float(rate)

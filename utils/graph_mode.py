@@ -23,7 +23,8 @@ tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()
 
 TF1 = tf.__version__.startswith('1.')
-IN_USE = {'cpu': 250, 'gpu': 4000}  # images at a time through a network that is not being trained
+# Images at a time through a network that is not being trained, where they have no more values than COLOUR.
+IN_USE, COLOUR = {'cpu': 250, 'gpu': 4000}, 32 * 32 * 3
 
 
 def new_graph(seed):
@@ -57,7 +58,8 @@ def image_bytes(image_shape):
 
 
 def in_batches(sess, output, placeholder, values, batch_size=IN_USE['cpu']):
-    """``output`` for every row of ``values`` [N, ...], fed in blocks: [N, ...]."""
+    """``output`` for every row of ``values`` [N, ...], fed in blocks, which large rows make smaller."""
+    batch_size = max(1, min(batch_size, batch_size * COLOUR // values[0].size))
     return np.concatenate([sess.run(output, {placeholder: values[start:start + batch_size]})
                            for start in range(0, len(values), batch_size)])
 

@@ -51,4 +51,4 @@ def load_impressions(path, image_shape=None, classes=None):
     check_pixels(images, path, 'train_images')
     if targets.min() < 0 or np.abs(targets.sum(axis=1) - 1).max() > 1e-3:
         raise RunError('%r: rows of train_labels are not probabilities that sum to 1; make it again' % path)
-    return Impressions(path, np.rint(images).astype(np.uint8), targets, digest)
+    return Impressions(path, np.rint(images).astype(np.uint8, order='C'), targets, digest)

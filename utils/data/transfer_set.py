@@ -26,8 +26,9 @@ def transfer_set(settings, method, inputs, rng):
     if method.augment:
         copies = affine_copies(images, settings.copies, settings.rotation, settings.scale, settings.shift,
                                rng)
-        if settings.mirror:
-            copies[::2] = copies[::2, :, ::-1]
+        if settings.mirror:  # every other copy of each image, whatever their number
+            for number, version in enumerate(copies.reshape(-1, *images.shape)):
+                version[number % 2::2] = version[number % 2::2, :, ::-1]
         if method.has_teacher and (settings.cutmix or settings.fmix):
             mix(copies, settings.cutmix, settings.fmix, rng)
         images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + settings.copies)

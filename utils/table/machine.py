@@ -37,9 +37,10 @@ def visible_gpus():
     return {name: memory.get(name, JOB_MEMORY) for name in names.split(',') if name.strip() not in ('', '-1')}
 
 
-def jobs_at_a_time(device):
-    """How many jobs of one thread run side by side at full speed, at least 1; device: 'cpu' or 'gpu'."""
+def jobs_at_a_time(device, threads):
+    """How many jobs of so many threads run side by side at full speed, at least 1; device: 'cpu' or 'gpu'."""
+    on_cores = max(1, available_cores() // threads)
     if device == 'cpu':
-        return available_cores()
+        return on_cores
     carried = sum(max(1, int(memory // JOB_MEMORY)) for memory in visible_gpus().values())
-    return max(1, min(available_cores(), carried))
+    return max(1, min(on_cores, carried))

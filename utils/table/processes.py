@@ -78,7 +78,8 @@ def describe_status(status):
     except ValueError:
         name = 'signal %d' % -status
     if name == 'SIGKILL':
-        return 'killed by SIGKILL, probably out of memory; run fewer at a time, or use a smaller --batch_size'
+        return ('killed by SIGKILL, probably out of memory; run fewer at a time, or use a smaller rate or '
+                '--copies')
     if name == 'SIGILL':
         return ('ended by SIGILL: this processor probably lacks instructions (AVX) that this TensorFlow '
                 'needs; use another machine, or a TensorFlow made for this one')
