@@ -31,7 +31,7 @@ AUGMENTATION = _table(
     HyperParameter('rotation', float, '--augment: maximum rotation in degrees', high=180),
     HyperParameter('scale', float, '--augment: maximum change of scale, as a fraction', high=0.9),
     HyperParameter('shift', float, '--augment: maximum shift in pixels', high=31),
-    HyperParameter('mirror', int, '--augment: 1 flips every other copy left to right', high=1, off=0),
+    HyperParameter('mirror', int, "--augment: 1 flips half of each image's copies sideways", high=1, off=0),
     HyperParameter('cutmix', float, '--augment: fraction of the copies that get a rectangle of another '
                                     'copy (CutMix)', high=1, off=0),
     HyperParameter('fmix', float, '--augment: fraction of the other copies that get a region of another copy '
