@@ -12,7 +12,6 @@ if __name__ == '__main__':
     from utils.console import end_on_ctrl_c
     end_on_ctrl_c()  # while what follows is imported
 
-import json
 import time
 from argparse import Namespace
 from itertools import islice
@@ -24,6 +23,7 @@ from Data_Impressions import data_impressions
 from nets.losses import distillation_loss, l2_penalty
 from nets.networks import build, network_variables
 from teachers.checks import check_logits, print_accuracy
+from teachers.formats import FLAGS
 from teachers.units import enlarged
 from utils.console import Progress, run
 from utils.curves import Curves
@@ -33,9 +33,10 @@ from utils.graph_mode import IN_USE, image_bytes, in_batches, new_graph, session
 from utils.matfile import save_mat
 from utils.records.checkpoint import Checkpoint
 from utils.records.inputs import training_inputs
-from utils.records.layout import training_files
+from utils.records.layout import training_files, unseen_files
 from utils.records.origins import made_with
-from utils.records.records import fingerprint, print_replaced, save_record
+from utils.records.records import fingerprint, print_replaced, save_record, short_digest
+from utils.records.training_state import resume, save_state
 from utils.settings.flags import teacher_kind, training_flags
 from utils.settings.methods import METHODS
 from utils.settings.recipes import synthesis
@@ -43,6 +44,7 @@ from utils.settings.schedule import learning_rate
 
 EVALUATIONS = 10  # of a training, over its steps
 UNSEEN = 500  # impressions to evaluate on without a data set; they may cost as much as those to learn from
+SHARED = 'recipe', 'nets', 'seed', 'threads', 'device', *FLAGS  # settings of a training and a synthesis
 NOTES = {'accuracy': '', 'agreement': '; on real images up to 27 points higher or lower (docs/teachers.md)'}
 
 
@@ -86,14 +88,10 @@ class Evaluation(NamedTuple):
 def evaluation_set(settings, inputs):
     """The Evaluation of a training: on test images, with --holdout on the training images held out.
 
-    Without a data set: on impressions that are made for the evaluation alone, as those to learn from were,
-    and labelled by the teacher.
+    Without a data set: on impressions that are made for the evaluation alone, and labelled by the teacher.
     """
     if inputs.dataset is None:
-        rng = np.random.RandomState([settings.seed, 1])  # no --seed starts this stream
-        recipe = synthesis(settings.recipe, UNSEEN, settings.nets, kind=teacher_kind(vars(settings)))
-        how = Namespace(**{**vars(settings), **recipe, **made_with(inputs.impressions)})
-        images, _ = data_impressions(inputs.teacher, UNSEEN, how, rng, 'unseen impressions')
+        images = unseen_impressions(settings, inputs)
         answers = inputs.teacher.answers(images, settings.threads, settings.device).argmax(axis=1)
         return Evaluation(images, answers, 'unseen impressions', 'agreement', 'agreement')
     if settings.holdout:
@@ -101,6 +99,28 @@ def evaluation_set(settings, inputs):
                           'validation_accuracy')
     return Evaluation(*inputs.dataset.part('test', inputs.pair.image_shape), 'test images', 'accuracy',
                       'test_accuracy')
+
+
+def unseen_impressions(settings, inputs):
+    """UNSEEN impressions, uint8 [N, H, W, C], made as those to learn from were.
+
+    They are kept for other students. Several that begin at once each make them.
+    """
+    given = {name: value for name, value in vars(settings).items() if name in SHARED}
+    recipe = synthesis(settings.recipe, UNSEEN, settings.nets, kind=teacher_kind(vars(settings)))
+    how = Namespace(**{**given, **recipe, **made_with(inputs.impressions)}, size=UNSEEN)
+    digests = {role: digest for role, digest in inputs.digests.items() if role != 'impressions'}
+    made_from = fingerprint(how, digests)
+    paths = unseen_files(inputs.impressions.path, settings.train_dir, short_digest(made_from))
+    kept, checkpoint = [Checkpoint(path, made_from) for path in paths]
+    found = kept.load()
+    if found:
+        return found['images']
+    rng = np.random.RandomState([how.seed, 1])  # no --seed starts this stream
+    images, _ = data_impressions(inputs.teacher, UNSEEN, how, rng, 'unseen impressions', checkpoint)
+    kept.save(images=images)
+    checkpoint.remove()
+    return images
 
 
 class Result(NamedTuple):
@@ -154,31 +174,6 @@ def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint
                 if state.step < settings.steps and checkpoint.is_due():
                     save_state(sess, state, checkpoint)
     return Result(weights, state.best_weights, score)
-
-
-class State(Namespace):
-    """How far a training is, beside its variables: step, points of the curves, best_score, best_weights."""
-
-
-def resume(sess, checkpoint):
-    """The State that a checkpoint holds, whose variables ``sess`` gets; without one that of the start."""
-    kept = checkpoint.load()
-    if not kept:
-        return State(step=0, points=[], best_score=-1.0, best_weights={})
-    for variable in tf.global_variables():
-        variable.load(kept['now/' + variable.op.name], sess)
-    return State(step=int(kept['step']), points=json.loads(str(kept['points'])),
-                 best_score=float(kept['best_score']),
-                 best_weights={name[len('best/'):]: array for name, array in kept.items()
-                               if name.startswith('best/')})
-
-
-def save_state(sess, state, checkpoint):
-    """Saves what ``resume`` reads."""
-    now = values_of(sess, tf.global_variables())
-    checkpoint.save(step=state.step, points=json.dumps(state.points), best_score=state.best_score,
-                    **{'now/' + name: array for name, array in now.items()},
-                    **{'best/' + name: array for name, array in state.best_weights.items()})
 
 
 class Training(NamedTuple):

@@ -26,9 +26,8 @@ def batch_norm(images, groups=1):
         if groups > 1:
             x, axes = tf.reshape(x, [groups, -1] + x.shape.as_list()[1:]), [axis + 1 for axis in axes]
         batch_mean, batch_variance = tf.nn.moments(x, axes)
-        variance += EPSILON
-        distance += tf.reduce_mean(tf.square(batch_mean - mean) / variance
-                                   + tf.square(batch_variance / variance - 1))
+        distance += tf.reduce_mean(tf.square(batch_mean - mean) / (variance + EPSILON)
+                                   + tf.square((batch_variance - variance) / (variance + EPSILON)))
     return distance * images.shape.as_list()[3]
 
 

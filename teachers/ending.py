@@ -112,10 +112,12 @@ def _norm_of_root(root, vary):
         return []
     products = [user for user in root.outputs[0].consumers() if user.type == 'Mul']
     for factor in [root.outputs[0]] + [product.outputs[0] for product in products]:
-        others = [_other(user, factor) for user in factor.consumers() if user.type == 'Mul']
-        inputs = [tensor for tensor in others if tensor.op in vary]
-        means = [_other(user, factor) for user in factor.consumers() if user.type == 'Mul' and any(
+        others = [(_other(user, factor), user) for user in factor.consumers() if user.type == 'Mul']
+        inputs = [tensor for tensor, _ in others if tensor.op in vary]
+        constant = [(tensor, user) for tensor, user in others if tensor.op not in vary]
+        means = [tensor for tensor, user in constant if any(
             after.type in ('Sub', 'Neg') for after in user.outputs[0].consumers())]
+        means += [tensor.op.inputs[0] for tensor, _ in constant if tensor.op.type == 'Neg']  # without offset
         if len(inputs) == len(means) == 1:
             return [(inputs[0], means[0], variances[0])]
     return []

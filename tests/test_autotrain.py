@@ -212,10 +212,14 @@ def test_what_stops_a_table(arrays, more, said, tmp_path, small, no_job):
         autotrain.main(words(tmp_path / 'table', path, *more))
 
 
-def test_a_file_with_a_student_alone_needs_a_teacher(tmp_path, small, no_job):
-    (tmp_path / 'own.py').write_text('def student(images, classes, training): pass')
+def test_a_file_with_a_student_alone_needs_a_teacher_where_a_column_does(tmp_path, small, no_job):
+    (tmp_path / 'own.py').write_text('from nets.layers import dense, flatten\n\n\n'
+                                     'def student(images, classes, training):\n'
+                                     '    return dense(flatten(images), "fc", classes)\n')
     with pytest.raises(RunError, match="own.py' has no teacher to train; give one with --teacher"):
         autotrain.main(words(tmp_path / 'table', small, '--nets=%s' % (tmp_path / 'own.py')))
+    alone = words(tmp_path, small, '--nets=%s' % (tmp_path / 'own.py'), '--methods', 'Student')
+    assert check_inputs(table_flags(alone)[1]) == [small, str(tmp_path / 'own.py')]
 
 
 def test_a_full_disk_stops_a_table(tmp_path, small, no_job, monkeypatch):
@@ -282,6 +286,12 @@ def test_a_finished_table_is_not_run_again_wherever_it_lies(whole, copy, small, 
 ], ids=lambda value: ' '.join(value))
 def test_changed_flags_are_other_work(whole, small, more, changed):
     assert to_do(whole[0], small, *more) == sorted(changed)
+
+
+def test_a_table_trains_teachers_where_a_column_needs_one(tmp_path, small):
+    assert to_do(tmp_path, small, '--methods', 'Student') == ['Student run 0']
+    assert to_do(tmp_path, small, '--methods', 'Student', 'ZSKD', '--teacher', 'Lenet5', '--any_teacher') == [
+        'DI-0.2 run 0', 'Student run 0', 'ZSKD-0.2 run 0']
 
 
 def test_what_was_made_from_other_files_is_not_finished(copy, small, tmp_path):

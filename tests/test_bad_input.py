@@ -63,7 +63,8 @@ USAGE = {
         '--Rate=1 --save_path=': 'path', '--Rate=1 --steps=5': '--steps',
     },
     'autotrain.py': {
-        '--runs=0': '0', '--rates 0': '0', '--scheduler=x --jobs=2': 'with --scheduler',
+        '--runs=0': '0', '--rates 0': '0', '--seed=2147483647 --runs=2': 'at most 2147483646',
+        '--scheduler=x --jobs=2': 'with --scheduler',
         '--synthesis=--l2=1 --methods Student': 'of ZSKD',
         '--rates 1 500': '500', '--jobs=0': '0', '--budget=0': '0',
         '--methods Magic': 'Magic', '--root=': 'path', '--dataset=none': '--teacher',

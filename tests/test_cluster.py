@@ -10,6 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from argparse import Namespace
+from concurrent.futures import CancelledError
 
 import pytest
 from conftest import ROOT, command, wait_until, working_on
@@ -143,6 +145,22 @@ def test_the_same_bytes_whatever_dies(cluster, tmp_path, small):
     assert 'workers: 3, jobs at a time: 3' in output
     assert not list(root.rglob('*.tmp'))
     assert Table(local, small, *SMALL).end()[0] == 0 and content(root) == content(local)
+
+
+def test_a_relative_root_begins_where_autotrain_was_started(cluster, tmp_path, small):
+    """A worker's own folder is another."""
+    cluster.workers(1)
+    status, output, errors = Table('table', small, *TEACHERS, '--scheduler', cluster.file,
+                                   cwd=str(tmp_path)).end()
+    assert status == 0, output + errors
+    assert (tmp_path / 'table' / 'results.csv').exists()
+
+
+def test_a_client_that_had_to_connect_again_has_lost_its_jobs(tmp_path):
+    pool = ClusterPool('tcp://x', str(tmp_path), [], 'lenet', {})
+    pool._client, pool._close = Namespace(status='running'), lambda: None
+    with pytest.raises(RunError, match='lost the scheduler tcp://x'):
+        pool.__exit__(CancelledError, None, None)
 
 
 def test_no_job_outlives_autotrain_by_more_than_its_lease(cluster, tmp_path, small):

@@ -98,6 +98,7 @@ CHANGES = {  # (file, what is replaced, by what): the pairs for which it counts
     ('utils/images.py', 'cv2.INTER_LINEAR', 'cv2.INTER_CUBIC'): EVERY,
     ('utils/data/impressions.py', 'np.rint(', 'np.floor('): EVERY,
     ('teachers/ending.py', "'Relu', 'Relu6'", "'Relu'"): EVERY,
+    ('utils/records/origins.py', "name == 'seed'", "name == 'sed'"): EVERY,
     ('utils/records/records.py', 'round(', 'abs('): '',
     ('utils/console.py', 'out of memory', 'no memory'): '',
 }

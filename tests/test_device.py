@@ -56,6 +56,12 @@ def test_gpus_are_those_that_the_driver_lists_and_the_user_allows(visible, gpus,
     assert list(visible_gpus()) == gpus
 
 
+def test_a_gpu_that_tells_no_memory_carries_a_job(monkeypatch):
+    monkeypatch.setattr(subprocess, 'run', lambda *_, **__: Namespace(returncode=0, stdout=b'0, G, [N/A]\n'))
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    assert visible_gpus() == {'0': machine.JOB_MEMORY}
+
+
 def test_a_gpu_without_its_driver_is_none(monkeypatch):
     failed = Namespace(returncode=9, stdout=b'NVIDIA-SMI has failed because it could not reach the driver.\n')
     monkeypatch.setattr(subprocess, 'run', lambda *_, **__: failed)

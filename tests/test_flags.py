@@ -51,6 +51,7 @@ KNOWN = st.sampled_from(['mnist', 'fashion_mnist', 'none'])
 TRAININGS = st.fixed_dictionaries({}, optional=dict(
     COMMON, dataset=KNOWN, main_scope=st.sampled_from(['Teacher', 'Student']), augment=st.booleans(),
     impressions=PATHS, any_teacher=st.booleans(), holdout=st.integers(0, 10 ** 9),
+    teacher_mean=st.lists(st.floats(-1e6, 1e6), min_size=1),
     Distillation=st.just('None') | st.builds('{}-{:g}'.format, st.sampled_from(['Soft_logits', 'ZSKD']),
                                              RATES),
     **{name: values_of(row) for name, row in TRAINING.items()}))

@@ -146,7 +146,12 @@ def products_and_sums(x):
                                           for value in (0.5, 1.5, 0.1, 2.0)], 1e-3)
 
 
-@pytest.mark.parametrize('norm', [fused, products_and_sums])
+def without_offset(x):
+    return tf.nn.batch_normalization(x, *[tf.constant(np.full(4, value, np.float32)) for value in (0.5, 1.5)],
+                                     None, tf.constant(np.full(4, 2, np.float32)), 1e-3)
+
+
+@pytest.mark.parametrize('norm', [fused, products_and_sums, without_offset])
 def test_batch_norms_of_a_graph_are_found(saved, norm, capsys):
     """Without one, the recipe's factor is off, and a typed one stays and is an error."""
     def build(norm):

@@ -120,7 +120,7 @@ def test_batch_norm_prior_by_definition():
     """It compares what every batch norm of the teacher sees with what it holds."""
     rng = np.random.RandomState(0)
     features, logits = rng.standard_normal((2, 6, 5, 4, 3)), rng.standard_normal((6, 2))
-    mean, variance = rng.standard_normal(3), 1 + rng.rand(3)
+    mean, variance = rng.standard_normal(3), rng.uniform(1e-3, 1, 3)
     new_graph(0)
     for x, name in ((features[0], 'first'), (features[1], 'second'), (logits, 'third')):
         batch_norm(tf.constant(x, tf.float32), name, False)
@@ -128,8 +128,8 @@ def test_batch_norm_prior_by_definition():
 
     def distance(rows):
         return sum(
-            (((x[rows].mean(axis=axes) - held[name][0]) ** 2 / (held[name][1] + 1e-3))
-             + (x[rows].var(axis=axes) / (held[name][1] + 1e-3) - 1) ** 2).mean()
+            ((x[rows].mean(axis=axes) - held[name][0]) ** 2 / (held[name][1] + 1e-3)
+              + ((x[rows].var(axis=axes) - held[name][1]) / (held[name][1] + 1e-3)) ** 2).mean()
             for x, name, axes in ((features[0], 'first', (0, 1, 2)), (features[1], 'second', (0, 1, 2)),
                                   (logits, 'third', 0)))
 

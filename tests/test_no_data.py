@@ -1,5 +1,6 @@
 """Distillation where no data may be touched: no data set on the machine, no network, none is looked for."""
 import builtins
+import json
 import os
 import socket
 
@@ -13,8 +14,9 @@ from teachers.trained import TrainedNetwork, open_teacher
 from utils.data import datasets
 from utils.data.impressions import load_impressions
 from utils.files import RunError, load_json
-from utils.records import inputs
-from utils.settings import flags
+from utils.records import inputs, layout
+from utils.records.origins import made_with
+from utils.settings.flags import training_flags
 
 IMPRESSIONS = '--Rate=0.1 --dataset=none --save_path={0}/DI'
 STUDENT = '--train_dir={0}/zskd --Distillation=ZSKD-0.1 --impressions={0}/DI --dataset=none --steps=20'
@@ -23,6 +25,10 @@ LENET = find_pair('lenet')
 
 def words(line, folder):
     return line.format(folder).split()
+
+
+def unseen_files(folder):
+    return list(folder.glob('unseen-*.npz'))
 
 
 def load_record(folder):
@@ -55,7 +61,7 @@ def test_no_data_file_is_opened_and_no_connection_made(tmp_path, monkeypatch, ca
     train_w_distill.main('--train_dir=zskd --Distillation=ZSKD-0.5 --dataset=none --steps=400'.split())
     assert str(tmp_path / 'DI' / 'DI-0.5.mat') in opened, 'what is opened is seen'
     checkpoints = {str(tmp_path / name) for name in ('DI/DI-0.5-checkpoint.npz', 'zskd/checkpoint.npz')}
-    assert not [path for path in set(opened) - checkpoints
+    assert not [path for path in set(opened) - checkpoints - set(map(str, unseen_files(tmp_path / 'DI')))
                 if path.endswith(('.npz', '.gz')) or os.path.basename(path) == 'data']
     assert sorted(os.listdir('.')) == ['DI', 'zskd']
     record = load_record(tmp_path)
@@ -69,7 +75,7 @@ def test_agreement_is_with_the_teacher_on_impressions_that_nobody_trained_on(tmp
     """As many impressions, of the same seed, are made for training: those to evaluate on are others."""
     Data_Impressions.main(words(IMPRESSIONS, tmp_path))
     train_w_distill.main(words(STUDENT, tmp_path))
-    settings = flags.training_flags(words(STUDENT, tmp_path))
+    settings = training_flags(words(STUDENT, tmp_path))
     images, answers, name, measure, curve = train_w_distill.evaluation_set(
         settings, inputs.training_inputs(settings))
     assert (len(images), name, measure, curve) == (60, 'unseen impressions', 'agreement', 'agreement')
@@ -86,6 +92,38 @@ def test_agreement_is_with_the_teacher_on_impressions_that_nobody_trained_on(tmp
     assert alike.max() < 0.9
 
 
+def test_unseen_impressions_are_made_once_for_all_students(tmp_path, few, capsys):
+    """Of all rates of a folder, and of other seeds and kinds too. Other impressions have others."""
+    Data_Impressions.main(words(IMPRESSIONS, tmp_path) + ['--iterations=7'])
+    Data_Impressions.main(words(IMPRESSIONS.replace('0.1', '0.2'), tmp_path) + ['--iterations=7'])
+
+    def unseen(*flags):
+        settings = training_flags(words(STUDENT, tmp_path) + list(flags))
+        capsys.readouterr()
+        images = train_w_distill.evaluation_set(settings, inputs.training_inputs(settings)).images
+        return images, capsys.readouterr().out
+
+    first, said = unseen()
+    assert 'going on' not in said
+    kept, = unseen_files(tmp_path / 'DI')
+    for flags in [], ['--seed=3', '--augment', '--steps=7'], ['--Distillation=ZSKD-0.2']:
+        images, said = unseen(*flags)
+        assert 'going on from %r' % str(kept) in said
+        np.testing.assert_array_equal(images, first)
+    assert unseen_files(tmp_path / 'DI') == [kept]
+    Data_Impressions.main(words(IMPRESSIONS, tmp_path) + ['--iterations=6'])
+    others, said = unseen()
+    assert 'going on' not in said and not np.array_equal(others, first)
+    assert len(unseen_files(tmp_path / 'DI')) == 2
+
+
+def test_unseen_impressions_lie_beside_a_student_where_their_folder_takes_nothing(tmp_path, few, monkeypatch):
+    Data_Impressions.main(words(IMPRESSIONS, tmp_path) + ['--iterations=7'])
+    monkeypatch.setattr(layout.os, 'access', lambda place, mode: place != str(tmp_path / 'DI'))
+    train_w_distill.main(words(STUDENT, tmp_path))
+    assert len(unseen_files(tmp_path / 'zskd')) == 1 and not unseen_files(tmp_path / 'DI')
+
+
 def test_unseen_impressions_are_made_as_those_to_learn_from_were(tmp_path, few, monkeypatch):
     """By their record, or where they have none by the recipe."""
     asked = []
@@ -96,11 +134,23 @@ def test_unseen_impressions_are_made_as_those_to_learn_from_were(tmp_path, few, 
 
     monkeypatch.setattr(train_w_distill, 'data_impressions', synthesis)
     Data_Impressions.main(words(IMPRESSIONS, tmp_path) + ['--iterations=7', '--betas', '0.3'])
-    settings = flags.training_flags(words(STUDENT, tmp_path))
+    settings = training_flags(words(STUDENT, tmp_path))
     train_w_distill.evaluation_set(settings, inputs.training_inputs(settings))
     os.remove(str(tmp_path / 'DI' / 'DI-0.1.json'))
     train_w_distill.evaluation_set(settings, inputs.training_inputs(settings))
     assert asked == [(7, [0.3], 1e-3), (100, [0.1, 1.0], 1e-3)]
+
+
+def test_what_an_old_record_does_not_name_was_off(tmp_path):
+    Data_Impressions.main(words(IMPRESSIONS, tmp_path) + ['--iterations=7', '--seed=5'])
+    place = tmp_path / 'DI' / 'DI-0.1.json'
+    record = load_json(str(place))
+    del record['arguments']['start_blur'], record['arguments']['jitter']
+    place.write_text(json.dumps(record))
+    settings = training_flags(words(STUDENT, tmp_path))
+    how = made_with(inputs.training_inputs(settings).impressions)
+    assert (how['start_blur'], how['jitter'], how['iterations'], how['seed']) == (0, 0, 7, 5)
+    assert 'steps' not in how and 'device' not in how
 
 
 def test_zskd_reads_no_training_image(tmp_path, small):

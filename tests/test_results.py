@@ -41,6 +41,13 @@ def test_markdown_shows_mean_and_sample_standard_deviation():
                      ['1', '-', '-', '-', '93.00 ± 1.41', '95.12']]
 
 
+@pytest.mark.parametrize('measure', ['accuracy', 'agreement'])
+def test_a_figure_of_zero_is_one(measure):
+    rows = [{'method': 'ZSKD', 'rate': 1, measure: value} for value in (0.0, 0.0)]
+    header, _, line = results_markdown(rows).splitlines()
+    assert '0.00 ± 0.00' in line and ('agreement' in header) == (measure == 'agreement')
+
+
 @pytest.mark.parametrize('rows, said', [('ZSKD,1,97\nZSKD,1,nan', 'figure nan'), ('ZSKD,1,', 'agreement'),
                                         ('ZSKD,inf,97', 'rate inf'), ('ZSKD,one,97', 'one')])
 def test_rows_of_no_table_are_one_line(tmp_path, rows, said):

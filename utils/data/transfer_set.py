@@ -26,9 +26,10 @@ def transfer_set(settings, method, inputs, rng):
     if method.augment:
         copies = affine_copies(images, settings.copies, settings.rotation, settings.scale, settings.shift,
                                rng)
-        if settings.mirror:  # every other copy of each image, whatever their number
+        if settings.mirror:  # every other copy of each image, from its first or its second one
+            first = rng.randint(2, size=len(images))
             for number, version in enumerate(copies.reshape(-1, *images.shape)):
-                version[number % 2::2] = version[number % 2::2, :, ::-1]
+                version[first == number % 2] = version[first == number % 2, :, ::-1]
         if method.has_teacher and (settings.cutmix or settings.fmix):
             mix(copies, settings.cutmix, settings.fmix, rng)
         images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + settings.copies)
@@ -135,8 +136,8 @@ def rectangle(plane, rng):
 def regions(items, plane, rng):
     """Random regions of a plane (height, width), as where blurred noise is high: bool [items, H, W, 1].
 
-    The blur of all is a fourteenth to a fifth of the shorter side. Each covers about a quarter to three
-    quarters of the plane.
+    The blur of all is a fourteenth to a fifth of the shorter side. Most cover a quarter to three quarters of
+    the plane.
     """
     blur = min(plane) * np.exp(rng.uniform(np.log(1 / 14), np.log(1 / 5)))
     noise = gaussian_filter(rng.standard_normal((items, *plane)), [0, blur, blur], mode='wrap')

@@ -15,6 +15,7 @@ from utils.files import REPOSITORY, read_bytes, sha256
 # Every module that can change a number. Known pairs count where they are used.
 MODULES = ('Data_Impressions.py', 'train_w_distill.py', 'nets/*.py', 'teachers/*.py', 'utils/data/*.py',
            'utils/graph_mode.py', 'utils/images.py', 'utils/matfile.py', 'utils/npz.py',
+           'utils/records/inputs.py', 'utils/records/origins.py', 'utils/records/training_state.py',
            'utils/settings/schedule.py')
 
 

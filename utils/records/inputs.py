@@ -77,7 +77,7 @@ def opened_teacher(settings, files, pair):
     return teacher
 
 
-def check_teacher_file(settings, pair, dataset):
+def check_teacher_file(settings, pair, dataset, device):
     """Checks a user's own teacher before a table is filled; returns the pair for its images.
 
     Prints how often it is right about the test images. dataset: None where there is none. Raises RunError
@@ -85,11 +85,11 @@ def check_teacher_file(settings, pair, dataset):
     """
     teacher = open_teacher(teacher_file(settings.teacher), pair, TeacherOptions.of(settings))
     pair = fitted(pair, teacher.image_shape, teacher.classes)
-    warn_of_pixel_scale(teacher, settings.threads, settings.device)
+    warn_of_pixel_scale(teacher, settings.threads, device)
     if dataset:
         check_network(teacher, dataset, 0, settings.any_teacher)
         print_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads,
-                       settings.device)
+                       device)
     return pair
 
 

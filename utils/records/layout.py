@@ -17,6 +17,17 @@ def given_impressions(place, rate):
     return place if place.lower().endswith('.mat') else impressions_file(place, rate)
 
 
+def unseen_files(impressions, train_dir, kind):
+    """Paths of the unseen impressions of a kind, which students without data are evaluated on, and of their
+    checkpoint.
+
+    They are beside the impressions to learn from; where nobody may write there, in the student's own folder.
+    """
+    folder = os.path.dirname(impressions) or '.'
+    path = os.path.join(folder if os.access(folder, os.W_OK) else train_dir, 'unseen-%s' % kind)
+    return path + '.npz', path + '-checkpoint.npz'
+
+
 def weights_file(train_dir):
     """The final weights of a training."""
     return os.path.join(train_dir, 'train_params.mat')

@@ -5,7 +5,7 @@ from teachers.formats import TeacherOptions
 from utils.files import RunError, load_json
 from utils.records.layout import record_of_impressions, records_of_weights
 from utils.records.records import differences
-from utils.settings.hyper_parameters import SYNTHESIS
+from utils.settings.hyper_parameters import OFF, SYNTHESIS
 
 
 def record_of(digest_of_file, places):
@@ -44,9 +44,10 @@ def check_impressions(impressions, teacher):
 
 
 def made_with(impressions):
-    """{hyper-parameter: value} of the synthesis of impressions, as their record says; {} without a record."""
+    """{setting: value} of a synthesis of impressions and its seed, as their record says; {} without one."""
     record = record_of(impressions.digest, [record_of_impressions(impressions.path)])
-    return {name: value for name, value in record['arguments'].items() if name in SYNTHESIS} if record else {}
+    arguments = {**OFF, **record['arguments']} if record else {}
+    return {name: value for name, value in arguments.items() if name in SYNTHESIS or name == 'seed'}
 
 
 def check_network(network, dataset, holdout, any_teacher):

@@ -1,5 +1,7 @@
 """Records of jobs: what a result was made from, and whether it still holds."""
 import functools
+import hashlib
+import json
 import math
 import os
 import subprocess
@@ -63,6 +65,11 @@ def result_key(record):
     arguments = {name: value for name, value in record['arguments'].items()
                  if name not in PLACES and not (name in OFF and value == OFF[name])}
     return {'settings': dict(arguments, **record['versions']), 'inputs': record['inputs']}
+
+
+def short_digest(made_from):
+    """8 hex digits for what a result depends on, for the name of a file."""
+    return hashlib.sha256(json.dumps(result_key(made_from), sort_keys=True).encode()).hexdigest()[:8]
 
 
 def save_record(files, made_from, **values):

@@ -16,6 +16,7 @@ from utils.settings.parser import Parser, Range, dataset, distillation, nets, nu
 from utils.settings.recipes import OWN_GREY
 
 LARGEST_PIXEL = 1e6
+LARGEST_SEED = 2 ** 31 - 1
 
 
 def training_flags(argv=None):
@@ -130,7 +131,7 @@ def add_common(parser):
     add = parser.add_argument
     add('--recipe', default='default', choices=list(recipes.RECIPES), help='values of the hyper-parameters')
     add_dataset(parser)
-    add('--seed', default=0, type=number(int, 0, 2 ** 31 - 1), help='seed of every random draw')
+    add('--seed', default=0, type=number(int, 0, LARGEST_SEED), help='seed of every random draw')
     add('--threads', default=1, type=number(int, 1, 1024),
         help='CPU threads per process; 1 gives the same bytes every time')
     add('--device', default='cpu', choices=['cpu', 'gpu'],

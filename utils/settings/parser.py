@@ -2,6 +2,7 @@
 import argparse
 import math
 import os
+import re
 import sys
 
 from nets import PAIRS
@@ -22,6 +23,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options):
         super().__init__(formatter_class=self.Formatter, allow_abbrev=False, **options)
+        # argparse takes -1e-3 for a flag.
+        self._negative_number_matcher = re.compile(r'-(\d+\.?|\d*\.\d+)(e[-+]?\d+)?$', re.IGNORECASE)
 
     def error(self, message):
         self.exit(2, '%s: error: %s; see --help\n' % (self.prog, message))

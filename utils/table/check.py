@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 
-from nets.networks import find_pair
+from nets.networks import find_pair, fitted
 from teachers.formats import digest_of, files_of, is_path
 from utils.data import datasets
 from utils.data.datasets import DATASETS
@@ -14,7 +14,7 @@ from utils.files import RunError, load_json, save_json
 from utils.records import layout
 from utils.records.code_digest import digest_of_own
 from utils.records.inputs import check_teacher_file
-from utils.settings.methods import METHODS
+from utils.settings.methods import METHODS, teaching
 
 INPUTS = '.table.json'  # in --root
 
@@ -30,9 +30,12 @@ def check_inputs(args):
     if args.dataset != 'none':
         dataset = datasets.open_dataset(args.dataset, args.data)
     if args.teacher:
-        pair = check_teacher_file(args, pair, dataset)
-    elif not hasattr(pair.module, 'teacher'):
+        # A cluster's GPUs are not here.
+        pair = check_teacher_file(args, pair, dataset, 'cpu' if args.scheduler else args.device)
+    elif teaching(args.methods) and not hasattr(pair.module, 'teacher'):
         raise RunError('%r has no teacher to train; give one with --teacher' % pair.name)
+    elif pair.image_shape is None:
+        pair = fitted(pair, dataset.image_shape, dataset.classes)
     if dataset:
         images, _ = dataset.part('train', pair.image_shape)
         check_holdout(dataset, images, args.training.get('holdout', 0))

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 
 from distributed import Client, Reschedule
@@ -54,8 +55,8 @@ class ClusterPool:
         with ExitStack() as stack:
             lease = stack.enter_context(lease_in(self._root))
             # What a worker must know; relative paths begin at ``folder``.
-            self._table = dict(folder=os.getcwd(), lease=lease, files=self._files, nets=self._nets,
-                               software=software(self._nets))
+            self._table = dict(folder=os.getcwd(), lease=os.path.abspath(lease), files=self._files,
+                               nets=self._nets, software=software(self._nets))
             place = 'scheduler_file' if os.path.isfile(self._scheduler) else 'address'
             try:
                 self._client = stack.enter_context(Client(timeout=CONNECT, **{place: self._scheduler}))
@@ -72,7 +73,8 @@ class ClusterPool:
         return self
 
     def __exit__(self, kind, *_):
-        lost = self._client.status != 'running'
+        # A client that has connected again has cancelled its jobs before.
+        lost = self._client.status != 'running' or (kind and issubclass(kind, CancelledError))
         self._close()
         if lost and kind and issubclass(kind, Exception):
             raise RunError('lost the scheduler %s; start it and its workers, and give the same command again'

@@ -38,16 +38,7 @@ def table_flags(argv=None):
     flags.add_teacher(parser, default=None, instead='every run trains its own')
     flags.add_common(parser)
     args = parser.parse_args(joined(argv, '--training', '--synthesis'))
-    if args.dataset == 'none' and not args.teacher:
-        parser.error('a table with --dataset none needs a --teacher')
-    if not args.teacher:
-        for flag in FLAGS + ('any_teacher',):
-            if getattr(args, flag):
-                parser.error('--%s goes with --teacher' % flag)
-    if args.scheduler and args.jobs:
-        parser.error('--jobs does nothing with --scheduler; a worker runs a job per thread')
-    if args.any_teacher and args.dataset == 'none':
-        parser.error('--any_teacher does nothing without a data set')
+    check_together(parser, args)
     args.nets = flags.with_nets(vars(args))['nets']
     args.kind = flags.teacher_kind(vars(args))
     args.rates = sorted(set(args.rates))
@@ -59,6 +50,23 @@ def table_flags(argv=None):
     args.synthesis = job_flags(parser, 'synthesis', args.synthesis, flags.synthesis_parser(),
                                set(hyper_parameters.SYNTHESIS))
     return parser, args
+
+
+def check_together(parser, args):
+    """Ends the process where flags do not go together."""
+    if args.dataset == 'none' and not args.teacher:
+        parser.error('a table with --dataset none needs a --teacher')
+    if not args.teacher:
+        for flag in FLAGS + ('any_teacher',):
+            if getattr(args, flag):
+                parser.error('--%s goes with --teacher' % flag)
+    if args.scheduler and args.jobs:
+        parser.error('--jobs does nothing with --scheduler; a worker runs a job per thread')
+    if args.any_teacher and args.dataset == 'none':
+        parser.error('--any_teacher does nothing without a data set')
+    if args.seed + args.runs - 1 > flags.LARGEST_SEED:
+        parser.error('--seed %d: with %d runs it can be at most %d'
+                     % (args.seed, args.runs, flags.LARGEST_SEED - args.runs + 1))
 
 
 def table_methods(parser, args):
@@ -76,7 +84,7 @@ def table_methods(parser, args):
                          % (name, ' --dataset none' * (args.dataset == 'none')))
     recipe = parser.checked(recipes.recipe_for, args.recipe, args.nets).training
     wanted = args.methods or [name for name in usual if name in recipe]
-    if not args.teacher and not teaching(wanted):
+    if not args.teacher and not teaching(wanted) and any(METHODS[name].has_teacher for name in wanted):
         wanted = ['Teacher', *wanted]
     return [name for name in METHODS if name in wanted]
 

@@ -32,7 +32,8 @@ def visible_gpus():
     listed = '' if done.returncode else done.stdout.decode()  # without a driver it prints why
     memory = {}
     for index, uuid, mebibytes in (line.split(', ') for line in listed.splitlines()):
-        memory[index] = memory[uuid] = int(mebibytes) / 1024
+        # A GPU that shares the machine's memory may have none of its own to tell.
+        memory[index] = memory[uuid] = int(mebibytes) / 1024 if mebibytes.isdigit() else JOB_MEMORY
     names = os.environ.get('CUDA_VISIBLE_DEVICES', ','.join(name for name in memory if name.isdigit()))
     return {name: memory.get(name, JOB_MEMORY) for name in names.split(',') if name.strip() not in ('', '-1')}
 

@@ -53,7 +53,7 @@ def training_job(args, method, rate, run_number, available, needed=None):
     """
     flags = dict(main_scope=method.role, Distillation=method.source.distillation, augment=method.augment,
                  holdout=0, train_dir=layout.run_folder(args.root, method.name, rate, run_number),
-                 any_teacher=args.any_teacher)
+                 any_teacher=args.any_teacher and method.has_teacher)
     if method.has_teacher:
         flags.update(teacher_flags(args, run_number),
                      Distillation='%s-%g' % (method.source.distillation, rate))
