@@ -188,18 +188,17 @@ ZOO = {'ZSKD default 1.0': 'before, 1', 'ZSKD default 10.0': 'before, 10',
 AUGMENTED = [name for name in METHODS if METHODS[name].augment]
 CIFAR10 = [name for name in METHODS if name in recorded_columns('cifar10.csv')]
 RECORDS = {'mnist': partial(with_augmentation, 'results.csv', 'mnist'),
-           'fashion-mnist': partial(record, 'fashion_mnist.csv'),
-           'fair-fashion-mnist': partial(with_augmentation, 'fashion_mnist_400.csv', 'fashion_mnist'),
+           'fashion-mnist': partial(with_augmentation, 'fashion_mnist.csv', 'fashion_mnist'),
            **{name: partial(record, name + '.csv')
               for name in ('cifar10', 'published', 'published_teacher', 'published_without_class_0')}}
 TABLES = {
     'mnist': lambda: results_markdown(record('results.csv')),
     'mnist-tensorflow-2': lambda: results_markdown(record('results_tf2.csv')),
-    'fashion-mnist': lambda: results_markdown(RECORDS['fashion-mnist']()),
+    'fashion-mnist': lambda: results_markdown(record('fashion_mnist.csv')),
     'cifar10': lambda: results_markdown(record('cifar10.csv')),
     'cifar10-600': lambda: results_markdown(record('cifar10_600.csv')),
     'fair-mnist': lambda: results_markdown(RECORDS['mnist']()),
-    'fair-fashion-mnist': lambda: results_markdown(RECORDS['fair-fashion-mnist']()),
+    'fair-fashion-mnist': lambda: results_markdown(RECORDS['fashion-mnist']()),
     'comparison': comparison,
     'training-changes': training_changes,
     'synthesis-changes': lambda: synthesis_changes(*map(synthesis_column, ['published', 'default'])),
