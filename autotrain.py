@@ -5,7 +5,7 @@ A run has its own teacher, a student alone, and at every rate impressions, stude
 of that teacher.
 
     python autotrain.py                                       five runs, five rates
-    python autotrain.py --runs 1 --rates 1 10 --budget 0.1    a quick try
+    python autotrain.py --root quick --runs 1 --budget 0.1    a quick try
     python autotrain.py --teacher mine.h5 --dataset none      students of your own teacher, without any data
     python autotrain.py --scheduler tcp://head:8786           on a Dask cluster (see utils/table/cluster.py)
 
@@ -71,7 +71,7 @@ def pool_for(args, files):
 
 def work(args, jobs, pool):
     """Runs the unfinished jobs in ``pool``; returns ({job name: row}, [(failed job, reason)])."""
-    rows, failures, saved, started = {}, [], 0.0, time.time()
+    rows, failures, new, saved, started = {}, [], False, 0.0, time.time()
     with TableProgress(sum(job.cost for job in jobs), len(jobs)) as progress:
 
         def show_running(submitted):
@@ -90,11 +90,13 @@ def work(args, jobs, pool):
                     else:
                         rows[job.name] = row
                     progress.ended(job.name + (' failed' if row is None else outcome(row)), job.cost, ran)
-                    if time.time() > saved + SAVE_EVERY:
+                    new = new or ran  # before, an earlier table may have more rows than are looked at
+                    if new and time.time() > saved + SAVE_EVERY:
                         save_table(args, jobs, rows)
                         saved = time.time()
         except BaseException:
-            save_table(args, jobs, rows)
+            if new:
+                save_table(args, jobs, rows)
             print('\nstopped; %d of %d jobs are done and kept; the same command goes on from here'
                   % (len(rows), len(jobs)), file=sys.stderr)
             raise

@@ -25,7 +25,8 @@ from export.formats import SAVED_MODEL, SUFFIXES, check_available, export
 from export.int8 import Quantisation, calibration_images, print_agreement
 from export.source import images_of, network_of, text_of
 from nets import PAIRS
-from teachers.formats import FORMATS, TeacherOptions
+from teachers.checks import warn_of_pixel_scale
+from teachers.formats import FORMATS, TeacherOptions, is_path
 from teachers.trained import AS_READ
 from utils.console import run
 from utils.data import datasets
@@ -40,8 +41,12 @@ def main(argv=None):
     network, record = network_of(args.weights, args.nets, TeacherOptions.of(args),
                                  args.dataset and datasets.image_shape(args.dataset))
     image_shape, class_names = images_of(network, record, args.dataset)
-    check_target(args.target, args.weights, args.nets, args.int8, args.dataset,
+    teacher = text_of(record, 'arguments', 'teacher') or ''
+    networks = [args.weights] + [teacher] * (is_path(teacher) and os.path.exists(teacher))
+    check_target(args.target, networks, args.nets, args.int8, args.dataset,
                  text_of(record, 'arguments', 'dataset'))
+    if network.pair is None:
+        warn_of_pixel_scale(network, threads=1, device='cpu')
     quantisation = Quantisation('float16') if args.float16 else None
     if args.int8:
         images, others = calibration_images(args.int8, network, record, image_shape)
@@ -91,10 +96,13 @@ def flags(argv):
     return args
 
 
-def check_target(target, weights, *others):
-    """Raises RunError where an export would replace what it is made from; others: paths, names, None."""
+def check_target(target, networks, *others):
+    """Raises RunError where an export would replace what it is made from.
+
+    networks: their paths; others: paths, names, None.
+    """
     target = os.path.join(os.path.realpath(target), '')
-    for source in [weights, *filter(os.path.isfile, filter(None, others))]:
+    for source in [*networks, *filter(os.path.isfile, filter(None, others))]:
         if os.path.join(os.path.realpath(source), '').startswith(target):
             raise RunError('%r would be replaced by its own export; choose another --to' % source)
 

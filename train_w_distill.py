@@ -102,13 +102,14 @@ def evaluation_set(settings, inputs):
 
 
 def unseen_impressions(settings, inputs):
-    """UNSEEN impressions, uint8 [N, H, W, C], made as those to learn from were.
+    """UNSEEN impressions, or one for each class, uint8 [N, H, W, C], made as those to learn from were.
 
     They are kept for other students. Several that begin at once each make them.
     """
     given = {name: value for name, value in vars(settings).items() if name in SHARED}
-    recipe = synthesis(settings.recipe, UNSEEN, settings.nets, kind=teacher_kind(vars(settings)))
-    how = Namespace(**{**given, **recipe, **made_with(inputs.impressions)}, size=UNSEEN)
+    size = max(UNSEEN, inputs.classes)
+    recipe = synthesis(settings.recipe, size, settings.nets, kind=teacher_kind(vars(settings)))
+    how = Namespace(**{**given, **recipe, **made_with(inputs.impressions)}, size=size)
     digests = {role: digest for role, digest in inputs.digests.items() if role != 'impressions'}
     made_from = fingerprint(how, digests)
     paths = unseen_files(inputs.impressions.path, settings.train_dir, short_digest(made_from))
@@ -117,7 +118,7 @@ def unseen_impressions(settings, inputs):
     if found:
         return found['images']
     rng = np.random.RandomState([how.seed, 1])  # no --seed starts this stream
-    images, _ = data_impressions(inputs.teacher, UNSEEN, how, rng, 'unseen impressions', checkpoint)
+    images, _ = data_impressions(inputs.teacher, size, how, rng, 'unseen impressions', checkpoint)
     kept.save(images=images)
     checkpoint.remove()
     return images

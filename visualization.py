@@ -19,7 +19,7 @@ import numpy as np
 from tabulate import tabulate
 
 import Data_Impressions
-from export.source import network_of
+from export.source import student_of
 from nets.losses import class_similarity
 from nets.networks import find_pair
 from teachers.formats import FLAGS, TeacherOptions, digest_of
@@ -75,7 +75,7 @@ def draw(args):
                'samples.png': draw_samples(impressions.images, impressions.targets, args.rows, names)}
     roots = [default_root(args.dataset, args.teacher), default_root(args.dataset)]
     tables = [os.path.join(root, 'results.csv') for root in roots] + [RECORDS.get(args.dataset, '')]
-    results = args.results or next(filter(os.path.exists, tables), None)
+    results = args.results or next(filter(has_trainings, tables), None)
     if results:
         figures['accuracy.png'] = draw_accuracy(read_results(results), results, nominal(args.dataset))
         print('accuracies are those of %r' % results)
@@ -84,16 +84,18 @@ def draw(args):
     return figures
 
 
+def has_trainings(table):
+    """Whether a results.csv is there and holds more than impressions."""
+    return os.path.exists(table) and bool(by_method(read_results(table)))
+
+
 def predictions(args, pair, teacher, dataset):
     """Labels of the test images, the classes that --student tells, and its teacher's; each [N]."""
     if not dataset:
         raise RunError('--student is evaluated on test images; choose a --dataset')
     network = teacher
     if digest_of(args.student) != teacher.digest:
-        network, record = network_of(args.student, pair.name, image_shape=teacher.image_shape)
-        if record and record['inputs'].get('teacher') not in (None, teacher.digest):
-            raise RunError('%r learned from another teacher than %r; give its own --teacher'
-                           % (args.student, teacher.path))
+        network = student_of(args.student, pair.name, teacher)
         check_network(network, dataset, 0, args.any_teacher)
     (seen, labels), (images, _) = [dataset.part('test', each.image_shape) for each in (teacher, network)]
     return labels, network.answers(images).argmax(axis=1), teacher.answers(seen).argmax(axis=1)

@@ -61,11 +61,15 @@ class _Translation:
         return isinstance(self.found[op.name], (np.ndarray, np.generic, bytes))
 
     def _translated(self, op):
-        x, *others = [self.found[tensor.op.name] for tensor in op.inputs]
         result = op.outputs[0]
+        inputs = [self.found[tensor.op.name] for tensor in op.inputs]
+        # Lengths of axes, by which a Reshape leaves the batch open: its result tells the others.
+        if op.type == 'Shape' or result.dtype.is_integer and any(value is None for value in inputs):
+            return None
+        x, *others = inputs
         if op.type == 'Identity':
             return x
-        if op.type == 'Cast':
+        if op.type == 'Cast' and x is not None:
             return ops.cast(x, result.dtype.name)
         if op.type in ACTIVATIONS:
             return layers.Activation(ACTIVATIONS[op.type])(x)
@@ -79,7 +83,7 @@ class _Translation:
             return ops.cast(ops.argmax(x, axis=int(others[0])), result.dtype.name)
         if op.type == 'GatherV2' and op.get_attr('batch_dims') == 0:
             return ops.take(x, others[0], axis=int(others[1]))
-        if op.type == 'Reshape' and others[0][0] == -1 and None not in result.shape[1:]:
+        if op.type == 'Reshape' and result.shape[0] is None and None not in result.shape[1:]:
             return layers.Reshape(result.shape[1:])(x)
         if op.type in ('MaxPool', 'AvgPool'):
             kind = layers.MaxPooling2D if op.type == 'MaxPool' else layers.AveragePooling2D

@@ -52,8 +52,17 @@ def network_of(path, nets=None, options=AS_READ, image_shape=None):
         except (RunError, ValueError):  # ValueError: too few pixels for a known pair
             if found or unsized:
                 raise
-    raise RunError('%r holds no network of %s; give another file, or its own --nets or '
-                   '--dataset' % (path, ' or '.join(names)))
+    raise RunError('%r holds no network of %s; give another file, or its own --nets or --dataset%s'
+                   % (path, ' or '.join(names), '' if record else ', or put its record (.json) beside it'))
+
+
+def student_of(path, nets, teacher):
+    """The network of ``network_of`` in a file; RunError where its record names another teacher."""
+    network, record = network_of(path, nets, image_shape=teacher.image_shape)
+    if record and record['inputs'].get('teacher') not in (None, teacher.digest):
+        raise RunError('%r learned from another teacher than %r; give its own --teacher'
+                       % (path, teacher.path))
+    return network
 
 
 def by_names(arrays, pairs):

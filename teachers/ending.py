@@ -18,9 +18,9 @@ NORMS = 'FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3'
 AT_ONCE = 64  # rows of a Jacobian
 
 
-def varying(graph):
-    """The operations of a graph whose output depends on a placeholder."""
-    found = set()
+def varying(graph, images=None):
+    """The operations of a graph whose output depends on a placeholder, or on the tensor ``images``."""
+    found = {images.op} if images is not None else set()
     for operation in graph.get_operations():  # each after its inputs
         if operation.type == 'Placeholder' or any(tensor.op in found for tensor in operation.inputs):
             found.add(operation)
@@ -30,16 +30,31 @@ def varying(graph):
 def logits_before(tensor):
     """(the tensor that a softmax, ReLU or the like leads back to, the types of those stepped over).
 
-    A sigmoid is stepped over where there is one output: with more, an image may be of several classes.
+    A sigmoid is stepped over where there is one output: with more, an image may be of several classes; a
+    softmax where there is one for each image. Unknown lengths are looked at when the network has run.
     """
     stepped_over = []
     while tensor.op.type in AFTER_LOGITS + PASSED_ON:
-        if tensor.op.type == 'Sigmoid' and (not tensor.shape.ndims or tensor.shape.as_list()[-1] != 1):
+        shape = tensor.shape.as_list()[1:] if tensor.shape.ndims else [None]
+        long = [n for n in shape if n and n > 1]
+        if (tensor.op.type == 'Sigmoid' and (long or shape[-1:] == [None])
+                or 'Softmax' in tensor.op.type and len(long) > 1):
             break
         if tensor.op.type in AFTER_LOGITS:
             stepped_over.append(tensor.op.type)
         tensor = tensor.op.inputs[tensor.value_index if tensor.op.type == 'IdentityN' else 0]
     return tensor, stepped_over
+
+
+def cast_to_float(images):
+    """The first tensor of floats behind one of whole numbers; None where there is none."""
+    waiting = [images]
+    for tensor in waiting:
+        if tensor.dtype.is_floating:
+            return tensor
+        waiting += [output for user in tensor.consumers() for output in user.outputs
+                    if not any(output is other for other in waiting)]
+    return None
 
 
 def features_of(logits, images, vary):

@@ -8,6 +8,7 @@ from teachers.freeze import first_line, frozen_graph
 from teachers.trial import outputs_of
 from utils.files import RunError
 from utils.graph_mode import answers_of, session, tf
+from utils.images import by_x
 
 SCOPE = 'Graph'
 SAID = {'Softmax': 'softmax', 'LogSoftmax': 'log-softmax', 'Relu': 'ReLU', 'Relu6': 'ReLU',
@@ -109,25 +110,39 @@ class ForeignNetwork:
                     if operation.type not in ('Const', 'Placeholder')
                     and not any(other.consumers() for other in operation.outputs)]
         images = self._tensor(graph, self.options.input, 'teacher_input') if self.options.input else None
-        found, refused, vary = {}, None, ending.varying(graph)
+        vary = ending.varying(graph, images)
+        if not vary:
+            raise self._no_single_input([])
+        found, refused, tags = {}, None, False
         for end in ends:
             logits, stepped_over = ending.logits_before(end)
+            if not logits.dtype.is_floating:
+                refused = refused or '%s holds whole numbers' % _bare(logits.op.name)
+                continue
             features = ending.features_of(logits, images, vary)
             if features is logits:
+                tags = tags or logits.op.type == 'Sigmoid'
                 refused = ' '.join(['%s is a %s of' % (_bare(logits.op.name), logits.op.type),
                                     *(_bare(tensor.name) for tensor in logits.op.inputs)])
             else:
-                found[logits.name] = logits, features, stepped_over
-        if len(found) != 1:
+                before = found.get(logits.name, (logits, features, []))[2]
+                found[logits.name] = logits, features, before + stepped_over
+        # Beside tags, only a softmax says that what is before it are logits.
+        if len(found) != 1 or tags and not {'Softmax', 'LogSoftmax'} & set(list(found.values())[0][2]):
             several = 'found: ' + ', '.join(map(_bare, sorted(found))) if found else 'it has no end'
             raise RunError('%r does not end in one classifier (%s); name its logits with --teacher_logits: '
                            'those of a dense layer, or of a convolution and means'
-                           % (self.path, refused if refused and not found else several))
+                           % (self.path, refused if refused and len(found) < 2 else several))
         (logits, features, stepped_over), = found.values()
         for kind in sorted(set(stepped_over) - {'ArgMax'}):
             print('%r: a %s in the graph: the logits before it are taken, %s'
                   % (self.path, SAID.get(kind, kind), _bare(logits.op.name)))
         return _bare(logits.name), _bare(features.name)
+
+    def _no_single_input(self, inputs):
+        return UnreadableGraph('%r takes %d inputs%s, not images alone; freeze it for use (training off), or '
+                               'name the tensor that takes the images with --teacher_input'
+                               % (self.path, len(inputs), ' '.join(['', *inputs])))
 
     def _beginning(self, graph, image_shape):
         """(name of the tensor that takes the images, (height, width, channels))."""
@@ -136,16 +151,14 @@ class ForeignNetwork:
         else:
             inputs = sorted(node.name for node in self._graph.node if node.op == 'Placeholder')
             if len(inputs) != 1:
-                raise UnreadableGraph('%r takes %d inputs%s, not images alone; freeze it for use (training '
-                                      'off), or name the tensor that takes the images with --teacher_input'
-                                      % (self.path, len(inputs), ' '.join(['', *inputs])))
+                raise self._no_single_input(inputs)
             images = self._tensor(graph, inputs[0], 'teacher_input')
         if not images.dtype.is_floating:
-            casts = [_bare(user.outputs[0].name) for user in images.consumers() if user.type == 'Cast']
+            cast = ending.cast_to_float(images)
             raise UnreadableGraph('%r: its input %s takes %s, through which there is no gradient; name the '
-                                  'tensor behind its cast with --teacher_input%s'
+                                  'tensor behind its cast with --teacher_input%s --teacher_scale 0 255'
                                   % (self.path, _bare(images.name), images.dtype.base_dtype.name,
-                                     ''.join(' ' + cast for cast in casts[:1])))
+                                     ' ' + _bare(cast.name) if cast is not None else ''))
         shape = images.shape.as_list() if images.shape.ndims is not None else [None] + [None] * 3
         self._three_axes = len(shape) == 3  # grey images without an axis of channels
         if self._three_axes:
@@ -155,6 +168,7 @@ class ForeignNetwork:
                            '[batch, height, width]; name another with --teacher_input'
                            % (self.path, _bare(images.name), images.shape))
         self._input_type = images.dtype.base_dtype
+        is_open = None in shape[1:]
         shape = tuple(n or given for n, given in zip(shape[1:], image_shape or [None] * 3))
         if None in shape:
             raise RunError('%r leaves the size of its images open; give it as IMAGE_SHAPE in the file of '
@@ -162,14 +176,16 @@ class ForeignNetwork:
         if shape[2] not in (1, 3):
             raise RunError('%r takes images [batch, %d, %d, %d], and the last axis must be 1 or 3 channels; '
                            'save the network with channels last' % ((self.path,) + shape))
+        if is_open:
+            print('%r leaves the size of its images open; %s is taken' % (self.path, by_x(shape)))
         return _bare(images.name), shape
 
     def _batch_norms(self):
         """[(input, mean, variance)] of its batch norms, the names of tensors."""
         with tf.Graph().as_default() as graph:
             self._import(self._graph)
-            return [tuple(_bare(tensor.name) for tensor in norm)
-                    for norm in ending.batch_norms(graph, ending.varying(graph))]
+            vary = ending.varying(graph, self._tensor(graph, self._input, 'teacher_input'))
+            return [tuple(_bare(tensor.name) for tensor in norm) for norm in ending.batch_norms(graph, vary)]
 
     def _class_templates(self):
         """float32 [features, classes], a template per column."""
@@ -178,12 +194,17 @@ class ForeignNetwork:
             logits, features, *_ = self._imported(images)
             logits = self._by_class(logits)
             noise = np.random.RandomState(0).uniform(size=(2,) + self.image_shape)
+            noise[1] /= 4  # so that its answers are others, but for the sum of probabilities
             answers, values = sess.run([logits, features], {images: noise})
             templates = ending.jacobian(sess, logits, features, values) if len(values) == 2 else None
         if templates is None or not np.allclose(
                 np.diff(values.reshape(2, -1), axis=0) @ templates, np.diff(answers, axis=0),
                 rtol=1e-2, atol=1e-2 * np.abs(answers).max()):
             raise RunError('%r: its logits %s mix the images of a batch; name others with --teacher_logits'
+                           % (self.path, self._logits))
+        sums = answers.sum(axis=1)
+        if self._outputs > 1 and (answers >= 0).all() and sums.any() and np.allclose(*sums, rtol=1e-3):
+            raise RunError('%r: its outputs %s are probabilities; name its logits with --teacher_logits'
                            % (self.path, self._logits))
         if not np.isfinite(templates).all():
             raise RunError('%r: the weights of %s contain NaN or infinity; train the teacher again'

@@ -6,6 +6,7 @@ Models of TensorFlow 2 need its eager mode, and the rest of this project runs wi
 
 does it in a process of its own.
 """
+import contextlib
 import functools
 import importlib.util
 import os
@@ -43,10 +44,18 @@ def _frozen_graph(path, file_format, digest):
     else:
         graph = _of_keras(path, file_format)
     check_graph(path, graph)
+    _for_any_machine(graph)
     for node in graph.node:  # it names a gradient that was registered in the process that made the graph
         if '_gradient_op_type' in node.attr:
             del node.attr['_gradient_op_type']
     return graph
+
+
+def _for_any_machine(graph):
+    """Leaves out which device an operation was on."""
+    for nodes in [graph.node, *[function.node_def for function in graph.library.function]]:
+        for node in nodes:
+            node.device = ''
 
 
 def _of_saved_model(path, meta_graph):
@@ -96,7 +105,8 @@ def _of_keras(path, file_format):
 def _by_tensorflow_2(path, suffix=None):
     """suffix: what Keras wants at the end of the name of such a file."""
     from utils.graph_mode import run_in_eager_mode
-    with tempfile.TemporaryDirectory() as folder, plain_path(path) as model:
+    place = plain_path(path) if os.path.isdir(path) else contextlib.nullcontext(path)
+    with tempfile.TemporaryDirectory() as folder, place as model:
         graph, model = os.path.join(folder, 'graph.pb'), os.path.abspath(model)
         if suffix:
             model = os.path.join(folder, 'model' + suffix)
@@ -132,6 +142,7 @@ def _by_session(path, meta_graph):
         needed += map(_operation, [*outputs, *filter(None, [saver.restore_op_name])])
         definition = tf.graph_util.extract_sub_graph(meta_graph.graph_def, needed)
         check_graph(path, definition, restored_from=_operation(saver.filename_tensor_name))
+        _for_any_machine(definition)
         with tf.Graph().as_default(), session(1) as sess:
             tf.import_graph_def(definition, name='')
             if saver.restore_op_name:

@@ -25,7 +25,7 @@ from utils.records.records import PLACES
 from utils.settings.methods import METHODS, TABLE
 from utils.table.check import INPUTS, check_inputs, check_same_table, files_of_all_jobs
 from utils.table.flags import table_flags
-from utils.table.jobs import Job, LocalPool, run_jobs
+from utils.table.jobs import Ended, Job, LocalPool, run_jobs
 
 TRAININGS = ['Teacher run 0', 'Student run 0', 'Soft_logits-0.2 run 0', 'ZSKD-0.2 run 0',
              'ZSKD_augment-0.2 run 0']
@@ -154,7 +154,7 @@ def test_a_table_on_a_terminal(tmp_path, small):
     assert terminal.process.wait() == 130
     assert 'stopped; 0 of 6 jobs are done and kept; the same command goes on from here' in shown
     wait_until(lambda: not working_on(root))
-    assert not rows(root)
+    assert not (root / 'results.csv').exists()
     with autotrain.locked(str(root)):  # what a dead process held is free
         assert load_json(str(root / '.autotrain.pid')).startswith('%d on ' % os.getpid())
 
@@ -294,6 +294,18 @@ def test_a_table_trains_teachers_where_a_column_needs_one(tmp_path, small):
         'DI-0.2 run 0', 'Student run 0', 'ZSKD-0.2 run 0']
 
 
+def test_a_table_that_is_stopped_before_a_job_has_run_keeps_its_rows(whole, copy, small, monkeypatch):
+    """As by Ctrl-C while records are read."""
+    def stopped(jobs, *_):
+        yield Ended(jobs[0], jobs[0].finished()[0], '', False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(autotrain, 'run_jobs', stopped)
+    with pytest.raises(KeyboardInterrupt):
+        autotrain.main(words(copy, small))
+    assert content(copy) == content(whole[0])
+
+
 def test_what_was_made_from_other_files_is_not_finished(copy, small, tmp_path):
     """As after a teacher that is trained anew: its record fits, that of what rests on it does not."""
     mine = str(tmp_path / 'mine.npz')
@@ -367,7 +379,7 @@ def test_a_folder_holds_the_table_of_one_teacher_data_set_and_pair(tmp_path, mon
     (tmp_path / 'b' / 'data.npz').write_text('other data')
 
     def check(teacher='a/best.npz', dataset='a/data.npz', nets='lenet'):
-        check_same_table(Namespace(root='table', teacher=teacher, dataset=dataset, nets=nets))
+        check_same_table(Namespace(root='table', teacher=teacher, dataset=dataset, nets=nets, methods=TABLE))
 
     check()
     for changes, said in [
@@ -382,6 +394,18 @@ def test_a_folder_holds_the_table_of_one_teacher_data_set_and_pair(tmp_path, mon
     check(teacher=str(tmp_path / 'a' / 'best.npz'))
     (tmp_path / 'a' / 'best.npz').write_text('trained longer')
     check(teacher='./a/best.npz')
+
+
+def test_a_table_keeps_the_column_that_teaches_its_students(tmp_path):
+    def check(*methods):
+        check_same_table(Namespace(root=str(tmp_path), teacher=None, dataset='mnist', nets='lenet',
+                                   methods=list(methods)))
+
+    check('Teacher', 'Teacher_augment', 'ZSKD')
+    check('Student_augment')
+    check('Teacher', 'ZSKD_augment')
+    with pytest.raises(RunError, match='another teaching column, Teacher; give this one its own --root'):
+        check('Teacher_augment', 'ZSKD_augment')
 
 
 def test_the_files_that_every_worker_must_see(tmp_path, small, own_pair):

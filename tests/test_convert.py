@@ -157,13 +157,21 @@ def own(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def foreign(tmp_path_factory):
-    """Somebody's frozen graph for images from -1 to 1, with another layer than any pair, and a softmax."""
-    path, rng = str(tmp_path_factory.mktemp('foreign') / 'theirs.pb'), np.random.RandomState(0)
+    return theirs(str(tmp_path_factory.mktemp('foreign') / 'theirs.pb'), lambda x: [-1, 288])
+
+
+def theirs(path, flat):
+    """Somebody's frozen graph for images from -1 to 1, with another layer than any pair, and a softmax.
+
+    flat: gives the shape to which its convolution is flattened.
+    """
+    rng = np.random.RandomState(0)
     new_graph(0)
     x = tf.placeholder(tf.float32, [None, 12, 12, 3], 'pixels')
     x = tf.nn.relu6(tf.nn.conv2d(x, tf.constant(rng.standard_normal((3, 3, 3, 8)), tf.float32), [1, 2, 2, 1],
                                  'SAME'))
-    tf.nn.softmax(tf.matmul(tf.reshape(x, [-1, 288]), tf.constant(rng.standard_normal((288, 5)), tf.float32)))
+    matrix = tf.constant(0.1 * rng.standard_normal((288, 5)), tf.float32)
+    tf.nn.softmax(tf.matmul(tf.reshape(x, flat(x)), matrix))
     with open(path, 'wb') as file:
         file.write(tf.get_default_graph().as_graph_def().SerializeToString())
     images = rng.randint(0, 256, (40, 12, 12, 3)).astype(np.uint8)
@@ -390,14 +398,20 @@ def test_little_agreement_is_a_warning(digits, monkeypatch, capsys):
 
 @needs_tf2
 def test_keras(digits, colour, tmp_path):
-    """The second has batch norm and local response normalisation; a data set names its classes."""
+    """The second has batch norm and local response normalisation; a data set names its classes.
+
+    The third is flattened as Keras does it, to the length of the batch.
+    """
     import h5py
     first, second = str(tmp_path / 'digits.keras'), str(tmp_path / 'colour.h5')
     names = np.array(list('abcde'))
     np.savez(str(tmp_path / 'names.npz'), class_names=names, **colour_images(labels=5, side=32))
     convert.main(digits.flags + ['--to', first])
     convert.main(colour.flags + ['--to', second, '--dataset', str(tmp_path / 'names.npz')])
-    found = check_answers('Keras', {first: digits, second: colour})
+    third, flattened = str(tmp_path / 'theirs.keras'), theirs(
+        str(tmp_path / 'theirs.pb'), lambda x: tf.stack([tf.shape(x)[0], 288]))
+    convert.main(flattened.flags + ['--to', third])
+    found = check_answers('Keras', {first: digits, second: colour, third: flattened})
     assert all('probabilities' in answers for answers in found.values())
     with zipfile.ZipFile(first) as archive:
         assert tuple(archive.read('class_names.txt').decode().split()) == DIGITS
@@ -498,7 +512,12 @@ def test_an_export_does_not_replace_what_it_is_made_from(foreign, student, small
     data_set, served = str(tmp_path / 'small.npz'), str(tmp_path / 'served')
     shutil.copy(small, data_set)
     convert.main([student, '--to', 'saved_model', served])
-    for words in ([foreign.flags[0], '--to', foreign.flags[0]],
+    own_student, teacher = tmp_path / 'student.mat', str(tmp_path / 'teacher.pb')
+    shutil.copy(student, str(own_student))
+    shutil.copy(foreign.flags[0], teacher)
+    own_student.with_suffix('.json').write_text(json.dumps({
+        'arguments': {'teacher': teacher}, 'inputs': {}, 'outputs': {'': sha256(student)}}))
+    for words in ([foreign.flags[0], '--to', foreign.flags[0]], [str(own_student), '--to', teacher],
                   [student, '--dataset', data_set, '--to', data_set],
                   [served + '/variables/variables.index', '--to', 'saved_model', served]):
         with pytest.raises(RunError, match='would be replaced by its own export'):

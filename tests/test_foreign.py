@@ -89,6 +89,7 @@ ENDINGS = {
     'classes and probabilities': lambda logits: (tf.argmax(logits, 1), tf.nn.softmax(logits)),
     'log softmax': lambda logits: tf.identity(tf.nn.log_softmax(logits)),
     'ReLU': lambda logits: tf.nn.relu(logits),
+    'number of a class': lambda logits: (tf.expand_dims(tf.argmax(logits, 1), 1), tf.identity(logits)),
 }
 
 
@@ -191,11 +192,37 @@ def test_pixel_scale_per_channel(saved):
     np.testing.assert_allclose(teacher.answers(IMAGES), expected(seen), rtol=1e-4, atol=1e-3)
 
 
-def test_open_height_and_width_are_those_of_the_pair(saved):
+def test_open_height_and_width_are_those_of_the_pair(saved, capsys):
     def build():
         x = tf.nn.conv2d(images_of([None, None, 1]), tf.constant(KERNEL[:, :, :1]), [1] * 4, 'SAME')
         tf.matmul(tf.reduce_mean(x, [1, 2]), tf.constant(MATRIX[:4]))
     assert saved(build).image_shape == (32, 32, 1)
+    assert 'leaves the size of its images open; 32x32x1 is taken' in capsys.readouterr().out
+
+
+def test_images_that_are_no_placeholder_are_named(saved):
+    def build():
+        images = tf.placeholder_with_default(np.zeros((1, *SHAPE), np.float32), [None, *SHAPE], name='images')
+        dense(features(images))
+    with pytest.raises(RunError, match='takes 0 inputs, not images alone.*--teacher_input'):
+        saved(build)
+    np.testing.assert_array_equal(saved(build, TeacherOptions(input='images')).templates, MATRIX)
+
+
+def test_a_softmax_is_the_classifier_beside_other_ends(saved):
+    def build():
+        x = features(images_of())
+        logits = dense(x)
+        tf.nn.softmax(logits), tf.argmax(logits)
+        tf.nn.sigmoid(tf.matmul(x, tf.constant(MATRIX)), name='mask')
+    np.testing.assert_array_equal(saved(build).templates, MATRIX)
+
+
+def test_devices_of_another_machine_do_not_count(saved):
+    def build():
+        with tf.device('/job:worker/gpu:7'):
+            dense(features(images_of()))
+    np.testing.assert_array_equal(saved(build).templates, MATRIX)
 
 
 def test_input_and_logits_by_name(saved):
@@ -204,7 +231,7 @@ def test_input_and_logits_by_name(saved):
         tf.nn.sigmoid(dense(features(seen)))
     with pytest.raises(RunError, match='Sigmoid.*--teacher_logits'):
         saved(build)
-    with pytest.raises(RunError, match='images:0 takes uint8.*--teacher_input'):
+    with pytest.raises(RunError, match='images:0 takes uint8.*--teacher_input seen:0 --teacher_scale 0 255'):
         saved(build, TeacherOptions(logits='logits'))
     with pytest.raises(RunError, match="no tensor 'nowhere'.*--teacher_input"):
         saved(build, TeacherOptions(input='nowhere', logits='logits'))
@@ -227,6 +254,20 @@ def without_classifier():
 def two_ends():
     x = features(images_of())
     dense(x), tf.matmul(x, tf.constant(MATRIX), name='other')
+
+
+def features_and_several_tags():
+    x = tf.nn.relu(tf.matmul(features(images_of()), tf.constant(MATRIX)))
+    tf.identity(x, name='features'), tf.nn.sigmoid(tf.matmul(x, tf.constant(MATRIX[:5])), name='tags')
+
+
+def several_digits():
+    tf.nn.softmax(tf.reshape(tf.matmul(features(images_of()), tf.constant(MATRIX[:, :4])), [-1, 2, 2]))
+
+
+def mean_of_probabilities():
+    x = features(images_of())
+    tf.add(tf.nn.softmax(dense(x)), tf.nn.softmax(dense(-x)), name='sum') / 2
 
 
 def not_a_number():
@@ -268,6 +309,8 @@ def channels_first():
 @pytest.mark.parametrize('build, message', [
     (two_inputs, 'takes 2 inputs images keep'), (without_gradient, 'do not depend on its input'),
     (without_classifier, 'most is a Max.*--teacher_logits'), (two_ends, 'found: logits:0, other:0'),
+    (features_and_several_tags, 'tags is a Sigmoid of'), (several_digits, 'is a Softmax of Reshape'),
+    (mean_of_probabilities, 'are probabilities; name its logits with --teacher_logits'),
     (not_a_number, 'NaN'), (nan_before_the_end, 'NaN'),
     (missing_class, 'class 3 of the teacher has no weights'),
     (in_training, 'network in training'), (batch_norm_in_training, 'beside another, so its batch norm is in'),

@@ -52,6 +52,17 @@ def test_other_byte_order():
     assert read_arrays(content)['x'].tolist() == [[258, -1]]
 
 
+def test_a_float_array_of_whole_numbers_that_matlab_stores_as_bytes():
+    def element(kind, content):
+        return struct.pack('<II', kind, len(content)) + content + bytes(-len(content) % 8)
+
+    for kind, floats in (6, 'f8'), (7, 'f4'):
+        array = (element(6, bytes([kind, 0, 0, 0, 0, 0, 0, 0])) + element(5, bytes([1, 0, 0, 0, 2, 0, 0, 0]))
+                 + element(1, b'x') + element(2, bytes([0, 200])))
+        found = read_arrays(b'MATLAB 5.0 MAT-file'.ljust(124) + b'\0\1IM' + element(14, array))['x']
+        assert found.dtype == floats and found.tolist() == [[0, 200]]
+
+
 @pytest.mark.parametrize('stored, asked, read', [
     ((1, 6), [6], (6,)), ((6, 1), [6], (6,)), ((5, 5, 3), [5, 5, 1, 3], (5, 5, 1, 3)),
     ((4, 2), [None, 2], (4, 2)), ((4, 2, 1), [None, 2], (4, 2)), ((4, 3), [None, None], (4, 3)),

@@ -2,6 +2,7 @@
 import builtins
 import json
 import os
+import shutil
 import socket
 
 import numpy as np
@@ -90,6 +91,18 @@ def test_agreement_is_with_the_teacher_on_impressions_that_nobody_trained_on(tmp
     # Not even nearly: no pair is as alike as a picture and its copy with a little noise.
     alike = np.corrcoef(images.reshape(60, -1), trained_on.reshape(60, -1))[:60, 60:]
     assert alike.max() < 0.9
+
+
+def test_what_does_not_go_together_is_said(tmp_path, teacher, few, capsys):
+    """Impressions of another number than the rate's; a student in its teacher's place, which is an error."""
+    Data_Impressions.main(words(IMPRESSIONS, tmp_path))
+    os.rename(str(tmp_path / 'DI' / 'DI-0.1.mat'), str(tmp_path / 'DI' / 'DI-0.2.mat'))
+    train_w_distill.main(words(STUDENT.replace('0.1', '0.2'), tmp_path))
+    assert "DI-0.2.mat' holds 60 impressions; the values of rate 0.2 are for 120" in capsys.readouterr().out
+    own_place = str(tmp_path / 'zskd' / 'train_params.mat')
+    shutil.copy(teacher, own_place)
+    with pytest.raises(RunError, match="train_params.mat' would be replaced by the network that learns from"):
+        train_w_distill.main(words(STUDENT, tmp_path) + ['--teacher=' + own_place])
 
 
 def test_unseen_impressions_are_made_once_for_all_students(tmp_path, few, capsys):

@@ -82,6 +82,17 @@ def test_one_hot_labels_are_read_and_said(saved, kind, capsys):
     assert capsys.readouterr().out == '%r: labels are one-hot; read as class numbers\n' % path
 
 
+def test_one_hot_labels_name_classes_that_no_image_has(saved):
+    content = arrays(classes=4)
+    eye = np.eye(6)
+    both = dict(content, y_train=eye[content['y_train']], y_test=eye[content['y_test']])
+    assert open_dataset(saved(both), 'unused').classes == 6
+    with pytest.raises(RunError, match='class_names has 5 names, but the largest label is 5'):
+        open_dataset(saved(dict(both, class_names=list('abcde'))), 'unused')
+    with pytest.raises(RunError, match='y_train of 6, y_test of 4; give all of them all classes'):
+        open_dataset(saved(dict(both, y_test=np.eye(4)[content['y_test']])), 'unused')
+
+
 @pytest.mark.parametrize('with_val', [False, True])
 def test_the_layout_of_medmnist_is_read_and_said(saved, with_val, capsys):
     plain = arrays((28, 28, 3), classes=3)

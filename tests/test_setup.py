@@ -120,6 +120,7 @@ def test_an_interpreter_without_ensurepip(checkout):
     """As Debian's without python3-venv: another is taken, or it says what to install."""
     checkout.interpreter('python3', (3, 12), ensurepip=False)
     check_refused(checkout.setup(PYTHON='python3'), 'python3-venv')
+    check_refused(checkout.setup(), 'python3-venv', 'no Python found that works')
     assert not (checkout.folder / '.venv').exists()
     checkout.interpreter('python3.11', (3, 11))
     assert 'Python 3.11' in checkout.setup().stdout
@@ -142,6 +143,15 @@ def test_the_folder_keeps_its_interpreter_until_another_is_chosen(checkout):
     (checkout.folder / 'requirements.txt').write_text('numpy')
     assert 'Python 3.12' in checkout.setup().stdout
     assert 'Python 3.7' in checkout.setup(PYTHON='python3.7').stdout
+
+
+def test_a_folder_whose_interpreter_became_another_is_made_again(checkout):
+    """As after an upgrade of the system: the link in the folder is to the new one, which has no packages."""
+    checkout.interpreter('python3', (3, 12))
+    checkout.setup()
+    assert checkout.setup().stdout == ''
+    (checkout.folder / '.venv' / 'bin' / 'python').write_text('#!/bin/sh\nexit 1\n')
+    assert 'making .venv' in checkout.setup().stdout
 
 
 def test_a_folder_of_something_else_is_left_alone(checkout, tmp_path):

@@ -95,6 +95,14 @@ def held_out(labels, holdout, dataset='sorted.npz'):
     return kept, held
 
 
+def test_a_class_that_is_held_out_whole_is_said(tmp_path, capsys):
+    labels, path = np.array([0] + [1, 2] * 12), str(tmp_path / 'few.npz')
+    images = np.random.RandomState(0).randint(0, 256, (25, 32, 32)).astype(np.uint8)
+    np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    learnt_from('--dataset', path, '--holdout=16')
+    assert 'warning: --holdout 16 leaves no training image of 1 classes' in capsys.readouterr().out
+
+
 def test_of_a_file_sorted_by_class_no_class_is_held_out_whole():
     labels = np.repeat(np.arange(4), [400, 300, 200, 100])
     kept, held = held_out(labels, 100)

@@ -218,6 +218,14 @@ def test_the_data_set_gives_the_classes_their_names(data_set, names, tmp_path, m
     assert [axes.get_title().split()[0] for axes in drawn['samples.png'].axes[:10]] == names
 
 
+def test_a_table_that_has_no_training_yet_is_not_drawn(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'MNIST').mkdir()
+    (tmp_path / 'MNIST' / 'results.csv').write_text('method,rate,run,seed,accuracy,seconds\n')
+    drawn = visualization.draw(picture_flags(['--impressions', samples_file(tmp_path)]))
+    assert sorted(drawn) == ['accuracy.png', 'concentrate.png', 'samples.png'], 'that of the published table'
+
+
 def test_a_teacher_of_mnist_is_not_drawn_with_the_names_of_fashion_mnist(tmp_path):
     flags = ['--dataset=fashion_mnist', '--impressions', samples_file(tmp_path)]
     with pytest.raises(RunError, match='was trained on mnist, not on FashionMNIST; give another network'):

@@ -16,13 +16,16 @@ from tabulate import tabulate
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from export.source import student_of
 from nets.networks import find_pair, fitted
 from teachers.formats import TeacherOptions
-from teachers.trained import TrainedNetwork, open_teacher
+from teachers.trained import open_teacher
 from utils.console import run
 from utils.data.impressions import load_impressions
 from utils.data.transfer_set import affine_copies
+from utils.files import RunError
 from utils.records.layout import teacher_file
+from utils.records.origins import check_impressions
 from utils.settings.flags import add_nets, add_teacher
 from utils.settings.parser import Parser, path
 from utils.settings.recipes import LENET
@@ -42,14 +45,19 @@ def main(argv=None):
     rng, pair = np.random.RandomState(0), find_pair(args.nets)
     teacher = open_teacher(teacher_file(args.teacher), pair, TeacherOptions.of(args))
     pair = fitted(pair, teacher.image_shape, teacher.classes)
-    images = np.concatenate([some(load_impressions(file, pair.image_shape, teacher.classes).images, rng)
-                             for file in args.impressions])
+    sources = [load_impressions(file, pair.image_shape, teacher.classes) for file in args.impressions]
+    for source in sources:
+        check_impressions(source, teacher)
+    images = np.concatenate([some(source.images, rng) for source in sources])
     moves = {name: LENET.augmentation[name] for name in ('rotation', 'scale', 'shift')}
     sets = [images, affine_copies(images, 1, rng=rng, **moves)]
     right = [teacher.answers(each).argmax(axis=1) for each in sets]
     rows = []
     for file in args.students:
-        student = TrainedNetwork(file, pair, 'Student')
+        student = student_of(file, args.nets, teacher)
+        if (student.image_shape, student.classes) != (teacher.image_shape, teacher.classes):
+            raise RunError('%r takes other images than %r, or tells other classes; leave it out'
+                           % (file, teacher.path))
         rows.append([file] + ['%.2f' % (100 * np.mean(student.answers(each).argmax(axis=1) == expected))
                               for each, expected in zip(sets, right)])
     print(tabulate(rows, ['student', 'impressions', 'copies'], tablefmt='github', disable_numparse=True))

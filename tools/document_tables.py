@@ -164,18 +164,21 @@ def int8_table():
 
 
 def zoo_table():
-    """A line per teacher of zoo.csv: accuracies of its students, beside those of zoo_before.csv."""
-    teachers, found = {}, {}
+    """A line per teacher of zoo_before.csv and zoo.csv: its accuracies, and those of its students."""
+    halves, figures, texts = {}, {}, {}
     for name in ('zoo_before.csv', 'zoo.csv'):
         with open(os.path.join(REPOSITORY, 'results', name)) as file:
             rows = list(csv.DictReader(file))
         for row in rows:
-            trainings = {float(other['teacher_test']) for other in rows if other['teacher'] == row['teacher']}
-            teachers[row['teacher']] = row['half'], ', '.join(map('%.2f'.__mod__, sorted(trainings)))
-            key = row['teacher'], '%s %s %s' % (row['method'], row.get('setting', 'now'), row['rate'])
-            found.setdefault(key, []).append(float(row['accuracy_test']))
-    return github([[name, half, accuracies, *[cell(found.get((name, key), [])) for key in ZOO]]
-                   for name, (half, accuracies) in teachers.items()], ['', 'half', 'teacher', *ZOO.values()])
+            teacher = row['teacher']
+            halves[teacher] = row['half']
+            trainings = {float(other['teacher_test']) for other in rows if other['teacher'] == teacher}
+            texts[teacher, name] = ', '.join(map('%.2f'.__mod__, sorted(trainings)))
+            column = '%s %s %s' % (row['method'], row.get('setting', 'now'), row['rate'])
+            figures.setdefault((teacher, column), []).append(float(row['accuracy_test']))
+    texts.update((place, cell(values)) for place, values in figures.items())
+    return github([[teacher, half, *[texts.get((teacher, column), '-') for column in ZOO]]
+                   for teacher, half in halves.items()], ['', 'half', *ZOO.values()])
 
 
 def github(lines, head, **options):
@@ -183,8 +186,9 @@ def github(lines, head, **options):
 
 
 INT8_WAYS = 'float', 'impressions', 'real images', 'noise', 'weights alone'
-ZOO = {'ZSKD default 1.0': 'before, 1', 'ZSKD default 10.0': 'before, 10',
-       'ZSKD now 1.0': 'now, 1', 'ZSKD now 10.0': 'now, 10', 'Soft_logits now 10.0': 'soft-logits, 10'}
+ZOO = {'zoo_before.csv': 'teacher then', 'ZSKD default 1.0': 'before, 1', 'ZSKD default 10.0': 'before, 10',
+       'zoo.csv': 'teacher', 'ZSKD now 1.0': 'now, 1', 'ZSKD now 10.0': 'now, 10',
+       'Soft_logits now 10.0': 'soft-logits, 10'}
 AUGMENTED = [name for name in METHODS if METHODS[name].augment]
 CIFAR10 = [name for name in METHODS if name in recorded_columns('cifar10.csv')]
 RECORDS = {'mnist': partial(with_augmentation, 'results.csv', 'mnist'),

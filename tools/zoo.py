@@ -28,7 +28,6 @@ import train_w_distill
 from teachers.trained import TrainedNetwork
 from utils.console import run
 from utils.data.datasets import DATASETS
-from utils.files import RunError
 from utils.records.inputs import training_inputs
 from utils.records.layout import weights_file
 from utils.settings.flags import training_flags
@@ -115,7 +114,7 @@ def main():
             try:
                 writer.writerow(future.result())
                 file.flush()
-            except RunError as error:  # of one student; the others go on
+            except Exception as error:  # of one student; the others go on
                 print('error: %s: %s' % (futures[future], error), file=sys.stderr)
                 failed = 1
     return failed

@@ -19,7 +19,8 @@ from utils.files import RunError, atomic_write, read_bytes
 HEADER = b'MATLAB 5.0 MAT-file'
 MATRIX, COMPRESSED = 14, 15
 NUMBERS = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 9: 'f8', 12: 'i8', 13: 'u8'}
-NUMERIC_CLASSES = range(6, 16)  # double, single, and the whole-number classes
+FLOATS = {6: 'f8', 7: 'f4'}  # the classes double and single
+NUMERIC_CLASSES = range(6, 16)  # these and the whole-number classes
 COMPLEX = 0x0800
 LARGEST = 1 << 30
 OTHER_FORMATS = {b'MATLAB 7.3': 'a MAT-file of version 7.3', b'\x89HDF': 'an HDF5 file',
@@ -153,7 +154,7 @@ def _decompressed(data):
     except zlib.error as error:
         raise ValueError(str(error)) from error
     if not inflate.eof:
-        raise ValueError('a compressed array ends early')
+        raise ValueError('a compressed array ends early, or has more than 1 GiB: save it uncompressed')
     return memoryview(content)
 
 
@@ -173,6 +174,9 @@ def _array(data, order):
     array = np.frombuffer(numbers, order + NUMBERS[kind])
     if min(shape, default=0) < 0 or array.size != functools.reduce(operator.mul, shape, 1):
         raise ValueError('an array of another size than its dimensions')
+    if flags & 0xff in FLOATS:  # MATLAB stores whole ones as integers
+        with np.errstate(over='ignore', invalid='ignore'):
+            array = array.astype(FLOATS[flags & 0xff], copy=False)
     return name, array.reshape(shape, order='F')
 
 

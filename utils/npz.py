@@ -45,6 +45,8 @@ class Npz:
     def _whole(self):
         try:
             yield
+        except MemoryError:
+            raise
         except Exception as error:  # a damaged archive fails in any of many ways
             raise RunError('%r is damaged or not an .npz file; make it or fetch it again'
                            % self.path) from error

@@ -36,15 +36,19 @@ print(name)
 ' 2>/dev/null || { [ $? = 1 ] && return 1; echo "it does not run"; return 1; }
 }
 
-# Prints the first interpreter that works.
+# Prints the first interpreter that works; fails, and prints what Debian's lacks, where none does.
 find_python() {
+    lacks=
     pyenv=${PYENV_ROOT:-${HOME:-}/.pyenv}/versions
-    for candidate in python3.7 "$pyenv"/3.7*/bin/python "$(uv python find 3.7 2>/dev/null || true)" \
+    for candidate in python3.7 "$pyenv"/3.7*/bin/python "$(uv python find --system 3.7 2>/dev/null || true)" \
                      python3 python python3.13 python3.12 python3.11 python3.10 \
                      "$pyenv"/3.1[0-3].*/bin/python \
-                     "$(uv python find '>=3.10,<3.14' 2>/dev/null || true)"; do
-        if [ -n "$candidate" ] && check_python "$candidate" >/dev/null; then echo "$candidate"; return; fi
+                     "$(uv python find --system '>=3.10,<3.14' 2>/dev/null || true)"; do
+        if [ -z "$candidate" ]; then continue; fi
+        if said=$(check_python "$candidate"); then echo "$candidate"; return; fi
+        case $said in *python3-venv*) lacks=${lacks:-"$said; "} ;; esac
     done
+    echo "$lacks"
     return 1
 }
 
@@ -57,13 +61,18 @@ wanted() {
     cat requirements.txt requirements-cluster.txt tests/requirements.txt
 }
 
-if [ -x "$venv/bin/python" ] && wanted | cmp -s - "$stamp"; then exit 0; fi
+# A system's new Python finds none of the packages that were for the old one.
+if [ -x "$venv/bin/python" ] && wanted | cmp -s - "$stamp" \
+        && "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+    exit 0
+fi
 if [ -e "$venv" ] && [ ! -f "$stamp" ] && [ -n "$(ls -A "$venv" 2>&1)" ]; then
     fail "$venv is not empty, and not made by this; choose another folder with ZSKD_VENV=..., or delete it"
 fi
 python=$chosen
 if [ "$python" = any ]; then
-    python=$(find_python) || fail "no Python found that works; install $works, or choose one with PYTHON=..."
+    python=$(find_python) \
+        || fail "${python}no Python found that works; install $works, or choose one with PYTHON=..."
 fi
 version=$(check_python "$python") ||
     fail "$python: ${version:-it does not run}; choose another with PYTHON=...; what works: $works"

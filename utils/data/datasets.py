@@ -70,7 +70,7 @@ def open_dataset(dataset, folder):
     parts = own_data.part_names(npz)
     image_shape = own_data.image_shape(npz, parts)
     labels, one_hot = own_data.read_labels(npz, parts)
-    names = own_data.class_names(npz, labels)
+    names = own_data.class_names(npz, labels, least=one_hot)
     if parts is own_data.MEDMNIST_PARTS:
         print('%r: has the layout of MedMNIST; val_images, if any, are left out' % path)
     if one_hot:

@@ -51,6 +51,7 @@ def fetch_known(dataset, folder):
     Raises RunError where none has it, or the file cannot be written.
     """
     known, failures = DATASETS[dataset], []
+    print('fetching %s into %r (once)' % (known.title, folder), flush=True)
     for source in [functools.partial(known.in_folder, folder), *known.sources]:
         try:
             arrays = source()

@@ -3,7 +3,7 @@
 It holds x_train, y_train, x_test and y_test, or, in the layout of MedMNIST, train_images, train_labels,
 test_images and test_labels. Images are uint8 [N, H, W] or [N, H, W, 1] (grey) or [N, H, W, 3] (colour), in
 0..255, H and W from 8 to 512. Labels are whole numbers from 0, [N] or [N, 1], or one-hot [N, K]. An array
-class_names holds a string for each class; without it the number of classes is 1 + the largest label.
+class_names holds a string for each class; without it the number of classes is K, or 1 + the largest label.
 """
 import numpy as np
 
@@ -46,12 +46,12 @@ def image_shape(npz, parts):
 
 
 def read_labels(npz, parts):
-    """({part: labels int32 [N], from 0}, whether they were one-hot)."""
-    found, one_hot = {}, False
+    """({part: labels int32 [N], from 0}, K if some were one-hot, else 0)."""
+    found, widths = {}, {}
     for part, (images, name) in parts.items():
         labels, count = npz.read(name), images_shape(npz, images)[0]
         if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in 'biuf' and _is_one_hot(labels):
-            one_hot, labels = True, labels.argmax(axis=1)
+            widths[name], labels = labels.shape[1], labels.argmax(axis=1)
         if labels.dtype.kind not in 'iu' or labels.shape not in ((count,), (count, 1)):
             raise RunError('%r: %s is %s %s, expected a whole number for each of the %d images'
                            % (npz.path, name, labels.dtype, list(labels.shape), count))
@@ -59,12 +59,18 @@ def read_labels(npz, parts):
             raise RunError('%r: %s holds labels from %d to %d, expected 0 to %d at most'
                            % (npz.path, name, labels.min(), labels.max(), CLASSES[-1] - 1))
         found[part] = labels.ravel().astype(np.int32)
-    return found, one_hot
+    if len(set(widths.values())) > 1:
+        raise RunError('%r: one-hot labels of different numbers of classes, %s; give all of them all classes'
+                       % (npz.path, ', '.join('%s of %d' % item for item in widths.items())))
+    return found, max(widths.values(), default=0)
 
 
-def class_names(npz, labels):
-    """The names of the classes, a tuple of str: those in the file, else '0' to the largest label."""
-    largest = max(part.max() for part in labels.values())
+def class_names(npz, labels, least):
+    """The names of the classes, a tuple of str: those in the file, else '0', '1', ...
+
+    Without names there are as many as labels ask for, and at ``least`` so many.
+    """
+    largest = max(least - 1, *(part.max() for part in labels.values()))
     names = tuple(str(k) for k in range(largest + 1))
     if 'class_names' in npz.names:
         stored = npz.read('class_names')

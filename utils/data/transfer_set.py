@@ -16,7 +16,11 @@ def transfer_set(settings, method, inputs, rng):
     if method.from_impressions:
         images, labels = inputs.impressions.images, inputs.impressions.targets.argmax(axis=1)
     else:
-        (images, labels), _ = split(settings, inputs)
+        (images, labels), (_, held_out) = split(settings, inputs)
+        lost = np.setdiff1d(held_out, labels)
+        if lost.size:
+            print('warning: --holdout %d leaves no training image of %d classes'
+                  % (settings.holdout, lost.size))
         if method.has_teacher:
             sample = stratified_sample(labels, count(settings.rate, len(labels)), rng)
             lost = np.setdiff1d(labels, labels[sample])

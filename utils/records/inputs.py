@@ -1,4 +1,5 @@
 """All that a job reads, read once before it computes: networks, data set, teacher, impressions."""
+import os
 from typing import NamedTuple, Optional
 
 from nets.networks import Pair, find_pair, fitted
@@ -6,8 +7,9 @@ from teachers.checks import print_accuracy, warn_of_pixel_scale
 from teachers.formats import TeacherOptions
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.units import check_last_layer, unit_of
-from utils.data.datasets import DataSet, dataset_info, open_dataset
+from utils.data.datasets import DataSet, count, dataset_info, nominal, open_dataset
 from utils.data.impressions import Impressions, load_impressions
+from utils.files import RunError
 from utils.records.code_digest import digest_of_own
 from utils.records.layout import synthesis_files, teacher_file, training_files
 from utils.records.origins import check_impressions, check_network
@@ -32,6 +34,10 @@ class Inputs(NamedTuple):
 def training_inputs(settings):
     """The Inputs of a training. Raises RunError where one cannot be read, or does not go with the rest."""
     files, method = training_files(settings), METHODS[settings.method]
+    for path in files.outputs:
+        if any(os.path.realpath(path) == os.path.realpath(other) for other in files.inputs.values()):
+            raise RunError('%r would be replaced by the network that learns from it; choose another '
+                           '--train_dir' % path)
     pair, digests = read_pair(settings.nets, files)
     dataset = teacher = impressions = None
     if 'dataset' in files.inputs:
@@ -51,6 +57,10 @@ def training_inputs(settings):
         impressions = load_impressions(files.inputs['impressions'], pair.image_shape, teacher.classes)
         digests['impressions'] = impressions.digest
         check_impressions(impressions, teacher)
+        expected = count(settings.rate, nominal(settings.dataset))
+        if len(impressions.images) != expected:
+            print('%r holds %d impressions; the values of rate %g are for %d'
+                  % (impressions.path, len(impressions.images), settings.rate, expected))
     return Inputs(pair, dataset, teacher, impressions, (teacher or dataset).classes, digests)
 
 

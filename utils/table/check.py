@@ -78,13 +78,15 @@ def check_same_table(args):
                         datasets.digest(args.dataset)],
            'teacher': [_place(teacher, teacher), teacher and digest_of(teacher)],
            'pair of networks': [_place(args.nets, own), own and digest_of_own(own)]}
+    if any(METHODS[name].has_teacher for name in args.methods) and not teacher:
+        now['teaching column'] = [teaching(args.methods), None]
     then = load_json(place) or {}
     for role, (path, digest) in now.items():
         old_path, old_digest = then.get(role, [path, digest])
         if path != old_path and (digest != old_digest or not digest):
             raise RunError('%r holds the table of another %s, %s; give this one its own --root'
                            % (args.root, role, old_path or 'one for each run'))
-    save_json(place, now)
+    save_json(place, {**then, **now})
 
 
 def _place(name, is_file):
