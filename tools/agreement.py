@@ -17,7 +17,7 @@ from tabulate import tabulate
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from export.source import student_of
-from nets.networks import find_pair, fitted
+from nets.networks import find_pair
 from teachers.formats import TeacherOptions
 from teachers.trained import open_teacher
 from utils.console import run
@@ -42,10 +42,9 @@ def main(argv=None):
     add_teacher(parser)
     add_nets(parser, default='lenet')
     args = parser.parse_args(argv)
-    rng, pair = np.random.RandomState(0), find_pair(args.nets)
-    teacher = open_teacher(teacher_file(args.teacher), pair, TeacherOptions.of(args))
-    pair = fitted(pair, teacher.image_shape, teacher.classes)
-    sources = [load_impressions(file, pair.image_shape, teacher.classes) for file in args.impressions]
+    rng = np.random.RandomState(0)
+    teacher = open_teacher(teacher_file(args.teacher), find_pair(args.nets), TeacherOptions.of(args))
+    sources = [load_impressions(file, teacher.image_shape, teacher.classes) for file in args.impressions]
     for source in sources:
         check_impressions(source, teacher)
     images = np.concatenate([some(source.images, rng) for source in sources])

@@ -18,10 +18,10 @@ def given_impressions(place, rate):
 
 
 def unseen_files(impressions, train_dir, kind):
-    """Paths of the unseen impressions of a kind, which students without data are evaluated on, and of their
-    checkpoint.
+    """Paths of the unseen impressions of a kind, and of their checkpoint.
 
-    They are beside the impressions to learn from; where nobody may write there, in the student's own folder.
+    Students without data are evaluated on them. They are beside the impressions to learn from; where nobody
+    may write there, in the student's own folder.
     """
     folder = os.path.dirname(impressions) or '.'
     path = os.path.join(folder if os.access(folder, os.W_OK) else train_dir, 'unseen-%s' % kind)
