@@ -52,9 +52,8 @@ def main(argv=None):
     made_from = fingerprint(settings, inputs.digests)
     print_replaced(settings, files)
     checkpoint = Checkpoint(files.checkpoint, made_from)
-    images, targets = data_impressions(inputs.teacher, settings.size, settings,
-                                       np.random.RandomState(settings.seed), 'DI-%g' % settings.Rate,
-                                       checkpoint)
+    images, targets = data_impressions(inputs.teacher, settings, np.random.RandomState(settings.seed),
+                                       'DI-%g' % settings.Rate, checkpoint)
     answers = inputs.teacher.answers(images, settings.threads, settings.device)
     kl, targets_met = agreement_with(targets, answers, settings.temperature)
 
@@ -67,20 +66,20 @@ def main(argv=None):
     checkpoint.remove()
 
 
-def data_impressions(teacher, size, settings, rng, label, checkpoint=None):
-    """``size`` data impressions of a teacher, and their targets.
+def data_impressions(teacher, settings, rng, label, checkpoint):
+    """``settings.size`` data impressions of a teacher, and their targets.
 
-    The images are uint8 [size, H, W, C] in 0..255, the targets [size, classes].
+    The images are uint8 [N, H, W, C] in 0..255, the targets [N, classes].
 
-    teacher: of open_teacher; settings: a Namespace with the hyper-parameters of a synthesis, seed and
-    threads; rng a numpy RandomState; label: names them in the progress; checkpoint: where finished batches
-    are kept. Raises RunError where an impression becomes NaN.
+    teacher: of open_teacher; settings: a Namespace with the hyper-parameters of a synthesis, size, seed,
+    threads and device; rng a numpy RandomState; label: names them in the progress; checkpoint: where finished
+    batches are kept. Raises RunError where an impression becomes NaN.
     """
-    targets = dirichlet_targets(class_similarity(teacher.templates), size, settings.betas, rng)
+    targets = dirichlet_targets(class_similarity(teacher.templates), settings.size, settings.betas, rng)
     return to_bytes(synthesise(teacher, targets, settings, rng, label, checkpoint)), targets
 
 
-def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
+def synthesise(teacher, targets, settings, rng, label, checkpoint):
     """One impression for each soft target, from smooth noise by Adam: float32 [N, H, W, C] in [0, 1].
 
     targets [N, classes], rows sum to 1; the rest as above. Every impression is independent of the others, and
@@ -92,7 +91,7 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
     together, size = min(TOGETHER[settings.device], len(batches)), len(batches[0])
     new_graph(settings.seed)
     graph = build_search(teacher, size, together, settings)
-    kept = checkpoint.load() if checkpoint else {}
+    kept = checkpoint.load()
     impressions, finished = ([kept['impressions']], int(kept['batches'])) if kept else ([], 0)
     with session(settings.threads, settings.device) as sess, \
             Progress(len(batches) * settings.iterations, label, finished * settings.iterations) as progress:
@@ -116,7 +115,7 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint=None):
             if not (np.isfinite(loss) and np.isfinite(impressions[-1]).all()):
                 raise RunError('the impressions became NaN; use a smaller --learning_rate')
             progress.show(loss=loss / len(wanted))
-            if checkpoint and checkpoint.is_due():
+            if checkpoint.is_due():
                 checkpoint.save(batches=number + len(some), impressions=np.concatenate(impressions))
     return np.concatenate(impressions)
 

@@ -118,7 +118,7 @@ def unseen_impressions(settings, inputs):
     if found:
         return found['images']
     rng = np.random.RandomState([how.seed, 1])  # no --seed starts this stream
-    images, _ = data_impressions(inputs.teacher, size, how, rng, 'unseen impressions', checkpoint)
+    images, _ = data_impressions(inputs.teacher, how, rng, 'unseen impressions', checkpoint)
     kept.save(images=images)
     checkpoint.remove()
     return images

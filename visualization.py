@@ -22,14 +22,14 @@ import Data_Impressions
 from export.source import student_of
 from nets.losses import class_similarity
 from nets.networks import find_pair
-from teachers.formats import FLAGS, TeacherOptions, digest_of
+from teachers.formats import FLAGS, TeacherOptions, digest_of, teacher_file
 from teachers.trained import open_teacher
 from utils.console import run
 from utils.data.datasets import dataset_info, impressions_folder, nominal, open_dataset
 from utils.data.impressions import load_impressions
 from utils.files import REPOSITORY, RunError
 from utils.pictures import default_style, plain_text, save_picture, show_windows, subplots
-from utils.records.layout import given_impressions, impressions_file, teacher_file
+from utils.records.layout import given_impressions, impressions_file
 from utils.records.origins import check_impressions, check_network
 from utils.settings.flags import picture_flags
 from utils.settings.methods import METHODS
@@ -64,7 +64,7 @@ def draw(args):
     data = open_dataset if args.student else dataset_info
     dataset = None if args.dataset == 'none' else data(args.dataset, args.data)
     if dataset:
-        check_network(teacher, dataset, 0, args.any_teacher)
+        check_network(teacher, dataset, args.any_teacher)
     names = dataset.class_names if dataset else [str(k) for k in range(teacher.classes)]
     if args.student:
         return {'confusion.png': draw_confusion(*predictions(args, pair, teacher, dataset), names)}
@@ -96,7 +96,7 @@ def predictions(args, pair, teacher, dataset):
     network = teacher
     if digest_of(args.student) != teacher.digest:
         network = student_of(args.student, pair.name, teacher)
-        check_network(network, dataset, 0, args.any_teacher)
+        check_network(network, dataset, args.any_teacher)
     (seen, labels), (images, _) = [dataset.part('test', each.image_shape) for each in (teacher, network)]
     return labels, network.answers(images).argmax(axis=1), teacher.answers(seen).argmax(axis=1)
 

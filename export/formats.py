@@ -9,7 +9,6 @@ import numpy as np
 from export.graph import integer_graph, serving_graph
 from export.int8 import float_operations
 from nets.networks import network_variables
-from teachers.trained import TrainedNetwork
 from utils.files import RunError, atomic_write, make_folder, save_json
 from utils.graph_mode import TF1, run_in_eager_mode, session, tf, values_of
 
@@ -35,7 +34,6 @@ def export(network, image_shape, class_names, form, path, quantisation=None):
     quantisation: a Quantisation of a TFLite file. Raises RunError where the network cannot be written in that
     format, or the path cannot be written.
     """
-    check_available(form)
     build = integer_graph if quantisation and quantisation.integers_alone else serving_graph
     graph = build(network, image_shape)
     with session(threads=1) as sess:
@@ -71,7 +69,7 @@ def npz(sess, network, class_names):
 
     Raises RunError for a graph of constants.
     """
-    if not isinstance(network, TrainedNetwork):
+    if network.pair is None:
         raise RunError('%r has a graph of its own, and an .npz holds the weights of a pair alone; choose '
                        'saved_model, .pb or .tflite' % network.path)
     weights, buffer = values_of(sess, network_variables(network.role)), io.BytesIO()

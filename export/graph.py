@@ -39,7 +39,7 @@ def serving_graph(network, image_shape):
     """
     new_graph(seed=0)
     pixels = tf.placeholder(tf.uint8, [None, *image_shape], 'images')
-    seen = tf.cast(enlarged(pixels, *network.image_shape[:2]), tf.float32) / PIXEL_MAX
+    seen = tf.cast(resized(pixels, *network.image_shape[:2]), tf.float32) / PIXEL_MAX
     logits = network.logits(seen, plain=True)
     return ServingGraph(pixels, tf.identity(logits, 'logits'), tf.nn.softmax(logits, name='probabilities'),
                         tf.argmax(logits, axis=1, name='classes'))
@@ -65,11 +65,8 @@ class Axis(NamedTuple):
     second_weight: np.ndarray
 
 
-def enlarged(pixels, height, width):
-    """uint8 [B, h, w, C] -> int32 [B, height, width, C] in 0..255, as by cv2.resize(image, (width, height)).
-
-    Images of any other size are resized, larger ones too.
-    """
+def resized(pixels, height, width):
+    """uint8 [B, h, w, C] -> int32 [B, height, width, C] in 0..255, as by cv2.resize."""
     old_height, old_width = pixels.shape.as_list()[1:3]
     x = tf.cast(pixels, tf.int32)
     if (old_height, old_width) == (height, width):

@@ -20,7 +20,7 @@ LEAST_AGREEMENT = 95    # per cent
 
 class Quantisation(NamedTuple):
     """How a TFLite file keeps its numbers."""
-    kind: str                               # 'float16' or 'weights', which alone are then int8, or 'int8'
+    kind: str                               # 'float16', 'int8', or 'weights': the weights alone are int8
     images: Optional[np.ndarray] = None     # to calibrate with: uint8 [N, H, W, C], as the export takes them
     integers_alone: bool = False            # no operation in float; the logits are integers
 

@@ -36,13 +36,15 @@ def network_of(path, nets=None, options=AS_READ, image_shape=None):
     names = [nets or recorded] if nets or recorded else PAIRS
     pairs = [pair._replace(image_shape=shape) for pair in map(find_pair, names)
              for shape in shape_of(record) or [pair.image_shape, image_shape] if shape]
-    unsized = not pairs  # then the line is that nothing says how large images are
-    pairs = pairs or [find_pair(names[0])]
     if has_graph(path):
-        return open_teacher(path, pairs[0], options), record
+        return open_teacher(path, pairs[0] if pairs else find_pair(names[0]), options), record
     if options.input or options.logits:
         raise RunError(NO_GRAPH % path)
-    found = by_names(read_weights(path), pairs)
+    arrays = read_weights(path)
+    if not pairs:
+        raise RunError('%r has no IMAGE_SHAPE, and nothing else says how large images are; put it into the '
+                       'file' % names[0])
+    found = by_names(arrays, pairs)
     if found and found[0][1] == 'Student' and options != AS_READ:
         raise RunError('%r is a student and takes pixels from 0 to 1; leave out the --teacher_... flags'
                        % path)
@@ -50,7 +52,7 @@ def network_of(path, nets=None, options=AS_READ, image_shape=None):
         try:
             return TrainedNetwork(path, pair, role, options), record
         except (RunError, ValueError):  # ValueError: too few pixels for a known pair
-            if found or unsized:
+            if found:
                 raise
     raise RunError('%r holds no network of %s; give another file, or its own --nets or --dataset%s'
                    % (path, ' or '.join(names), '' if record else ', or put its record (.json) beside it'))
@@ -59,7 +61,7 @@ def network_of(path, nets=None, options=AS_READ, image_shape=None):
 def student_of(path, nets, teacher):
     """The network of ``network_of`` in a file; RunError where its record names another teacher."""
     network, record = network_of(path, nets, image_shape=teacher.image_shape)
-    if record and record['inputs'].get('teacher') not in (None, teacher.digest):
+    if text_of(record, 'inputs', 'teacher') not in (None, teacher.digest):
         raise RunError('%r learned from another teacher than %r; give its own --teacher'
                        % (path, teacher.path))
     return network
@@ -70,12 +72,9 @@ def by_names(arrays, pairs):
 
     A pair's variables may be some of another's. Then it is the pair with more of them.
     """
-    found = []
-    for pair, role in itertools.product(pairs, ROLES):
-        classes = classes_among(arrays, pair, role)
-        if classes:
-            found.append((len(variable_shapes(pair, role, classes)), pair, role))
-    return [max(found, key=lambda each: each[0])[1:]] if found else []
+    found = [(pair, role, classes_among(arrays, pair, role)) for pair in pairs for role in ROLES]
+    found = [each for each in found if each[2]]
+    return [max(found, key=lambda each: len(variable_shapes(*each)))[:2]] if found else []
 
 
 def shape_of(record):
@@ -114,6 +113,5 @@ def images_of(network, record, dataset=None):
 
 def text_of(record, part, name):
     """A text in a part of a record; None where it is not there, as records can be edited."""
-    values = record.get(part)
-    value = values.get(name) if isinstance(values, dict) else None
+    value = record.get(part, {}).get(name)
     return value if isinstance(value, str) else None

@@ -7,15 +7,12 @@ ORDER.json holds a Quantisation of export/int8.py, with the path of its images, 
 are known. Whatever fails ends it with status 1 and a last line on stderr that says why.
 """
 import json
-import os
 import re
 import sys
 import zipfile
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
+import numpy as np
+import tensorflow as tf
 
 
 def main(source, target, order_file):

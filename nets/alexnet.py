@@ -8,7 +8,6 @@ from utils.graph_mode import tf
 IMAGE_SHAPE = 32, 32, 3
 SMALLEST_SIDE = 15  # of 7, 3 and 1 after the pools
 LAST_LAYER = 'fc2/weights'
-PLAIN = {'plain': True}  # what ``build`` calls the builders with for the plain form
 
 
 def teacher(images, classes, training, plain=False):

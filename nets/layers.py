@@ -67,7 +67,7 @@ def dense(x, name, units, deviation=0.01):
 
 
 def batch_norm(x, name, training):
-    """Batch normalisation over all axes but the last; x [B, ..., C] keeps its shape.
+    """Batch normalisation over all axes but the last; x [B, C] or [B, H, W, C] keeps its shape.
 
     In training by the batch's own mean and variance, which move the averages (collection UPDATE_OPS);
     otherwise by these averages.

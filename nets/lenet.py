@@ -4,28 +4,27 @@ from nets import fast_conv, plain_conv
 IMAGE_SHAPE = 32, 32, 1
 SMALLEST_SIDE = 16  # with fewer pixels nothing is left for the second convolution
 LAST_LAYER = 'fc2/weights'
-PLAIN = {'layers': plain_conv}
 
 
-def teacher(images, classes, training, layers=None):
+def teacher(images, classes, training, plain=False):
     """LeNet-5: 61,706 parameters for ten classes and images of 32x32x1."""
-    return _lenet(images, classes, 6, 16, layers)
+    return _lenet(images, classes, 6, 16, plain)
 
 
-def student(images, classes, training, layers=None):
+def student(images, classes, training, plain=False):
     """LeNet-5-half: 35,820 parameters for ten classes and images of 32x32x1."""
-    return _lenet(images, classes, 3, 8, layers)
+    return _lenet(images, classes, 3, 8, plain)
 
 
-def _lenet(images, classes, conv0, conv1, layers):
+def _lenet(images, classes, conv0, conv1, plain):
     """Logits [B, classes] of images [B, H, W, C], which for the published networks are 32x32x1.
 
-    The two convolutions have ``conv0`` and ``conv1`` kernels of 5x5. layers: the module that builds them, by
-    default the faster of the two that can.
+    The two convolutions have ``conv0`` and ``conv1`` kernels of 5x5. plain: from TensorFlow's own operations
+    alone, else by nets/fast_conv.py where it can build them.
     """
     _, height, width, channels = images.shape.as_list()
-    if layers is None:
-        layers = fast_conv if height == width and height % 4 == 0 and channels == 1 else plain_conv
+    fast = not plain and height == width and height % 4 == 0 and channels == 1
+    layers = fast_conv if fast else plain_conv
     x = layers.from_images(images)
     x = layers.conv_relu_pool(x, 'conv0', channels, conv0)  # to 14x14
     x = layers.conv_relu_pool(x, 'conv1', conv0, conv1)     # to 5x5

@@ -5,7 +5,6 @@ channels] in [0, 1], ``classes``, their number, and ``training``, which tells ba
 the network is being trained. They give logits, float32 [B, classes].
 """
 import functools
-import importlib
 import importlib.util
 import inspect
 import os
@@ -108,8 +107,8 @@ def build(pair, role, images, classes, training=False, plain=False):
     Raises RunError where a user's own pair fails or gives something else.
     """
     builder = _builder(pair.name, pair.module, role)
-    if plain:
-        builder = functools.partial(builder, **getattr(pair.module, 'PLAIN', {}))
+    if plain and 'plain' in inspect.signature(builder).parameters:
+        builder = functools.partial(builder, plain=True)
     variables = len(tf.global_variables())
     with tf.variable_scope(role, reuse=tf.AUTO_REUSE):
         try:
@@ -148,13 +147,7 @@ def network_variables(role):
 
 
 def variable_shapes(pair, role, classes):
-    """{variable name: shape} of a network, from a graph of its own.
-
-    Raises RunError where the pair's file does not say how large its images are.
-    """
-    if pair.image_shape is None:
-        raise RunError('%r has no IMAGE_SHAPE, and nothing else says how large images are; put it into the '
-                       'file' % pair.name)
+    """{variable name: shape} of a network, from a graph of its own."""
     with tf.Graph().as_default():
         build(pair, role, tf.placeholder(tf.float32, [None, *pair.image_shape]), classes)
         return {v.op.name: v.shape.as_list() for v in network_variables(role)}

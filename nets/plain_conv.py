@@ -2,7 +2,7 @@
 
 The variables are those of nets/fast_conv.py. Export and comparison use this form.
 """
-from nets.layers import weights_and_biases
+from nets import layers
 from utils.graph_mode import tf
 
 
@@ -15,19 +15,18 @@ def conv_relu_pool(x, name, channels, kernels):
 
     [B, H, W, channels] -> [B, H // 2 - 2, W // 2 - 2, kernels].
     """
-    weights, biases = weights_and_biases(name, [5, 5, channels, kernels])
+    weights, biases = layers.weights_and_biases(name, [5, 5, channels, kernels])
     x = tf.nn.relu(tf.nn.conv2d(x, weights, [1, 1, 1, 1], 'VALID') + biases)
-    return tf.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], 'VALID')
+    return layers.pool(x, 2)
 
 
 def flatten(x, channels):
-    _, height, width, _ = x.shape.as_list()
-    return tf.reshape(x, [-1, height * width * channels])
+    return layers.flatten(x)
 
 
 def dense(x, name, units, relu=False):
     """A fully connected layer: [B, features] -> [B, units]."""
-    weights, biases = weights_and_biases(name, [x.shape.as_list()[1], units])
+    weights, biases = layers.weights_and_biases(name, [x.shape.as_list()[1], units])
     x = tf.matmul(x, weights) + biases
     return tf.nn.relu(x) if relu else x
 

@@ -122,7 +122,7 @@ def batch_norms(graph, vary):
 def _norm_of_root(root, vary):
     """The same where ``root`` is 1 / sqrt(variance + epsilon): x * factor + (offset - mean * factor)."""
     total = root.inputs[0].op
-    variances = [tensor for tensor in total.inputs if tensor.shape.ndims == 1]
+    variances = [tensor for tensor in total.inputs if tensor.shape.ndims]  # epsilon has no axis
     if total.type not in ('Add', 'AddV2') or len(variances) != 1:
         return []
     products = [user for user in root.outputs[0].consumers() if user.type == 'Mul']

@@ -3,9 +3,10 @@ import numpy as np
 
 from nets.layers import STATISTICS
 from teachers import ending
-from teachers.formats import digest_of, format_of
+from teachers.formats import digest_of, full_name
 from teachers.freeze import first_line, frozen_graph
 from teachers.trial import outputs_of
+from teachers.weights import weights_in
 from utils.files import RunError
 from utils.graph_mode import answers_of, session, tf
 from utils.images import by_x
@@ -20,13 +21,11 @@ class UnreadableGraph(RunError):
 
 
 class ForeignNetwork:
-    """The network of a SavedModel, a Keras model or a frozen graph, with weights that are its constants.
+    """The network of a SavedModel, Keras model, frozen graph or ONNX file; its weights are its constants.
 
     Its attributes and methods are those of TrainedNetwork in teachers/trained.py, but for ``role``;
     its ``pair`` is None.
     """
-    description = 'a network of its own'
-
     def __init__(self, path, image_shape, options):
         """image_shape: (height, width, channels) where the graph leaves them open; options: a TeacherOptions.
 
@@ -35,7 +34,7 @@ class ForeignNetwork:
         """
         self.path, self.digest, self.options = path, digest_of(path), options
         try:
-            self._graph = frozen_graph(path, format_of(path))
+            self._graph = frozen_graph(path)
         except RunError as error:
             raise UnreadableGraph(error) from error
         self.pair, self.unit = None, 1.0
@@ -47,6 +46,8 @@ class ForeignNetwork:
             self._input, self.image_shape = self._beginning(graph, image_shape)
         options.check(self.image_shape[2])
         self._norms = self._batch_norms()
+        self.description = ('a network of its own, %d weights, %d batch norms'
+                            % (weights_in(self._graph), len(self._norms)))
         self._outputs = outputs_of(path, self.image_shape, lambda images: self._imported(images)[0])
         self.classes = max(2, self._outputs)
         if self._outputs == 1:
@@ -96,7 +97,7 @@ class ForeignNetwork:
 
     def _tensor(self, graph, name, flag):
         try:
-            return graph.get_tensor_by_name('%s/%s' % (SCOPE, name if ':' in name else name + ':0'))
+            return graph.get_tensor_by_name('%s/%s' % (SCOPE, full_name(name)))
         except (KeyError, ValueError) as error:
             raise RunError('%r has no tensor %r; give the name of one with --%s'
                            % (self.path, name, flag)) from error
@@ -146,20 +147,20 @@ class ForeignNetwork:
 
     def _beginning(self, graph, image_shape):
         """(name of the tensor that takes the images, (height, width, channels))."""
-        if self.options.input:
-            images = self._tensor(graph, self.options.input, 'teacher_input')
-        else:
+        name = self.options.input
+        if not name:
             inputs = sorted(node.name for node in self._graph.node if node.op == 'Placeholder')
             if len(inputs) != 1:
                 raise self._no_single_input(inputs)
-            images = self._tensor(graph, inputs[0], 'teacher_input')
+            name, = inputs
+        images = self._tensor(graph, name, 'teacher_input')
         if not images.dtype.is_floating:
             cast = ending.cast_to_float(images)
             raise UnreadableGraph('%r: its input %s takes %s, through which there is no gradient; name the '
                                   'tensor behind its cast with --teacher_input%s --teacher_scale 0 255'
                                   % (self.path, _bare(images.name), images.dtype.base_dtype.name,
                                      ' ' + _bare(cast.name) if cast is not None else ''))
-        shape = images.shape.as_list() if images.shape.ndims is not None else [None] + [None] * 3
+        shape = images.shape.as_list() if images.shape.ndims is not None else [None] * 4
         self._three_axes = len(shape) == 3  # grey images without an axis of channels
         if self._three_axes:
             shape = shape + [1]

@@ -13,14 +13,13 @@ from teachers.content import content_format
 from utils.files import REPOSITORY, RunError, sha256
 
 SUFFIXES = {'.mat': 'mat', '.npz': 'npz', '.h5': 'h5', '.hdf5': 'h5', '.keras': 'keras', '.pb': 'pb',
-            '.pt': 'torch', '.pth': 'torch', '.index': 'checkpoint'}
+            '.pt': 'torch', '.pth': 'torch'}
 SAVED_MODEL, VARIABLES = 'saved_model.pb', 'variables/variables'  # what of a SavedModel's folder is read
 ONNX_DATA = '.data'  # where the weights of an ONNX network are in a file of their own, this ends its name
 PATTERN = re.compile(r'[][*?\\]')
 CHECKPOINT_FILE = re.compile(r'\.(index|meta|data-\d+-of-\d+)$')
 FORMATS = ('.mat, .npz, .h5, .keras, .pb, .onnx, .pt, .pth, the prefix or .index of a TensorFlow checkpoint, '
            'or the folder of a SavedModel')
-FLAGS = 'teacher_scale', 'teacher_mean', 'teacher_std', 'teacher_input', 'teacher_logits'
 
 
 class TeacherOptions(NamedTuple):
@@ -34,9 +33,9 @@ class TeacherOptions(NamedTuple):
     @classmethod
     def of(cls, settings):
         """The TeacherOptions that a script's settings, a Namespace, ask for."""
-        given = {flag: getattr(settings, flag, None) for flag in FLAGS}
-        return cls(**{flag[len('teacher_'):]: tuple(value) if isinstance(value, list) else value
-                      for flag, value in given.items() if value is not None})
+        given = {name: getattr(settings, 'teacher_' + name, None) for name in cls._fields}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value
+                      for name, value in given.items() if value is not None})
 
     def flags(self):
         """{flag: value} of all five."""
@@ -61,8 +60,11 @@ class TeacherOptions(NamedTuple):
         return images
 
 
+FLAGS = tuple('teacher_' + name for name in TeacherOptions._fields)
+
+
 def format_of(path):
-    """A value of SUFFIXES, or 'saved_model' or 'onnx', by the content of a file or folder.
+    """A value of SUFFIXES, 'saved_model', 'checkpoint' or 'onnx', by the content of a file or folder.
 
     Where the content does not tell, such as that of a frozen graph, the suffix does. Raises RunError for what
     is not there, or in no such format.
@@ -72,8 +74,7 @@ def format_of(path):
             raise RunError('the folder %r holds no saved_model.pb; give the folder of a SavedModel, or a file'
                            % path)
         return 'saved_model'
-    prefix = checkpoint_prefix(path)
-    if os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
+    if is_checkpoint(path):
         return 'checkpoint'
     if not os.path.exists(path):
         raise RunError('no file %r; check the path, or make it first' % path)
@@ -114,9 +115,23 @@ def digest_of(path):
     return hashlib.sha256(''.join('%s %s\n' % pair for pair in digests.items()).encode()).hexdigest()
 
 
+def is_checkpoint(path):
+    """Whether a path is the prefix or a file of a TensorFlow checkpoint.
+
+    A file that lies beside a checkpoint and has the very name of its prefix is itself.
+    """
+    prefix = checkpoint_prefix(path)
+    return os.path.exists(prefix + '.index') and (path != prefix or not os.path.isfile(path))
+
+
 def checkpoint_prefix(path):
     """The prefix of a TensorFlow checkpoint, which is given by it or by one of its files."""
     return CHECKPOINT_FILE.sub('', path)
+
+
+def full_name(tensor):
+    """The name of a tensor in a graph; that of an operation is its first tensor."""
+    return tensor if ':' in tensor else tensor + ':0'
 
 
 @contextlib.contextmanager
@@ -142,8 +157,8 @@ def files_of(path):
         prefix = os.path.join(path, VARIABLES)
         variables = files_of(prefix) if os.path.exists(prefix + '.index') else {}
         return dict(graph, **{VARIABLES + name: file for name, file in variables.items()})
-    prefix = checkpoint_prefix(path)
-    if os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
+    if is_checkpoint(path):
+        prefix = checkpoint_prefix(path)
         files = [prefix + '.index'] + sorted(glob.glob(glob.escape(prefix) + '.data-*'))
         return {file[len(prefix):]: file for file in files}
     if os.path.exists(path + ONNX_DATA):

@@ -21,16 +21,16 @@ from teachers.weights import keras_config, read_graph, read_meta_graph, read_wei
 from utils.console import DEBUG
 from utils.files import RunError
 
-WAY_OUT = 'give a frozen graph (.pb), or the weights of a pair'
+WAY_OUT = 'give a SavedModel or a frozen graph, made where it was trained, or the weights of a pair'
 
 
-def frozen_graph(path, file_format):
-    """The GraphDef of a model, not to be changed; file_format: 'saved_model', 'keras', 'h5' or 'pb'.
+def frozen_graph(path):
+    """The GraphDef of a file with a network in it, not to be changed.
 
     A process makes it once for as long as the content stays. Raises RunError where there is none, or where it
     holds what no network needs.
     """
-    return _frozen_graph(path, file_format, digest_of(path))
+    return _frozen_graph(path, format_of(path), digest_of(path))
 
 
 @functools.lru_cache(maxsize=2)
@@ -122,8 +122,12 @@ def _cannot(path, reason):
 
 
 def first_line(reason):
-    """The first line of what another library says, without colours, at most 300 letters."""
-    lines = [line.strip() for line in re.sub(r'\x1b\[[\d;]*m', '', str(reason)).split('\n') if line.strip()]
+    """The first line of what another library says, without colours, at most 300 letters.
+
+    Keras says last what it met.
+    """
+    text = re.sub(r'\x1b\[[\d;]*m', '', str(reason)).rpartition('Exception encountered:')[2]
+    lines = [line.strip() for line in text.split('\n') if line.strip()]
     return (lines or ['no reason given'])[0][:300]
 
 
@@ -131,11 +135,8 @@ def _by_session(path, meta_graph):
     """Builds no more than what gives the outputs and restores the variables: nothing else runs."""
     from utils.graph_mode import session, tf
     try:
-        signatures, saver = meta_graph.signature_def, meta_graph.saver_def
-        if not signatures:
-            raise ValueError('it has no signature; save it with one')
-        name = min(signatures, key=lambda name: (name != 'serving_default', name.startswith('__'), name))
-        outputs = [output.name for output in signatures[name].outputs.values()]
+        saver, signature = meta_graph.saver_def, _signature_for_use(meta_graph.signature_def)
+        outputs = [output.name for output in signature.outputs.values()]
         # convert_variables_to_constants of TensorFlow 1 reads variables by these.
         needed = [node.name for node in meta_graph.graph_def.node
                   if node.name.endswith('/Read/ReadVariableOp')]
@@ -153,6 +154,13 @@ def _by_session(path, meta_graph):
         raise
     except Exception as error:  # whatever a model of another version may bring about
         raise RunError(_cannot(path, error)) from error
+
+
+def _signature_for_use(signatures):
+    if not signatures:
+        raise ValueError('it has no signature; save it with one')
+    first = min(signatures, key=lambda name: (name != 'serving_default', name.startswith('__'), name))
+    return signatures[first]
 
 
 def _with_constants(sess, definition, outputs):
@@ -175,10 +183,7 @@ def _in_eager_mode(path):
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
     if os.path.isdir(path):
         model = tf.saved_model.load(path)  # its variables live as long as it
-        signatures = model.signatures
-        if not signatures:
-            raise ValueError('it has no signature; save it with one')
-        function = signatures['serving_default' if 'serving_default' in signatures else list(signatures)[0]]
+        function = _signature_for_use(model.signatures)
     else:
         model = tf.keras.models.load_model(path, compile=False)
         if len(model.inputs) != 1:
@@ -193,7 +198,6 @@ def _in_eager_mode(path):
 
 
 def main():
-    os.environ['CUDA_VISIBLE_DEVICES'] = ''
     model, graph = sys.argv[1:]
     try:
         content = _in_eager_mode(model).SerializeToString()

@@ -2,7 +2,7 @@
 import functools
 from typing import NamedTuple
 
-from teachers.formats import digest_of, format_of
+from teachers.formats import digest_of, full_name
 from teachers.freeze import frozen_graph
 from teachers.weights import has_graph, read_weights
 from utils.files import RunError
@@ -29,10 +29,10 @@ def _kind_of(path, digest, name_of_input):
     from utils.graph_mode import tf
     with tf.Graph().as_default() as graph:
         try:
-            tf.import_graph_def(frozen_graph(path, format_of(path)), name='')
+            tf.import_graph_def(frozen_graph(path), name='')
             images = [op.outputs[0] for op in graph.get_operations() if op.type == 'Placeholder']
             if name_of_input:
-                images = [graph.get_tensor_by_name(name_of_input.split(':')[0] + ':0')]
+                images = [graph.get_tensor_by_name(full_name(name_of_input))]
         except Exception as error:  # whatever it is, it is said where the network is opened
             raise RunError(str(error)) from error
     for shape in [tensor.shape.as_list() for tensor in images if tensor.shape.ndims in (3, 4)]:

@@ -6,23 +6,30 @@ import os
 import numpy as np
 import onnx
 import onnx2tf
+import onnxruntime
+import tensorflow as tf
 
 from teachers.formats import ONNX_DATA
 
 
 def save_as_saved_model(path, folder):
-    """Makes a SavedModel of an ONNX network in ``folder``, with channels last and for batches of any size."""
+    """Makes a SavedModel of an ONNX network in ``folder``, with channels last and for batches of any size.
+
+    Raises ValueError where that cannot be, or where it answers otherwise than the ONNX network.
+    """
     model = onnx.load(path, load_external_data=False)
     weights = model.graph.initializer
     for entry in [entry for tensor in weights for entry in tensor.external_data if entry.key == 'location']:
         if entry.value != os.path.basename(path) + ONNX_DATA:
             raise ValueError('its weights are in %r; save it with external_data=False' % entry.value)
     onnx.load_external_data_for_model(model, os.path.dirname(path))
-    said = io.StringIO()
+    content, said = model.SerializeToString(), io.StringIO()
+    grey = [tensor.name for tensor in model.graph.input if len(tensor.type.tensor_type.shape.dim) == 3]
     try:
         with contextlib.redirect_stdout(said):
             onnx2tf.convert(onnx_graph=_for_any_batch(model), output_folder_path=folder,
-                            output_signaturedefs=True, non_verbose=True)
+                            output_signaturedefs=True, non_verbose=True,
+                            keep_shape_absolutely_input_names=grey)  # no channels to move
     except ModuleNotFoundError as error:
         if not str(error.name).startswith('onnx2tf.ops.'):
             raise
@@ -30,6 +37,26 @@ def save_as_saved_model(path, folder):
     except SystemExit as error:  # it has printed why
         lines = [line for line in said.getvalue().split('\n') if 'ERROR' in line]
         raise ValueError('onnx2tf: ' + (lines or ['it gives no reason'])[0]) from error
+    _check_same(content, folder)
+
+
+def _check_same(content, folder):
+    """Raises ValueError where a SavedModel answers noise otherwise than the ONNX network of these bytes."""
+    network = onnxruntime.InferenceSession(content)
+    images, *others = network.get_inputs()
+    sizes = images.shape[1:]
+    if others or images.type != 'tensor(float)' or not all(isinstance(size, int) for size in sizes):
+        return  # what cannot be said of its images here is said where the graph is opened
+    noise = np.random.RandomState(0).uniform(size=[1, *sizes]).astype(np.float32)
+    turned = np.moveaxis(noise, 1, -1) if noise.ndim == 4 else noise
+    function = tf.saved_model.load(folder).signatures['serving_default']
+    found = [output.numpy().ravel() for output in function(tf.constant(turned)).values()]
+    for output in network.run(None, {images.name: noise}):
+        if output.dtype == np.float32 and not any(
+                other.size == output.size
+                and np.allclose(other, output.ravel(), rtol=0, atol=1e-3 * np.abs(output).max())
+                for other in found):
+            raise ValueError('onnx2tf makes of it a network that answers otherwise')
 
 
 def _for_any_batch(model):

@@ -4,7 +4,6 @@ Arrays are taken together layer by layer: a layer is a kernel with its biases, o
 same shapes are assigned in the order in which they come; the order of different ones does not matter.
 """
 import re
-from collections import OrderedDict
 from typing import Dict, NamedTuple
 
 from nets.networks import flattened_shape, variable_shapes
@@ -32,19 +31,18 @@ def recognise(arrays, pair, role, channel_first):
     has them, which is tried when they do not fit otherwise: convolutions [out, in, height, width], dense
     layers [out, in] and their input flattened as channel, height, width.
     """
-    arrays = OrderedDict((name, _without_axes_of_1(array)) for name, array in arrays.items()
-                         if _may_be_weights(name, array) and not _belongs_to_another(name, arrays))
-    for turn in [lambda array: array, _turned] if channel_first else [lambda array: array]:
-        turned = OrderedDict((name, turn(array)) for name, array in arrays.items())
-        found = {name: array.shape for name, array in turned.items()}
+    arrays = {name: _without_axes_of_1(array) for name, array in arrays.items()
+              if _may_be_weights(name, array) and not _belongs_to_another(name, arrays)}
+    for layout in [arrays, _turned(arrays)] if channel_first else [arrays]:
+        found = {name: array.shape for name, array in layout.items()}
         for classes in dict.fromkeys(shape[1] for shape in reversed(list(found.values())) if len(shape) == 2):
             shapes = variable_shapes(pair, role, classes)
             if len(shapes) != len(found):
                 break
             names, layers = _assigned(found, {name: tuple(shape) for name, shape in shapes.items()})
             if names:
-                result = {name: turned[other] for name, other in names.items()}
-                if turn is _turned:
+                result = {name: layout[other] for name, other in names.items()}
+                if layout is not arrays:
                     _flatten_channels_last(result, pair, role, classes)
                 return result, layers
     return None, None
@@ -67,9 +65,10 @@ def _without_axes_of_1(array):
     return array.reshape(-1) if array.ndim == 2 and 1 in array.shape else array
 
 
-def _turned(array):
+def _turned(arrays):
     """PyTorch's [out, in, height, width] as [height, width, in, out], and [out, in] as [in, out]."""
-    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
+    return {name: array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
+            for name, array in arrays.items()}
 
 
 def _flatten_channels_last(arrays, pair, role, classes):
@@ -87,7 +86,7 @@ def _assigned(found, wanted):
         if {key: len(place) for key, place in places.items()} != {
                 key: len(place) for key, place in _by_signature(wanted_layers, wanted).items()}:
             continue
-        names, partners = {}, OrderedDict()
+        names, partners = {}, {}
         for layer in wanted_layers:
             other = places[_signature(layer, wanted)].pop(0)
             names.update((layer.arrays[kind], other.arrays[kind]) for kind in layer.arrays)
@@ -109,7 +108,7 @@ def _signature(layer, shapes):
 
 def _layers(shapes):
     """[Layer] of {name: shape}, by the words in which names end, such as conv0/weights or features.0.bias."""
-    together = OrderedDict()
+    together = {}
     for name in shapes:
         layer, kind = _layer_and_kind(name)
         together.setdefault(layer, []).append((kind, name))

@@ -148,7 +148,8 @@ def _check_layers(path, value):
     if isinstance(value, dict):
         if 'class_name' in value and not _is_known(value):
             raise RunError("%r: its layer or function %s is not one of Keras' own, or holds code, which is "
-                           'not run; build the network without it' % (path, value['class_name']))
+                           'not run; build the network without it, or give a SavedModel'
+                           % (path, value['class_name']))
         for each in value.values():
             _check_layers(path, each)
 

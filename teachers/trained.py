@@ -25,7 +25,8 @@ class TrainedNetwork:
     | pair, role | the Pair, and 'Teacher' or 'Student' |
     | image_shape | (height, width, channels) of the images that it takes |
     | classes | their number, the columns of the last layer |
-    | templates | float32 [features, classes]: the last layer's weights, a class template per column |
+    | templates | float32 [features, classes]: the last layer's weights, a class template per column; None |
+    | | where the pair has no LAST_LAYER |
     | last_layer | what its templates are called |
     | description | which network it is, in words |
     | unit | what its logits are divided by, 1 until somebody sets it (teachers/units.py) |
@@ -37,9 +38,6 @@ class TrainedNetwork:
         Weights that have other names than the pair's are taken by their order and shapes, and a line on
         stdout says so. Raises RunError where the file does not hold such a network, with finite weights.
         """
-        if pair.image_shape is None:
-            raise RunError('%r has no IMAGE_SHAPE, and nothing else says how large images are; put it into '
-                           'the file' % pair.name)
         options.check(pair.image_shape[2])
         self.digest, arrays = digest_of(path), read_weights(path)
         self.path, self.pair, self.role, self.options = path, pair, role, options

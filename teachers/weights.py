@@ -33,12 +33,18 @@ def read_graph(path):
     graph = tf.GraphDef()
     try:
         graph.ParseFromString(read_bytes(path))
-    except Exception as error:  # DecodeError, whose place depends on the version of protobuf
+    except DecodeError as error:
         raise RunError('%r is not a frozen graph (%s); of a SavedModel give the folder'
                        % (path, error)) from error
     if not graph.node:
         raise RunError('%r holds no operation; freeze the graph again' % path)
     return graph
+
+
+def weights_in(graph):
+    """The number of values in the constants of a frozen graph, without scalars."""
+    shapes = [node.attr['value'].tensor.tensor_shape.dim for node in graph.node if node.op == 'Const']
+    return sum(int(np.prod([axis.size for axis in shape])) for shape in shapes if len(shape))
 
 
 def read_meta_graph(path):

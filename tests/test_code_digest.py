@@ -64,7 +64,7 @@ DIGESTS = '''
 import sys
 import functools
 from utils.records import code_digest as module
-from utils.records.code_digest import _digest, code_digest
+from utils.records.code_digest import code_digest
 module.digest_of_source = functools.lru_cache(maxsize=None)(module.digest_of_source)
 for line in sys.stdin:
     name, old, new = eval(line)
@@ -74,7 +74,7 @@ for line in sys.stdin:
     def digests(text):
         with open(name, 'w') as file:
             file.write(text)
-        _digest.cache_clear()
+        code_digest.cache_clear()
         return {nets: code_digest(nets) for nets in ('lenet', 'alexnet', 'mine.py')}
     before, after = digests(content), digests(content.replace(old, new))
     digests(content)

@@ -18,7 +18,7 @@ from documents import read, snippets
 import convert
 import train_w_distill
 from export import int8
-from export.graph import enlarged
+from export.graph import resized
 from export.int8 import calibration_images, float_operations, interpreter, logits_of
 from export.source import network_of
 from nets.networks import build, find_pair, network_variables
@@ -465,7 +465,7 @@ def enlargement(images, height, width):
     new_graph(0)
     pixels = tf.placeholder(tf.uint8, [None, *images.shape[1:]])
     with session(1) as sess:
-        return in_batches(sess, enlarged(pixels, height, width), pixels, images)
+        return in_batches(sess, resized(pixels, height, width), pixels, images)
 
 
 def test_what_is_written_is_said(student, teacher, tmp_path, capsys):

@@ -77,7 +77,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, path, kind):
         os.mkfifo(path)
     elif path.endswith('folder'):
         os.mkdir(path)
-    readers = [read_bytes, lambda path: open_dataset(path, None), lambda path: training_images(path, None),
+    readers = [read_bytes, lambda path: open_dataset(path, None), training_images,
                find_pair, mat_arrays, read_results]
     for reader in readers:
         with pytest.raises(RunError, match='is a .*%s.*, not a file' % kind):

@@ -152,7 +152,12 @@ def without_offset(x):
                                      None, tf.constant(np.full(4, 2, np.float32)), 1e-3)
 
 
-@pytest.mark.parametrize('norm', [fused, products_and_sums, without_offset])
+def with_axes_of_1(x):
+    return tf.nn.batch_normalization(x, *[tf.constant(np.full([1, 1, 1, 4], value, np.float32))
+                                          for value in (0.5, 1.5, 0.1, 2.0)], 1e-3)
+
+
+@pytest.mark.parametrize('norm', [fused, products_and_sums, without_offset, with_axes_of_1])
 def test_batch_norms_of_a_graph_are_found(saved, norm, capsys):
     """Without one, the recipe's factor is off, and a typed one stays and is an error."""
     def build(norm):
@@ -165,7 +170,8 @@ def test_batch_norms_of_a_graph_are_found(saved, norm, capsys):
         teacher.logits(tf.zeros([2, *SHAPE]))
         for _, mean, variance in tf.get_collection(STATISTICS):
             with session(1) as sess:
-                np.testing.assert_allclose(sess.run([mean, variance]), [[0.5] * 4, [1.5] * 4])
+                np.testing.assert_allclose(np.reshape(sess.run([mean, variance]), [2, 4]),
+                                           [[0.5] * 4, [1.5] * 4])
         assert len(tf.get_collection(STATISTICS)) == found
         assert (Data_Impressions.prior_factors(settings)['batch_norm'] > 0) == found
         assert ("the recipe's --batch_norm" in capsys.readouterr().out) != found

@@ -141,9 +141,9 @@ def test_unseen_impressions_are_made_as_those_to_learn_from_were(tmp_path, few, 
     """By their record, or where they have none by the recipe."""
     asked = []
 
-    def synthesis(teacher, size, settings, *_):
+    def synthesis(teacher, settings, *_):
         asked.append((settings.iterations, settings.betas, settings.total_variation))
-        return np.zeros((size,) + teacher.image_shape, np.uint8), None
+        return np.zeros((settings.size,) + teacher.image_shape, np.uint8), None
 
     monkeypatch.setattr(train_w_distill, 'data_impressions', synthesis)
     Data_Impressions.main(words(IMPRESSIONS, tmp_path) + ['--iterations=7', '--betas', '0.3'])

@@ -50,7 +50,7 @@ def test_any_image_shape_and_number_of_classes(saved, shape, classes):
             np.testing.assert_array_equal(image, expected.reshape(image.shape))
         as_it_is, _ = opened.part(part, opened.image_shape)
         np.testing.assert_array_equal(as_it_is.ravel(), content['x_' + part].ravel())
-    assert training_images(path, 'unused') == 12 and fetch(path, 'unused') == path
+    assert training_images(path) == 12 and fetch(path, 'unused') == path
 
 
 @pytest.mark.parametrize('labels, said', [
@@ -102,7 +102,7 @@ def test_the_layout_of_medmnist_is_read_and_said(saved, with_val, capsys):
         content.update(val_images=plain['x_test'], val_labels=plain['y_test'][:, None] + 5)
     path = saved(content)
     opened = open_dataset(path, 'unused')
-    assert opened[2:5] == (3, ('0', '1', '2'), (28, 28, 3)) and training_images(path, 'unused') == 12
+    assert opened[2:5] == (3, ('0', '1', '2'), (28, 28, 3)) and training_images(path) == 12
     np.testing.assert_array_equal(opened.part('test', (28, 28, 3))[0], plain['x_test'])
     assert opened.part('train', (28, 28, 3))[1].tolist() == plain['y_train'].tolist()
     assert capsys.readouterr().out.count('\n') == 1
@@ -130,7 +130,7 @@ def test_a_part_is_decoded_when_asked_for_and_once(saved):
     whole[600] ^= 1  # within the first array, the training images
     with open(path, 'wb') as file:
         file.write(whole)
-    assert training_images(path, 'unused') == 12
+    assert training_images(path) == 12
     opened = open_dataset(path, 'unused')
     images, _ = opened.part('test', (28, 28, 1))
     assert np.shares_memory(images, opened.part('test', (28, 28, 1))[0]) and not images.flags.writeable
@@ -197,6 +197,6 @@ def test_pixels_on_another_scale_are_one_line(saved, largest):
 def test_the_number_of_training_images_is_of_a_data_set(saved):
     path = saved({name: WHOLE[name] for name in ('x_train', 'y_train')})
     with pytest.raises(RunError, match="mine.npz. has no array 'x_test'"):
-        training_images(path, 'unused')
+        training_images(path)
     with pytest.raises(RunError, match='x_train is float64 .12, 28, 28., expected uint8'):
-        training_images(saved(dict(WHOLE, x_train=WHOLE['x_train'] / 255)), 'unused')
+        training_images(saved(dict(WHOLE, x_train=WHOLE['x_train'] / 255)))

@@ -286,13 +286,13 @@ def test_a_teacher_of_other_data_is_refused_or_taken_with_a_line(trained, small,
     said = "train_params.mat' was trained on .*small.npz, not on other"
     way_out = '; give another network, or --any_teacher to take it all the same$'
     with pytest.raises(RunError, match=said + way_out):
-        check_network(read(trained()), other, 0, any_teacher=False)
+        check_network(read(trained()), other, any_teacher=False)
     assert not capsys.readouterr().out
-    check_network(read(trained()), other, 0, any_teacher=True)
+    check_network(read(trained()), other, any_teacher=True)
     assert re.search(said + '\n$', capsys.readouterr().out)
     weights = trained()
     save_text(weights, 'a file from elsewhere, without a record')
-    check_network(read(weights), other, 5, any_teacher=False)
+    check_network(read(weights), other, any_teacher=False, holdout=5)
     assert not capsys.readouterr().out
 
 
@@ -300,12 +300,12 @@ def test_a_teacher_has_its_record_under_its_own_name_as_well(trained, other, tmp
     """As pre_trained/Lenet5.mat has Lenet5.json; a record of another file in its folder is none of it."""
     weights = trained()
     os.rename(weights, str(tmp_path / 'mine.mat'))
-    check_network(read(str(tmp_path / 'mine.mat')), other, 0, any_teacher=False)
+    check_network(read(str(tmp_path / 'mine.mat')), other, any_teacher=False)
     record = load_json(str(tmp_path / 'tch' / 'result.json'))
     record['outputs']['mine.mat'] = sha256(str(tmp_path / 'mine.mat'))
     save_json(str(tmp_path / 'mine.json'), record)
     with pytest.raises(RunError, match='was trained on'):
-        check_network(read(str(tmp_path / 'mine.mat')), other, 0, any_teacher=False)
+        check_network(read(str(tmp_path / 'mine.mat')), other, any_teacher=False)
 
 
 @pytest.mark.parametrize('of_teacher, of_student, seen', [
@@ -313,7 +313,7 @@ def test_a_teacher_has_its_record_under_its_own_name_as_well(trained, other, tmp
 def test_a_teacher_that_has_seen_the_held_out_images_is_named(
         trained, small, capsys, of_teacher, of_student, seen):
     weights = trained(of_teacher)
-    check_network(read(weights), open_dataset(small, ''), of_student, any_teacher=False)
+    check_network(read(weights), open_dataset(small, ''), any_teacher=False, holdout=of_student)
     said = '%r has seen held-out images: it was trained with --holdout %d\n'
     assert capsys.readouterr().out == (said % (weights, of_teacher) if seen else '')
 
@@ -328,7 +328,7 @@ def test_a_record_that_somebody_edited_says_nothing(trained, impressions, small,
         save_text(record, content.replace('DATASET', dataset.digest))
 
     put_beside(weights, os.path.join(os.path.dirname(weights), 'result.json'))
-    check_network(read(weights), dataset, 5, any_teacher=False)
+    check_network(read(weights), dataset, any_teacher=False, holdout=5)
     assert not capsys.readouterr().out
     put_beside(impressions.path, impressions.record)
     check(impressions.path, impressions.teacher)

@@ -79,7 +79,7 @@ def test_a_saved_model_runs_no_other_operation(place, tmp_path):
         assert open_teacher(folder, find_pair('lenet')).classes == 5
     else:
         with pytest.raises(RunError, match='WriteFile'):
-            frozen_graph(folder, 'saved_model')
+            frozen_graph(folder)
     assert not written.exists()
 
 

@@ -18,7 +18,7 @@ from scipy.special import log_softmax
 
 import autotrain
 from export.source import network_of
-from nets import lenet, plain_conv
+from nets import lenet
 from nets.networks import find_pair, variable_shapes
 from teachers.checks import check_logits, print_accuracy, print_targets_met, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
@@ -137,7 +137,7 @@ def write_graph(folder, arrays):
     new_graph(0)
     images = tf.placeholder(tf.float32, [None, 32, 32, 1])
     with tf.variable_scope('net'):
-        logits = lenet.teacher(images, 10, False, layers=plain_conv)
+        logits = lenet.teacher(images, 10, False, plain=True)
     variables = tf.global_variables()
     tf.train.AdamOptimizer().minimize(tf.reduce_sum(logits ** 2))
     with session(1) as sess:

@@ -18,13 +18,12 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from export.source import student_of
 from nets.networks import find_pair
-from teachers.formats import TeacherOptions
+from teachers.formats import TeacherOptions, teacher_file
 from teachers.trained import open_teacher
 from utils.console import run
 from utils.data.impressions import load_impressions
-from utils.data.transfer_set import affine_copies
+from utils.data.transfer_set import with_affine_copies
 from utils.files import RunError
-from utils.records.layout import teacher_file
 from utils.records.origins import check_impressions
 from utils.settings.flags import add_nets, add_teacher
 from utils.settings.parser import Parser, path
@@ -49,7 +48,7 @@ def main(argv=None):
         check_impressions(source, teacher)
     images = np.concatenate([some(source.images, rng) for source in sources])
     moves = {name: LENET.augmentation[name] for name in ('rotation', 'scale', 'shift')}
-    sets = [images, affine_copies(images, 1, rng=rng, **moves)]
+    sets = np.split(with_affine_copies(images, 1, rng=rng, **moves), 2)
     right = [teacher.answers(each).argmax(axis=1) for each in sets]
     rows = []
     for file in args.students:

@@ -26,7 +26,6 @@ from Data_Impressions import build_search
 from nets.networks import Pair, build, find_pair
 from train_w_distill import build_training
 from utils.console import run
-from utils.data.datasets import count
 from utils.files import REPOSITORY, load_json
 from utils.graph_mode import session, tf
 from utils.records.records import git_commit, versions
@@ -151,7 +150,7 @@ def print_run(costs):
             timed = name if (recipe, 'lenet', name) in costs else {
                 'impressions': 'impressions 40', 'Teacher': 'Teacher 100'}.get(name.split()[0], 'ZSKD 40')
             samples = (settings.steps * settings.batch_size if hasattr(settings, 'steps')
-                       else settings.iterations * count(settings.Rate))
+                       else settings.iterations * settings.size)
             total += 1e-6 / 3600 * samples * costs[recipe, 'lenet', timed][form]
         return total
 

@@ -173,7 +173,7 @@ def zoo_table():
             teacher = row['teacher']
             halves[teacher] = row['half']
             trainings = {float(other['teacher_test']) for other in rows if other['teacher'] == teacher}
-            texts[teacher, name] = ', '.join(map('%.2f'.__mod__, sorted(trainings)))
+            texts[teacher, name] = ', '.join('%.2f' % accuracy for accuracy in sorted(trainings))
             column = '%s %s %s' % (row['method'], row.get('setting', 'now'), row['rate'])
             figures.setdefault((teacher, column), []).append(float(row['accuracy_test']))
     texts.update((place, cell(values)) for place, values in figures.items())

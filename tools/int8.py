@@ -18,8 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, 'tools')]
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from serving_speed import from_tflite, measured
 from zoo_teachers import TEACHERS
@@ -30,13 +29,12 @@ from export.source import images_of, network_of
 from teachers.formats import TeacherOptions
 from utils.console import run
 from utils.data.datasets import open_dataset
-from utils.files import save_text
+from utils.files import REPOSITORY, save_text
 from utils.graph_mode import tf
 from utils.records.layout import impressions_file, weights_file
-from utils.settings.flags import add_teacher_options
 from utils.settings.parser import Parser, path
 
-RECORD = os.path.join(ROOT, 'results', 'int8.csv')
+RECORD = os.path.join(REPOSITORY, 'results', 'int8.csv')
 FOREIGN = 'keras-example', 'digit-recognizer-py'
 SHORT = ['--steps=600', '--batch_size=64']  # of AlexNet, which learns slowly on a CPU
 TEACHER_FLAGS = {'fashion_mnist': ['--steps=5000'], 'cifar10': SHORT}
@@ -49,7 +47,7 @@ class Case(NamedTuple):
     weights: str
     impressions: str
     dataset: str
-    flags: tuple = ()   # how the network is read
+    options: TeacherOptions = TeacherOptions()   # how the network is read
 
 
 def main(argv=None):
@@ -73,7 +71,7 @@ def own(data, role, folder):
     teacher, impressions, student = [os.path.join(folder, name) for name in ('tch', 'di', 'std')]
     weights = weights_file(teacher)
     if data == 'mnist':
-        weights = os.path.join(ROOT, 'pre_trained', 'Lenet5.mat')
+        weights = os.path.join(REPOSITORY, 'pre_trained', 'Lenet5.mat')
     else:
         make(weights, 'train_w_distill.py', SEED, '--dataset', data, '--main_scope=Teacher', '--train_dir',
              teacher, *TEACHER_FLAGS[data])
@@ -93,21 +91,19 @@ def foreign(name, folder):
     make(weights, 'tools/zoo_teachers.py', '--folder', folder, name)  # here Keras cannot train
     make(impressions_file(impressions, 1), 'Data_Impressions.py', SEED, '--dataset=none', '--Rate=1',
          '--teacher', weights, '--save_path', impressions, *teacher.flags)
-    return Case(weights, impressions_file(impressions, 1), teacher.data, teacher.flags)
+    return Case(weights, impressions_file(impressions, 1), teacher.data, teacher.options)
 
 
 def make(file, script, *words):
     """Runs a script that makes ``file``, if it is not there."""
     if not os.path.exists(file):
-        subprocess.run([sys.executable, script, *words], cwd=ROOT, check=True)
+        subprocess.run([sys.executable, script, *words], cwd=REPOSITORY, check=True)
 
 
 def rows_of(case):
     """[{column: value}] of a network, a row for each way to quantise it."""
-    options = Parser()
-    add_teacher_options(options)
-    network, record = network_of(case.weights, options=TeacherOptions.of(options.parse_args(case.flags)))
-    dataset = open_dataset(case.dataset, os.path.join(ROOT, 'data'))
+    network, record = network_of(case.weights, options=case.options)
+    dataset = open_dataset(case.dataset, os.path.join(REPOSITORY, 'data'))
     image_shape, names = images_of(network, record, case.dataset)
     images, labels = dataset.part('test', image_shape)
     found, answers = {}, {}

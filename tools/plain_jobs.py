@@ -15,6 +15,7 @@ from teachers.trained import TrainedNetwork
 from utils.console import run
 from utils.graph_mode import image_bytes, session, tf
 
+SCRIPTS = {'Data_Impressions.py': Data_Impressions, 'train_w_distill.py': train_w_distill}
 plain_logits = functools.partialmethod(TrainedNetwork.logits, plain=True)
 
 
@@ -34,17 +35,16 @@ class TeacherInEveryStep:
 
 
 def main():
-    if not sys.argv[1:]:
+    name, *flags = sys.argv[1:] or ['']
+    if name not in SCRIPTS:
         sys.exit(__doc__)
-    name, *flags = sys.argv[1:]
     TrainedNetwork.logits = plain_logits
-    if name == 'Data_Impressions.py':
-        run(lambda: Data_Impressions.main(flags))
-    for check in ('print_accuracy', 'check_logits'):  # they want all answers at once
-        setattr(train_w_distill, check, lambda *arguments: None)
-    TrainedNetwork.answers = lambda *arguments: TeacherInEveryStep(*arguments)
-    train_w_distill.build_training = functools.partial(train_w_distill.build_training, plain=True)
-    run(lambda: train_w_distill.main(flags))
+    if name == 'train_w_distill.py':
+        for check in ('print_accuracy', 'check_logits'):  # they want all answers at once
+            setattr(train_w_distill, check, lambda *arguments: None)
+        TrainedNetwork.answers = lambda *arguments: TeacherInEveryStep(*arguments)
+        train_w_distill.build_training = functools.partial(train_w_distill.build_training, plain=True)
+    run(lambda: SCRIPTS[name].main(flags))
 
 
 if __name__ == '__main__':

@@ -44,15 +44,15 @@ def main(argv=None):
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for form in [SAVED_MODEL, '.pb'] + ['.tflite'] * (not TF1):
-            answers = {}
+            sizes, answers = {}, {}
             for role, weights in ('teacher', args.teacher), ('student', args.student):
                 network, record = network_of(weights, args.nets, options[role])
                 image_shape, class_names = images_of(network, record)
                 place = os.path.join(folder, role + form)
                 export(network, image_shape, class_names, form, place)
-                answers[role] = size(place), LOADERS[form](place)
-            times = measured({role: answer for role, (_, answer) in answers.items()}, image_shape)
-            rows += [[form, role, answers[role][0]] + ['%.3f' % times[role, batch] for batch in BATCHES]
+                sizes[role], answers[role] = size(place), LOADERS[form](place)
+            times = measured(answers, image_shape)
+            rows += [[form, role, sizes[role]] + ['%.3f' % times[role, batch] for batch in BATCHES]
                      for role in answers]
     print('TensorFlow %s' % tf.__version__)
     headers = ['format', 'network', 'bytes'] + ['ms per image, batch %d' % batch for batch in BATCHES]

@@ -18,8 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import numpy as np
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, 'tools')]
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from zoo_teachers import HELD_OUT, TEACHERS, teacher_path
 
@@ -28,6 +27,7 @@ import train_w_distill
 from teachers.trained import TrainedNetwork
 from utils.console import run
 from utils.data.datasets import DATASETS
+from utils.files import REPOSITORY
 from utils.records.inputs import training_inputs
 from utils.records.layout import weights_file
 from utils.settings.flags import training_flags
@@ -95,7 +95,7 @@ def main():
     parser.add_argument('--jobs', type=int, default=1)
     parser.add_argument('--device', default='cpu', choices=['cpu', 'gpu'])
     args = parser.parse_args()
-    subprocess.run([sys.executable, os.path.join(ROOT, 'tools', 'zoo_teachers.py'), *args.only,
+    subprocess.run([sys.executable, os.path.join(REPOSITORY, 'tools', 'zoo_teachers.py'), *args.only,
                     '--folder', args.folder, '--data', args.data], check=True)
     done = jobs_of(args.results)
     students = {name: STUDENTS[DATASETS[TEACHERS[name].data].image_shape[2]] for name in args.only}

@@ -17,7 +17,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # looked at once, while Tens
 os.environ['KERAS_BACKEND'] = 'tensorflow'
 os.environ.pop('TF_USE_LEGACY_KERAS', None)
 
-import tensorflow.compat.v1 as tf  # noqa: E402
+import tensorflow.compat.v1 as tf
 
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()
@@ -78,7 +78,7 @@ def answers_of(network, images, threads=1, device='cpu'):
 
 
 def values_of(sess, variables):
-    """{variable name: float32 array}."""
+    """{variable name: array}."""
     return {v.op.name: sess.run(v) for v in variables}
 
 

@@ -92,8 +92,8 @@ def arrays_of(batches):
         if hashlib.md5(content).hexdigest() != BATCH_MD5[name]:
             raise ValueError('%s is not that of CIFAR-10' % name)
     arrays = {}
-    for part in ('train', 'test'):
-        names = [name for name in BATCH_MD5 if name.startswith('test') == (part == 'test')]
+    for part, start in (('train', 'data_batch'), ('test', 'test_batch')):
+        names = [name for name in BATCH_MD5 if name.startswith(start)]
         rows = np.frombuffer(b''.join(batches[name] for name in names), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
         arrays['x_' + part] = np.ascontiguousarray(rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
         arrays['y_' + part] = np.ascontiguousarray(rows[:, 0])

@@ -37,7 +37,8 @@ class DataSet(NamedTuple):
         altered, and where pixels are on another scale.
         """
         if image_shape[2] != self.image_shape[2]:
-            raise RunError('the data set %r holds %s, the networks take %s; choose other networks or data'
+            raise RunError('the data set %r holds %s, the networks take %s; choose other networks or '
+                           'data, or --dataset none'
                            % (self.name, _described(self.image_shape), _described(image_shape)))
         images, labels = self.read(part)
         return resized(images, image_shape), labels
@@ -108,14 +109,15 @@ def _read_only(*arrays):
     return arrays
 
 
-def training_images(dataset, folder):
-    """The number of training images. No pixel is read, and a known data set need not be there.
+def training_images(dataset):
+    """The number of training images, NOMINAL for 'none'.
 
-    Raises RunError for a file of one's own that is missing, damaged, or no data set.
+    No pixel is read, and a known data set need not be there. Raises RunError for a file of one's own that is
+    missing, damaged, or no data set.
     """
-    if dataset in DATASETS:
-        return DATASETS[dataset].training_images
-    return _own_shape(dataset)[0]
+    if dataset == 'none':
+        return NOMINAL
+    return DATASETS[dataset].training_images if dataset in DATASETS else _own_shape(dataset)[0]
 
 
 def image_shape(dataset):
@@ -141,7 +143,7 @@ def nominal(dataset):
 
     As many as a known data set has training images, or 60,000.
     """
-    return training_images(dataset, None) if dataset in DATASETS else NOMINAL
+    return DATASETS[dataset].training_images if dataset in DATASETS else NOMINAL
 
 
 def title(dataset):

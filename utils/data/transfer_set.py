@@ -28,15 +28,16 @@ def transfer_set(settings, method, inputs, rng):
                 print('warning: the sample of %d images has none of %d classes' % (len(sample), lost.size))
             images, labels = images[sample], labels[sample]
     if method.augment:
-        copies = affine_copies(images, settings.copies, settings.rotation, settings.scale, settings.shift,
-                               rng)
+        size = len(images)
+        images = with_affine_copies(images, settings.copies, settings.rotation, settings.scale,
+                                    settings.shift, rng)
+        labels = np.tile(labels, 1 + settings.copies)
         if settings.mirror:  # every other copy of each image, from its first or its second one
-            first = rng.randint(2, size=len(images))
-            for number, version in enumerate(copies.reshape(-1, *images.shape)):
+            first = rng.randint(2, size=size)
+            for number, version in enumerate(np.split(images, 1 + settings.copies)[1:]):
                 version[first == number % 2] = version[first == number % 2, :, ::-1]
         if method.has_teacher and (settings.cutmix or settings.fmix):
-            mix(copies, settings.cutmix, settings.fmix, rng)
-        images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + settings.copies)
+            mix(images[size:], settings.cutmix, settings.fmix, rng)
     return images, labels
 
 
@@ -83,17 +84,18 @@ def stratified_sample(labels, size, rng):
                                    for k in range(len(counts))]))
 
 
-def affine_copies(images, copies, rotation, scale, shift, rng):
-    """``copies`` randomly rotated, scaled and shifted versions of every image, empty space black.
+def with_affine_copies(images, copies, rotation, scale, shift, rng):
+    """The images, and ``copies`` randomly rotated, scaled and shifted versions of each, empty space black.
 
     images uint8 [N, H, W, C]; rotation in degrees, scale as a fraction, shift in pixels, each the largest
-    deviation either way; rng a numpy RandomState. Returns uint8 [copies * N, H, W, C], one whole set after
-    the other.
+    deviation either way; rng a numpy RandomState. Returns uint8 [(1 + copies) * N, H, W, C], one whole set
+    after the other.
     """
     _, height, width, channels = images.shape
-    result = np.empty((copies,) + images.shape, np.uint8)
+    result = np.empty((1 + copies,) + images.shape, np.uint8)
+    result[0] = images
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
-    for version in result:
+    for version in result[1:]:
         angle = np.radians(rng.uniform(-rotation, rotation, len(images)))
         zoom = rng.uniform(1 - scale, 1 + scale, len(images))
         dy, dx = rng.uniform(-shift, shift, (2, len(images)))

@@ -25,7 +25,7 @@ class Checkpoint:
     def __init__(self, path, made_from):
         """made_from: the job's fingerprint."""
         self._path, self._saved = path, time.monotonic()
-        self._job = b'\n' + json.dumps(result_key(made_from), sort_keys=True).encode()
+        self._key = result_key(made_from)
 
     def is_due(self):
         """Whether the last checkpoint is long enough ago."""
@@ -35,7 +35,7 @@ class Checkpoint:
         """Replaces the file. Raises RunError where it cannot be written."""
         content = io.BytesIO()
         np.savez(content, **arrays)
-        content.write(self._job)
+        content.write(b'\n' + json.dumps(self._key, sort_keys=True).encode())
         with atomic_write(self._path) as file:
             file.write(content.getbuffer())
             file.write(hashlib.sha256(content.getbuffer()).digest())
@@ -54,14 +54,13 @@ class Checkpoint:
         if seal != hashlib.sha256(content).digest():
             print('%r is damaged; it will be replaced' % self._path)
             return {}
-        arrays, job = content[:-len(self._job)], content[-len(self._job):]
-        if job != self._job:
-            then = json.loads(bytes(content[-LONGEST_JOB:]).rpartition(b'\n')[2].decode())
-            print('%r is of another job: %s; it will be replaced'
-                  % (self._path, why_another(then, json.loads(self._job.decode()))))
+        job = bytes(content[-LONGEST_JOB:]).rpartition(b'\n')[2]
+        another = why_another(json.loads(job.decode()), self._key)
+        if another:
+            print('%r is of another job: %s; it will be replaced' % (self._path, another))
             return {}
         print('going on from %r' % self._path)
-        with np.load(io.BytesIO(arrays), allow_pickle=False) as found:
+        with np.load(io.BytesIO(content[:-len(job) - 1]), allow_pickle=False) as found:
             return dict(found)
 
     def remove(self):

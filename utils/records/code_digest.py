@@ -19,23 +19,18 @@ MODULES = ('Data_Impressions.py', 'train_w_distill.py', 'nets/*.py', 'teachers/*
            'utils/settings/schedule.py')
 
 
+@functools.lru_cache(maxsize=None)
 def code_digest(nets):
     """12 hex digits for the code that computes a job with the pair of networks ``nets``.
 
     A user's own pair is not among it: its content is an input of the job.
     """
     others = {'%s.py' % pair for pair in PAIRS if pair != nets}
-    return _digest(others=frozenset(others))
-
-
-@functools.lru_cache(maxsize=None)
-def _digest(others):
     digest = hashlib.sha256()
     for pattern in MODULES:
         for path in sorted(glob.glob(os.path.join(glob.escape(REPOSITORY), pattern))):
             if os.path.basename(path) not in others:
-                with open(path, encoding='utf-8') as file:
-                    digest.update(digest_of_source(file.read()).encode())
+                digest.update(digest_of_source(read_bytes(path)).encode())
     return digest.hexdigest()[:12]
 
 

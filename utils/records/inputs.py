@@ -2,16 +2,19 @@
 import os
 from typing import NamedTuple, Optional
 
-from nets.networks import Pair, find_pair, fitted
+import numpy as np
+
+from nets.networks import Pair, find_pair, fitted, variable_shapes
 from teachers.checks import print_accuracy, warn_of_pixel_scale
-from teachers.formats import TeacherOptions
+from teachers.formats import TeacherOptions, teacher_file
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.units import check_last_layer, unit_of
 from utils.data.datasets import DataSet, count, dataset_info, nominal, open_dataset
 from utils.data.impressions import Impressions, load_impressions
 from utils.files import RunError
+from utils.images import by_x
 from utils.records.code_digest import digest_of_own
-from utils.records.layout import synthesis_files, teacher_file, training_files
+from utils.records.layout import synthesis_files, training_files
 from utils.records.origins import check_impressions, check_network
 from utils.settings.methods import METHODS
 
@@ -46,11 +49,11 @@ def training_inputs(settings):
     if method.has_teacher:
         teacher = opened_teacher(settings, files, pair)
         digests['teacher'] = teacher.digest
-        pair = fitted(pair, teacher.image_shape, teacher.classes)
+        pair = student_pair(pair, teacher)
         if teacher.unit != 1:
             check_last_layer(pair, teacher.classes, teacher.unit)
         if dataset:
-            check_network(teacher, dataset, settings.holdout, settings.any_teacher)
+            check_network(teacher, dataset, settings.any_teacher, settings.holdout)
     elif pair.image_shape is None:
         pair = fitted(pair, dataset.image_shape, dataset.classes)
     if method.from_impressions:
@@ -72,8 +75,8 @@ def synthesis_inputs(settings):
     digests['teacher'] = teacher.digest
     if settings.dataset not in ('mnist', 'none'):  # which a teacher of any data may be given without
         dataset = dataset_info(settings.dataset, settings.data)
-        check_network(teacher, dataset, 0, settings.any_teacher)
-    pair = fitted(pair, teacher.image_shape, teacher.classes)
+        check_network(teacher, dataset, settings.any_teacher)
+    pair = student_pair(pair, teacher)
     return Inputs(pair, None, teacher, None, teacher.classes, digests)
 
 
@@ -87,6 +90,17 @@ def opened_teacher(settings, files, pair):
     return teacher
 
 
+def student_pair(pair, teacher):
+    """The pair with a student for a teacher's images; a line says how a network of its own was read."""
+    pair = fitted(pair, teacher.image_shape, teacher.classes)
+    if teacher.pair is None:
+        shapes = variable_shapes(pair, 'Student', teacher.classes).values()
+        print('%r: %s, images %s, %d classes; the student of %s: %d weights'
+              % (teacher.path, teacher.description, by_x(teacher.image_shape), teacher.classes, pair.name,
+                 sum(map(np.prod, shapes))))
+    return pair
+
+
 def check_teacher_file(settings, pair, dataset, device):
     """Checks a user's own teacher before a table is filled; returns the pair for its images.
 
@@ -94,10 +108,10 @@ def check_teacher_file(settings, pair, dataset, device):
     where the teacher cannot be read, or does not go with the rest.
     """
     teacher = open_teacher(teacher_file(settings.teacher), pair, TeacherOptions.of(settings))
-    pair = fitted(pair, teacher.image_shape, teacher.classes)
+    pair = student_pair(pair, teacher)
     warn_of_pixel_scale(teacher, settings.threads, device)
     if dataset:
-        check_network(teacher, dataset, 0, settings.any_teacher)
+        check_network(teacher, dataset, settings.any_teacher)
         print_accuracy(teacher, *dataset.part('test', pair.image_shape), 'test images', settings.threads,
                        device)
     return pair

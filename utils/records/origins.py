@@ -50,15 +50,15 @@ def made_with(impressions):
     return {name: value for name, value in arguments.items() if name in SYNTHESIS or name == 'seed'}
 
 
-def check_network(network, dataset, holdout, any_teacher):
+def check_network(network, dataset, any_teacher, holdout=0):
     """Raises RunError where a network has other classes than ``dataset``, or was trained on other data.
 
     any_teacher: of other data only print a line. Another line names a network that was trained on some of the
     ``holdout`` images.
     """
     if network.classes != dataset.classes:
-        raise RunError('%r knows %d classes and the data set %s has %d; give a network of its classes, or '
-                       'put class_names for all of them into the data set'
+        raise RunError('%r knows %d classes and the data set %s has %d; without data give --dataset none; '
+                       'else a network of its classes, or class_names for all of them in the data set'
                        % (network.path, network.classes, dataset.name, dataset.classes))
     record = record_of(network.digest, records_of_weights(network.path))
     trained_on = record and record['inputs'].get('dataset')

@@ -29,7 +29,8 @@ def training_flags(argv=None):
     parser.add_argument('--train_dir', required=True, type=path, metavar='DIR',
                         help='folder for weights, curves and record')
     given = with_nets(parser.given(argv))
-    return parser.checked(job_settings.training_settings, given, available_images(given), teacher_kind(given))
+    return parser.checked(job_settings.training_settings, given, datasets.training_images(given['dataset']),
+                          teacher_kind(given))
 
 
 def training_parser():
@@ -94,11 +95,10 @@ def picture_flags(argv=None):
     add('--show', action='store_true', help='open windows as well')
     add_teacher(parser)
     add_dataset(parser)
-    args, typed = parser.parse_args(argv), parser.typed(argv)
-    for flag in {'impressions', 'results', 'rows'} & set(typed) if args.student else ():
-        parser.error('--%s does nothing with --student' % flag)
-    if args.any_teacher and args.dataset == 'none':
-        parser.error('--any_teacher does nothing without a data set')
+    args, unused = parser.parse_args(argv), {'impressions', 'results', 'rows'} & set(parser.typed(argv))
+    if args.student and unused:
+        parser.error('--%s does nothing with --student' % min(unused))
+    parser.checked(job_settings.check_any_teacher, vars(args))
     args.nets = with_nets(vars(args))['nets']
     return args
 
@@ -178,9 +178,3 @@ def teacher_kind(given):
     except RunError:
         return OWN_GREY
     return kind._replace(channels=kind.channels or (shape or (1,))[-1])
-
-
-def available_images(given):
-    """The number of training images of the data set that the flags name."""
-    return (datasets.NOMINAL if given['dataset'] == 'none'
-            else datasets.training_images(given['dataset'], given['data']))

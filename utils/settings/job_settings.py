@@ -29,7 +29,7 @@ def training_settings(given, available, kind):
         reason = why_without_effect(name, method)
         if reason and value is not False:
             raise FlagError('--%s does nothing %s' % (name, reason))
-    _check_any_teacher(given)
+    check_any_teacher(given)
     if method.has_teacher:
         values['teacher'] = 'Lenet5'
     if method.from_impressions:
@@ -61,13 +61,14 @@ def synthesis_settings(given, kind):
     size = count(given['Rate'], nominal(given['dataset']))
     values = synthesis(given['recipe'], size, given['nets'], kind)
     values['save_path'] = impressions_folder(given['dataset'])
-    _check_any_teacher(given)
+    check_any_teacher(given)
     settings = SynthesisSettings(**dict(values, **given), size=size)
     settings.typed = set(given)
     return settings
 
 
-def _check_any_teacher(given):
+def check_any_teacher(given):
+    """Raises FlagError where the flag has no effect."""
     if given['any_teacher'] and given['dataset'] == 'none':
         raise FlagError('--any_teacher does nothing without a data set')
 

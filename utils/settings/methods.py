@@ -53,7 +53,8 @@ METHODS = {method.name: method for method in (
     Method('ZSKD_augment', 'ZSKD + augmentation', 'Student', IMPRESSIONS, True,
            'ZSKD_augment{rate:g}/zskda{rate:g}_{run}', 'tab:green'),
 )}
-DISTILLATIONS = list(dict.fromkeys(method.source.distillation for method in METHODS.values()))
+DISTILLATIONS = list(dict.fromkeys(method.source.distillation for method in METHODS.values()
+                                   if method.has_teacher))
 # The columns of a table, unless others are asked for.
 TABLE = ['Teacher', 'Student', 'Soft_logits', 'ZSKD', 'ZSKD_augment']
 

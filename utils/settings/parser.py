@@ -119,11 +119,11 @@ def rate(text):
 def distillation(text):
     """An argparse type: None, Soft_logits-R or ZSKD-R."""
     kind, _, percent = text.partition('-')
-    if text != 'None':
-        if kind not in DISTILLATIONS or not percent:
-            raise argparse.ArgumentTypeError('%r is not None, Soft_logits-R or ZSKD-R' % text)
-        return '%s-%g' % (kind, rate(percent))
-    return text
+    if text == 'None':
+        return text
+    if kind not in DISTILLATIONS or not percent:
+        raise argparse.ArgumentTypeError('%r is not None, Soft_logits-R or ZSKD-R' % text)
+    return '%s-%g' % (kind, rate(percent))
 
 
 def dataset(text):

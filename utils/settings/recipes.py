@@ -101,22 +101,22 @@ def recipe_for(recipe, nets='lenet'):
     return RECIPES[recipe].get(nets, RECIPES[recipe]['lenet'])
 
 
-def training(recipe, method, items, nets='lenet', kind=OWN_GREY):
-    """{hyper-parameter: value} to train ``method``, a name of METHODS.
+def training(recipe, name, items, nets='lenet', kind=OWN_GREY):
+    """{hyper-parameter: value} to train the method of that name.
 
     items: the number of images, before any copies; kind: the TeacherKind. Raises FlagError where the recipe
     has no such method.
     """
-    found, row = recipe_for(recipe, nets), method
-    if row not in found.training and METHODS[method].from_impressions:  # a column of other impressions
-        row = 'ZSKD_augment' if METHODS[method].augment else 'ZSKD'
+    found, method, row = recipe_for(recipe, nets), METHODS[name], name
+    if row not in found.training and method.from_impressions:  # a column of other impressions
+        row = 'ZSKD_augment' if method.augment else 'ZSKD'
     if row not in found.training:
-        raise FlagError('the %s recipe has no %s; use --recipe default' % (recipe, METHODS[method].label))
+        raise FlagError('the %s recipe has no %s; use --recipe default' % (recipe, method.label))
     values = dict(found.training[row])
     share = items / NOMINAL
     if 'epochs' in values:
         values = dict(steps=items * values.pop('epochs') // values['batch_size'] + 1, **values)
-    elif METHODS[method].from_impressions and not METHODS[method].augment and found.shrinks_batches:
+    elif method.from_impressions and not method.augment and found.shrinks_batches:
         # Few impressions do better with as many steps of smaller batches and with more weight decay.
         # Otherwise the student over-fits.
         values.update(batch_size=max(8, round(values['batch_size'] * share ** 0.75)),
@@ -124,17 +124,19 @@ def training(recipe, method, items, nets='lenet', kind=OWN_GREY):
     else:
         # A smaller set needs fewer steps, though not in proportion.
         values['steps'] = int(values['steps'] * (0.25 + 0.75 * math.sqrt(share)))
-    if METHODS[method].has_teacher:
+    if method.has_teacher:
         values['temperature'] = TEMPERATURE
-    if METHODS[method].augment:
+    if method.augment:
         copies = max(4, min(100, round(found.augmented_set / items)))
         augmentation = found.augmentation
-        if kind == FOREIGN_GREY and METHODS[method].from_impressions:
+        if kind.channels == 3 and nets not in RECIPES['default']:  # copies suit the images, not the network
+            augmentation = ALEXNET.augmentation
+        if kind == FOREIGN_GREY and method.from_impressions:
             augmentation = dict(augmentation, **FOREIGN_MIX)
             copies, values['steps'] = FOREIGN_LENGTH * copies, FOREIGN_LENGTH * values['steps']
-        for name, value in dict(copies=copies, **augmentation).items():
-            if not why_without_effect(name, METHODS[method]):
-                values.setdefault(name, value)
+        for flag, value in dict(copies=copies, **augmentation).items():
+            if not why_without_effect(flag, method):
+                values.setdefault(flag, value)
     return values
 
 

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 
 from nets.networks import find_pair, fitted
-from teachers.formats import digest_of, files_of, is_path
+from teachers.formats import digest_of, files_of, is_path, teacher_file
 from utils.data import datasets
 from utils.data.datasets import DATASETS
 from utils.data.impressions import check_bytes
@@ -40,20 +40,26 @@ def check_inputs(args):
         images, _ = dataset.part('train', pair.image_shape)
         check_holdout(dataset, images, args.training.get('holdout', 0))
         dataset.part('test', pair.image_shape)
-    bytes_each = np.dtype(np.float32).itemsize * int(np.prod(pair.image_shape))
-    if any(METHODS[name].source.folder for name in args.methods):
-        check_bytes(datasets.count(max(args.rates), datasets.nominal(args.dataset)), pair.image_shape)
-    sources = {METHODS[name].source.folder: METHODS[name].source for name in args.methods}
-    missing = [rate for folder, source in sources.items() if folder
-               for run in range(args.runs) for rate in args.rates
-               if not os.path.exists(layout.impressions_file(
-                   layout.run_impressions(args.root, source, run), rate))]
-    needed = bytes_each * sum(datasets.count(rate, datasets.nominal(args.dataset)) for rate in missing)
+    check_room(args, pair.image_shape)
+    return files_of_all_jobs(args)
+
+
+def check_room(args, image_shape):
+    """Raises RunError where the impressions to make do not fit into their files, or onto the disk."""
+    total = datasets.nominal(args.dataset)
+    sources = {method.source.folder: method.source for method in map(METHODS.get, args.methods)
+               if method.from_impressions}
+    if sources:
+        check_bytes(datasets.count(max(args.rates), total), image_shape)
+    missing = sum(datasets.count(rate, total) for source in sources.values()
+                  for run in range(args.runs) for rate in args.rates
+                  if not os.path.exists(layout.impressions_file(
+                      layout.run_impressions(args.root, source, run), rate)))
+    needed = np.dtype(np.float32).itemsize * missing * int(np.prod(image_shape))
     free = shutil.disk_usage(args.root).free
     if free < needed:
         raise RunError('%r has room for %.1f GB and the impressions need %.1f GB; make room, or choose '
                        'another --root' % (args.root, free / 1e9, needed / 1e9))
-    return files_of_all_jobs(args)
 
 
 def files_of_all_jobs(args):
@@ -62,8 +68,10 @@ def files_of_all_jobs(args):
     if args.dataset != 'none':
         files.append(datasets.fetch(args.dataset, args.data))
     if args.teacher and is_path(args.teacher):
-        files += files_of(layout.teacher_file(args.teacher)).values()
-    return files + [nets for nets in [layout.own_pair(args.nets)] if nets]
+        files += files_of(teacher_file(args.teacher)).values()
+    if layout.own_pair(args.nets):
+        files.append(args.nets)
+    return files
 
 
 def check_same_table(args):
@@ -73,7 +81,7 @@ def check_same_table(args):
     lost. What has moved is not another, and what was altered where it lies is made again.
     """
     place, own = os.path.join(args.root, INPUTS), layout.own_pair(args.nets)
-    teacher = args.teacher and layout.teacher_file(args.teacher)
+    teacher = args.teacher and teacher_file(args.teacher)
     now = {'data set': [_place(args.dataset, args.dataset not in [*DATASETS, 'none']),
                         datasets.digest(args.dataset)],
            'teacher': [_place(teacher, teacher), teacher and digest_of(teacher)],

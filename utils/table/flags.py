@@ -62,8 +62,6 @@ def check_together(parser, args):
                 parser.error('--%s goes with --teacher' % flag)
     if args.scheduler and args.jobs:
         parser.error('--jobs does nothing with --scheduler; a worker runs a job per thread')
-    if args.any_teacher and args.dataset == 'none':
-        parser.error('--any_teacher does nothing without a data set')
     if args.seed + args.runs - 1 > flags.LARGEST_SEED:
         parser.error('--seed %d: with %d runs it can be at most %d'
                      % (args.seed, args.runs, flags.LARGEST_SEED - args.runs + 1))

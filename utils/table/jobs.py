@@ -143,11 +143,10 @@ class LocalPool:
         gpus: names of the GPUs for the commands, one each. With none, a command sees what this process sees.
         """
         self.slots = workers
-        self._gpus = queue.Queue()
-        for gpu in itertools.islice(itertools.cycle(gpus), workers if gpus else 0):
-            self._gpus.put(gpu)
+        self._variables = queue.Queue()  # of the commands that run, one for each worker
+        for gpu in itertools.islice(itertools.cycle(gpus or [None]), workers):
+            self._variables.put(dict(variables, CUDA_VISIBLE_DEVICES=gpu) if gpu else variables)
         self._threads = ThreadPoolExecutor(workers)
-        self._variables = variables
         self._lock = threading.Lock()  # of the two below
         self._children = set()
         self._stopping = False
@@ -169,13 +168,11 @@ class LocalPool:
         return self._threads.submit(self._call, command, log)
 
     def _call(self, command, log):
-        gpu = None if self._gpus.empty() else self._gpus.get()
+        variables = self._variables.get()
         try:
-            return self._status(command, log, dict(self._variables, CUDA_VISIBLE_DEVICES=gpu) if gpu else
-                                self._variables)
+            return self._status(command, log, variables)
         finally:
-            if gpu:
-                self._gpus.put(gpu)
+            self._variables.put(variables)
 
     def _status(self, command, log, variables):
         with self._lock:

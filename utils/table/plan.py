@@ -3,10 +3,10 @@ import functools
 import os
 
 from teachers.formats import FLAGS
+from utils.data.datasets import training_images
 from utils.files import FlagError
 from utils.records import layout
 from utils.records.records import finished_row
-from utils.settings.flags import available_images
 from utils.settings.job_settings import synthesis_settings, training_settings
 from utils.settings.methods import METHODS, teaching, why_without_effect
 from utils.settings.parser import command_line
@@ -18,7 +18,7 @@ def plan(args):
 
     Within a run the longest come first, so that none runs alone at the end.
     """
-    available = available_images(vars(args))
+    available = training_images(args.dataset)
     methods = [METHODS[name] for name in args.methods]
     for flag in args.training:
         reasons = [why_without_effect(flag, method) for method in methods]

@@ -86,11 +86,11 @@ def describe_status(status):
     return 'ended by %s' % name
 
 
-def tail(path, lines=LOG_TAIL):
+def tail(path):
     """The last lines of a log, indented, or why it cannot be read."""
     try:
         with open(path, errors='replace') as file:
-            return ''.join('    ' + line for line in file.readlines()[-lines:])
+            return ''.join('    ' + line for line in file.readlines()[-LOG_TAIL:])
     except OSError as error:
         return '    (%s)' % error.strerror
 
