@@ -42,8 +42,10 @@ def read_graph(path):
 
 
 def weights_in(graph):
-    """The number of values in the constants of a frozen graph, without scalars."""
-    shapes = [node.attr['value'].tensor.tensor_shape.dim for node in graph.node if node.op == 'Const']
+    """How many real numbers the constants of a frozen graph hold, without scalars."""
+    from utils.graph_mode import tf
+    shapes = [node.attr['value'].tensor.tensor_shape.dim for node in graph.node
+              if node.op == 'Const' and tf.as_dtype(node.attr['dtype'].type).is_floating]
     return sum(int(np.prod([axis.size for axis in shape])) for shape in shapes if len(shape))
 
 

@@ -237,7 +237,8 @@ def test_frozen_graph(digits, tmp_path):
 def test_a_network_of_somebody_else(foreign, tmp_path, capsys):
     place = str(tmp_path / 'export.pb')
     convert.main(foreign.flags + ['--to', place])
-    assert 'a network of its own, images uint8 [N, 12, 12, 3], 5 classes, ' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'network of its own, 1656 weights, 0 batch norms, images uint8 [N, 12, 12, 3], 5 classes, ' in said
     with open(place, 'rb') as file, tf.Graph().as_default(), session(1) as sess:
         tf.import_graph_def(tf.GraphDef.FromString(file.read()), name='')
         check(sess.run({name: name + ':0' for name in ('logits', 'probabilities', 'classes')},

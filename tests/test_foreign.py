@@ -458,13 +458,15 @@ def test_nets_and_start_values_follow_the_teachers_channels(saved):
     assert synthesis_flags(['--Rate=1', '--dataset=none', '--teacher=%s' % grey]).ground == 0
 
 
-def test_a_student_for_the_images_of_a_teacher_with_student_code_alone(saved, tmp_path, monkeypatch):
+def test_a_student_for_the_images_of_a_teacher_with_student_code_alone(saved, tmp_path, monkeypatch, capsys):
     """And back from its file: the record says what images it takes."""
     path = saved(lambda: tf.matmul(tf.reshape(images_of((12, 16)), [-1, 192]), tf.constant(MATRIX2))).path
     (tmp_path / 'own.py').write_text(STUDENT)
     monkeypatch.setattr(train_w_distill, 'UNSEEN', 20)
     common = ['--teacher=%s' % path, '--nets=%s' % (tmp_path / 'own.py'), '--dataset=none']
     Data_Impressions.main(['--Rate=0.1', '--iterations=2', '--save_path=%s' % tmp_path] + common)
+    assert ('a network of its own, %d weights, 0 batch norms, images 12x16x1, 5 classes; the student of '
+            % MATRIX2.size) in capsys.readouterr().out
     train_w_distill.main(['--Distillation=ZSKD-0.1', '--steps=2', '--batch_size=8',
                           '--train_dir=%s' % tmp_path, '--impressions=%s' % tmp_path] + common)
     student, record = network_of(str(tmp_path / 'train_params.mat'), str(tmp_path / 'own.py'))

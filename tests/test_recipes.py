@@ -105,6 +105,8 @@ def test_a_pair_of_ones_own_has_the_values_of_lenet():
     default = recipes.training('default', 'ZSKD', 600)
     assert recipes.training('default', 'ZSKD', 600, 'mine.py') == default
     assert recipes.synthesis('default', 600, 'mine.py') == recipes.synthesis('default', 600)
+    colour = recipes.training('default', 'ZSKD_augment', 600, 'mine.py', TeacherKind(3))
+    assert colour == dict(recipes.training('default', 'ZSKD_augment', 600), **ALEXNET.augmentation)
 
 
 @pytest.mark.parametrize('nets', ['alexnet', 'mine.py'])

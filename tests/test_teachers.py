@@ -257,6 +257,7 @@ def test_a_suffix_is_no_format(files, tmp_path, name, answers):
 
 def test_what_another_library_says_in_colour_is_one_plain_line():
     assert first_line('\n\x1b[31mERROR:\x1b[0m no such layer\nmore') == 'ERROR: no such layer'
+    assert first_line('<class X> ...\n\nException encountered: no groups\nmore') == 'no groups'
 
 
 def test_onnx_without_its_converter_or_with_tensorflow_1(tmp_path, monkeypatch):
@@ -293,6 +294,28 @@ def test_a_network_of_pytorch_comes_as_onnx(tmp_path, of_any_size):
     expected = np.load(str(tmp_path / 'expected.npz'))
     found = log_softmax(teacher.answers(expected['images']), axis=1)
     np.testing.assert_allclose(found, expected['answers'], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.skipif(importlib.util.find_spec('onnx2tf') is None, reason='not installed')
+@pytest.mark.parametrize('shape', [[12, 12], [1, 12, 12]])
+def test_onnx_with_grey_images(tmp_path, shape):
+    import onnx
+    import onnxruntime
+    from onnx import helper
+    weights = np.random.RandomState(0).standard_normal((144, 5)).astype(np.float32)
+    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['batch', *axes])
+              for name, axes in (('images', shape), ('logits', [5]))]
+    nodes = [helper.make_node('Flatten', ['images'], ['flat']),
+             helper.make_node('MatMul', ['flat', 'weights'], ['logits'])]
+    constant = onnx.numpy_helper.from_array(weights, 'weights')
+    graph = helper.make_graph(nodes, 'teacher', values[:1], values[1:], [constant])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=9)
+    path = str(tmp_path / 'teacher.onnx')
+    onnx.save(model, path)
+    images = np.random.RandomState(1).randint(0, 256, (3, 12, 12, 1)).astype(np.uint8)
+    seen = (images / 255).astype(np.float32).reshape(3, *shape)
+    expected, = onnxruntime.InferenceSession(path).run(None, {'images': seen})
+    np.testing.assert_allclose(open_teacher(path, LENET).answers(images), expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize('optimiser', ['Adagrad', 'Adadelta', 'Ftrl', 'RMSProp'])
