@@ -72,6 +72,8 @@ USAGE = {
         '--recipe=published --methods ZSKD_augment': 'augmentation', '--training=--steps=0': '--steps',
         '--recipe=published --dataset=cifar10': 'of lenet',
         '--training=--what=1': '--what', '--training=--train_dir=x': '--train_dir',
+        '--training=--seed=0': 'not --seed', '--training=--augment': 'not --augment',
+        '--synthesis=--teacher=Lenet5': 'not --teacher',
         "--training=\\'": 'quotation', '--training=--kl_weight=1': 'teacher', '--training': 'argument',
         '--training --jobs=2': '--jobs=2',
         '--training=--copies=4 --methods ZSKD Student': 'without --augment in any column',

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nets.priors import PRIORS
 from utils.files import FlagError
 from utils.settings import flags, job_settings, recipes
 from utils.settings import parser as flag_types
-from utils.settings.hyper_parameters import AUGMENTATION, SYNTHESIS, TRAINING
+from utils.settings.hyper_parameters import SYNTHESIS, TRAINING
 from utils.settings.parser import command_line
 from utils.table.flags import table_flags
 
@@ -75,17 +74,6 @@ def test_training_flags_there_and_back(values, train_dir):
 
 
 # Hyper-parameters
-
-def test_every_hyper_parameter_has_a_flag_and_no_default_but_its_recipes():
-    for parser, table_of, values in (
-            (flags.training_parser(), TRAINING, recipes.training('default', 'ZSKD_augment', 600)),
-            (flags.synthesis_parser(), SYNTHESIS, recipes.synthesis('default', 600))):
-        assert set(values) == set(table_of)
-        for name in table_of:
-            assert '--' + name in parser.format_usage()
-            assert name not in parser.given([])
-    assert set(AUGMENTATION) < set(TRAINING) and set(PRIORS) < set(SYNTHESIS)
-
 
 def right_and_wrong(row):
     """Values at the limits of a hyper-parameter's range, and values beyond them or of another type."""
@@ -177,17 +165,6 @@ def test_flags_for_jobs_are_understood_as_they_are_typed(text, form):
     expected = dict(holdout=10000) if 'holdout' in text else dict(steps=5, schedule='cosine')
     assert table(*words, '--runs', '2').training == expected
     assert table('--runs', '2', *words).training == expected
-
-
-@pytest.mark.parametrize('words, said', [
-    ('--training=--seed=0', '--training takes .*, not --seed'),
-    ('--training=--augment', '--training takes .*, not --augment'),
-    ('--synthesis=--teacher=Lenet5', '--synthesis takes .*, not --teacher')])
-def test_a_flag_for_jobs_that_would_do_nothing_is_a_usage_error(words, said, capsys):
-    """Also where it is typed with its default: --seed=0 inside --training does nothing beside --seed=5."""
-    with pytest.raises(SystemExit, match='2'):
-        table(words)
-    assert re.search(said, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize('dataset, folder', [('mnist', 'DI'), ('none', 'DI'), ('cifar10', 'DI/CIFAR10'),

@@ -83,7 +83,6 @@ UNUSABLE = {
     'too bright': (dict(train_images=IMAGES + 1.0), PIXELS + 'from 1 to 256, expected 0..255'),
     'negative': (dict(train_images=IMAGES - 1.0), PIXELS + 'from -1 to 254, expected 0..255'),
     'fractions': (dict(train_images=FRACTIONS), PIXELS + 'from 0 to 1, expected 0..255'),
-    'centred': (dict(train_images=2 * FRACTIONS - 1), PIXELS + 'from -1 to 1, expected 0..255'),
     'NaN': (dict(train_images=IMAGES * np.nan), "'train_images' contains NaN or infinity"),
     'halves': (dict(train_labels=TARGETS / 2), 'rows of train_labels are not probabilities that sum to 1'),
     'negative labels': (dict(train_labels=np.eye(10)[:6] * 3 - 0.2),

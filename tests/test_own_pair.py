@@ -1,5 +1,4 @@
 """A user's own pair: a short file takes it through the whole method, and a wrong one is one line."""
-import json
 import os
 import shutil
 import sys
@@ -10,11 +9,8 @@ import pytest
 import Data_Impressions
 import train_w_distill
 from nets.networks import find_pair, variable_shapes
-from utils.files import RunError, sha256
+from utils.files import RunError, load_json
 from utils.matfile import mat_arrays
-from utils.records.layout import synthesis_files, training_files
-from utils.records.records import finished_row
-from utils.settings import flags
 
 TRAINING = ['--batch_size=16', '--learning_rate=0.005', '--weight_decay=0.001']
 
@@ -32,11 +28,6 @@ class Chain:
         self.student = ['--train_dir=%s/ZSKD' % folder] + learning + TRAINING + common
         self.augmented = ['--train_dir=%s/ZSKD_augment' % folder, '--augment', '--copies=3']
         self.augmented += learning + TRAINING + common
-
-
-def record(path):
-    with open(str(path)) as file:
-        return json.load(file)
 
 
 @pytest.fixture(scope='module')
@@ -58,32 +49,16 @@ def test_teacher_impressions_and_students(chain):
     assert teacher['Teacher/conv0/weights'].shape == (5, 5, 3, 8)
     assert teacher['Teacher/last/weights'].shape == (32, 5)
     assert teacher['Teacher/norm0/moving_mean'].any() and teacher['Teacher/norm1/moving_mean'].any()
-    assert record(folder / 'Teacher' / 'result.json')['accuracy'] > 90
+    assert load_json(str(folder / 'Teacher' / 'result.json'))['accuracy'] > 90
     impressions = mat_arrays(str(folder / 'DI' / 'DI-0.1.mat'))[0]
     assert impressions['train_images'].shape == (60, 24, 24, 3)
     assert impressions['train_labels'].shape == (60, 5)
     assert np.mean(impressions['train_labels'].argmax(axis=1) == np.arange(60) % 5) > 0.6
-    assert record(folder / 'DI' / 'DI-0.1.json')['targets_met'] > 60
+    assert load_json(str(folder / 'DI' / 'DI-0.1.json'))['targets_met'] > 60
     for method in ('ZSKD', 'ZSKD_augment'):
         student = mat_arrays(str(folder / method / 'train_params.mat'))[0]
         assert student['Student/conv0/weights'].shape == (5, 5, 3, 4)
-        assert record(folder / method / 'result.json')['accuracy'] > 60, 'by chance: 20'
-
-
-def test_its_content_is_among_the_inputs_so_a_changed_file_is_another_job(chain, own_pair, colours, tmp_path):
-    folder, _ = chain
-    records = [folder / name / 'result.json' for name in ('Teacher', 'ZSKD', 'ZSKD_augment')]
-    for path in records + [folder / 'DI' / 'DI-0.1.json']:
-        assert record(path)['inputs']['nets'] == sha256(own_pair)
-    moved = str(tmp_path / 'moved.py')
-    shutil.copy(own_pair, moved)
-    again = Chain(folder, moved, colours)
-    trained, made = flags.training_flags(again.student), flags.synthesis_flags(again.impressions)
-    jobs = [(trained, training_files(trained)), (made, synthesis_files(made))]
-    assert all(finished_row(*job, 0)[0] for job in jobs), 'where it lies does not matter'
-    with open(moved, 'a') as file:
-        file.write('\n')
-    assert [finished_row(*job, 0) for job in jobs] == [(None, 'made from another nets')] * 2
+        assert load_json(str(folder / method / 'result.json'))['accuracy'] > 60, 'by chance: 20'
 
 
 def test_nothing_is_written_beside_it(own_pair, tmp_path, monkeypatch):
@@ -112,10 +87,7 @@ SHAPE = 'IMAGE_SHAPE must be three whole numbers'
 LAST = "return dense(batch_norm(x, 'norm1', training), 'last', classes, deviation=0.1)"
 WRONG = {
     'no Python': (appended('IMAGE_SHAPE = (\n'), 'cannot be used: SyntaxError: '),
-    'too deep': (appended('(' * 2000), 'cannot be used: '),
-    'a picture': (lambda text: b'\x89PNG\r\n\x1a\n', 'cannot be used: '),
     'raises on import': (appended('1 / 0\n'), 'cannot be used: ZeroDivisionError: division by zero'),
-    'imports what is not there': (replaced('import tf', 'import tg'), 'cannot be used: ImportError: '),
     'no IMAGE_SHAPE': (replaced('IMAGE_SHAPE', 'SHAPE'), SHAPE),
     'two channels': (replaced('24, 24, 3', '24, 24, 2'), SHAPE),
     'no LAST_LAYER': (replaced('LAST_LAYER', 'LAST'), "LAST_LAYER must name the last layer's weights"),

@@ -14,7 +14,7 @@ from nets.networks import find_pair, variable_shapes
 from teachers.trained import TrainedNetwork
 from utils.data.datasets import DATASETS, open_dataset
 from utils.data.impressions import save_impressions
-from utils.files import RunError, load_json, save_json, sha256
+from utils.files import RunError, load_json, save_json
 from utils.matfile import save_mat
 from utils.pictures import save_picture
 from utils.settings.flags import picture_flags
@@ -230,14 +230,6 @@ def test_a_teacher_of_mnist_is_not_drawn_with_the_names_of_fashion_mnist(tmp_pat
     flags = ['--dataset=fashion_mnist', '--impressions', samples_file(tmp_path)]
     with pytest.raises(RunError, match='was trained on mnist, not on FashionMNIST; give another network'):
         visualization.draw(picture_flags(flags))
-
-
-def test_impressions_of_another_teacher_are_not_drawn(teacher, tmp_path):
-    path = samples_file(tmp_path)
-    save_json(str(tmp_path / 'DI.json'), {'arguments': {}, 'inputs': {'teacher': 64 * '0'},
-                                          'outputs': {'DI.mat': sha256(path)}})
-    with pytest.raises(RunError, match='was made from another teacher'):
-        visualization.draw(picture_flags(['--impressions', path]))
 
 
 def samples_file(folder):
