@@ -202,7 +202,9 @@ def draw_accuracy(rows, path, total):
             axes.axhline(means[0], color=method.colour, linestyle='--', label=method.label)
     axes.set_xscale('log')
     ticks = sorted({rate for name in found if METHODS[name].has_teacher for rate in found[name]})
-    measure = 'agreement with the teacher' if by_agreement(rows) else 'test accuracy'
+    held_out = any(row.get('holdout') not in (None, '', '0') for row in rows)
+    measure = ('agreement with the teacher' if by_agreement(rows) else
+               'validation accuracy' if held_out else 'test accuracy')
     axes.set(xlabel='rate (%% of %s)' % format(total, ','), ylabel=measure + ' (%)', xticks=ticks,
              xticklabels=['%g' % rate for rate in ticks])
     axes.minorticks_off()

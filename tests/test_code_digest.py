@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 
 from utils.files import sha256
+from utils.records import code_digest as module
 from utils.records.code_digest import MODULES, code_digest, digest_of_own, digest_of_source
 
 SOURCE = '''"""What it does."""
@@ -89,9 +90,9 @@ CHANGES = {  # (file, what is replaced, by what): the pairs for which it counts
     ('nets/losses.py', 'teacher_log - student_log', 'student_log - teacher_log'): EVERY,
     ('nets/layers.py', 'MOMENTUM = 0.99', 'MOMENTUM = 0.9'): EVERY,
     ('nets/fast_conv.py', 'tf.nn.relu', 'tf.nn.relu6'): EVERY,
-    ('nets/lenet.py', "'fc0', 120", "'fc0', 121"): 'lenet',
+    ('nets/lenet.py', "'fc0', 120", "'fc0', 121"): 'lenet mine.py',
     ('nets/lenet.py', '61,706', 'so many'): '',
-    ('nets/alexnet.py', 'IMAGE_SHAPE = 32, 32, 3', 'IMAGE_SHAPE = 64, 64, 3'): 'alexnet',
+    ('nets/alexnet.py', 'IMAGE_SHAPE = 32, 32, 3', 'IMAGE_SHAPE = 64, 64, 3'): 'alexnet mine.py',
     ('nets/priors.py', 'tf.abs(down)', 'tf.square(down)'): EVERY,
     ('utils/settings/schedule.py', 'WARMUP = 0.1', 'WARMUP = 0.2'): EVERY,
     ('utils/data/transfer_set.py', 'cv2.INTER_LINEAR', 'cv2.INTER_CUBIC'): EVERY,
@@ -114,6 +115,21 @@ def test_what_counts_for_which_pair(checkout):
 def test_every_module_that_counts_is_there():
     assert all(glob.glob(os.path.join(ROOT, name)) for name in MODULES)
     assert re.match('[0-9a-f]{12}$', code_digest('lenet'))
+
+
+@pytest.mark.parametrize('place', ['mine.py', 'nets/mine.py'])
+def test_a_pair_inside_the_checkout_counts_without_this_projects_modules(place, tmp_path, monkeypatch):
+    """And is not among them."""
+    for name in ('nets/layers.py', 'nets/priors.py', 'utils/graph_mode.py', 'nets/lenet.py'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('')
+    monkeypatch.setattr(module, 'REPOSITORY', str(tmp_path))
+    before = code_digest.__wrapped__('lenet')
+    path = tmp_path / place
+    path.write_text('from nets.layers import conv\nfrom utils.graph_mode import tf\nimport helper')
+    assert digest_of_own(str(path)) == sha256(str(path)) and code_digest.__wrapped__('lenet') == before
+    (path.parent / 'helper.py').write_text('')
+    assert digest_of_own(str(path)) != sha256(str(path)) and code_digest.__wrapped__('lenet') == before
 
 
 def test_a_pair_of_ones_own_counts_with_the_modules_beside_it(tmp_path):

@@ -12,8 +12,10 @@ import re
 from nets import PAIRS
 from utils.files import REPOSITORY, read_bytes, sha256
 
-# Every module that can change a number. Known pairs count where they are used.
-MODULES = ('Data_Impressions.py', 'train_w_distill.py', 'nets/*.py', 'teachers/*.py', 'utils/data/*.py',
+NETS = ('nets/fast_conv.py', 'nets/layers.py', 'nets/losses.py', 'nets/networks.py', 'nets/plain_conv.py',
+        'nets/priors.py')
+# Every module that can change a number, but for the pairs.
+MODULES = ('Data_Impressions.py', 'train_w_distill.py', *NETS, 'teachers/*.py', 'utils/data/*.py',
            'utils/graph_mode.py', 'utils/images.py', 'utils/matfile.py', 'utils/npz.py',
            'utils/records/inputs.py', 'utils/records/origins.py', 'utils/records/training_state.py',
            'utils/settings/schedule.py')
@@ -23,26 +25,25 @@ MODULES = ('Data_Impressions.py', 'train_w_distill.py', 'nets/*.py', 'teachers/*
 def code_digest(nets):
     """12 hex digits for the code that computes a job with the pair of networks ``nets``.
 
-    A user's own pair is not among it: its content is an input of the job.
+    A user's own pair is not among it: its content is an input of the job. It may import known pairs.
     """
-    others = {'%s.py' % pair for pair in PAIRS if pair != nets}
+    pairs = ['nets/%s.py' % pair for pair in ([nets] if nets in PAIRS else PAIRS)]
     digest = hashlib.sha256()
-    for pattern in MODULES:
+    for pattern in [*MODULES, *pairs]:
         for path in sorted(glob.glob(os.path.join(glob.escape(REPOSITORY), pattern))):
-            if os.path.basename(path) not in others:
-                digest.update(digest_of_source(read_bytes(path)).encode())
+            digest.update(digest_of_source(read_bytes(path)).encode())
     return digest.hexdigest()[:12]
 
 
 def digest_of_own(path):
     """SHA-256 of a user's own file of networks; where it imports modules beside it, of them all in order.
 
-    None where it cannot be read.
+    This project's modules, which ``code_digest`` has, are not among them. None where it cannot be read.
     """
     folder, found, waiting = os.path.dirname(os.path.abspath(path)), {}, [os.path.abspath(path)]
     while waiting:
         file = waiting.pop()
-        if file in found or not os.path.isfile(file):
+        if file in found or not os.path.isfile(file) or file != os.path.abspath(path) and _is_ours(file):
             continue
         found[file] = sha256(file)
         if found[file] is None:
@@ -55,6 +56,12 @@ def digest_of_own(path):
         return sha256(path)
     lines = ['%s %s\n' % (os.path.relpath(file, folder), found[file]) for file in sorted(found)]
     return hashlib.sha256(''.join(lines).encode(errors='surrogateescape')).hexdigest()
+
+
+def _is_ours(file):
+    name = os.path.relpath(os.path.realpath(file), os.path.realpath(REPOSITORY)).replace(os.sep, '/')
+    return name.split('/')[0] in ('export', 'teachers', 'tools', 'utils') or name in [
+        'nets/__init__.py', *NETS, *('nets/%s.py' % pair for pair in PAIRS)]
 
 
 def digest_of_source(source):

@@ -18,7 +18,7 @@ TEMPERATURE = 20.0      # of the distillation loss
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
 AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0, fmix=0.0)  # degrees, part, pixels
 SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network that learns labels
-COLOUR_START = dict(start_grey=0.9, start_deviation=0.25, ground=0.5)  # of impressions in colour
+COLOUR = dict(start_grey=0.9, start_deviation=0.25, ground=0.5, batch_norm=1.0)  # of impressions in colour
 FOREIGN_BATCH_NORM = {1: 0.0, 3: 1.0}  # by channels, for a teacher that is a graph of its own
 FOREIGN_ITERATIONS = 200  # for such a teacher, whose impressions cost twice as much
 FOREIGN_MIX = dict(cutmix=0.5, fmix=1.0)  # for an augmented student of such a grey teacher,
@@ -72,7 +72,7 @@ ALEXNET = Recipe(
         'Soft_logits': ALEXNET_DISTILLED, 'Soft_logits_augment': ALEXNET_DISTILLED,
         'ZSKD': dict(ALEXNET_DISTILLED, steps=3000), 'ZSKD_augment': dict(ALEXNET_DISTILLED, steps=23400),
     },
-    dict(LENET.synthesis, iterations=200, batch_norm=1.0, **COLOUR_START),
+    dict(LENET.synthesis, iterations=200, **COLOUR),
     dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1, cutmix=0.5, fmix=0.0), augmented_set=300000)
 PUBLISHED = Recipe(
     {
@@ -147,7 +147,7 @@ def synthesis(recipe, items, nets='lenet', kind=OWN_GREY):
     """
     given = recipe_for(recipe, nets).synthesis
     if recipe == 'default' and kind.channels == 3:
-        given = dict(given, **COLOUR_START)
+        given = dict(given, **COLOUR)
     if recipe == 'default' and kind.foreign:
         given = dict(given, batch_norm=FOREIGN_BATCH_NORM[kind.channels], iterations=FOREIGN_ITERATIONS)
     values = {name: given[name] if name in given else row.kind(row.off)

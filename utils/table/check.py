@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 
-from nets.networks import find_pair, fitted
+from nets.networks import ROLES, find_pair, fitted, variable_shapes
 from teachers.formats import digest_of, files_of, is_path, teacher_file
 from utils.data import datasets
 from utils.data.datasets import DATASETS
@@ -36,6 +36,9 @@ def check_inputs(args):
         raise RunError('%r has no teacher to train; give one with --teacher' % pair.name)
     elif pair.image_shape is None:
         pair = fitted(pair, dataset.image_shape, dataset.classes)
+    else:
+        for role in ROLES[not hasattr(pair.module, 'teacher'):]:  # one that cannot be built is named here
+            variable_shapes(pair, role, dataset.classes)
     if dataset:
         images, _ = dataset.part('train', pair.image_shape)
         check_holdout(dataset, images, args.training.get('holdout', 0))
@@ -77,15 +80,16 @@ def files_of_all_jobs(args):
 def check_same_table(args):
     """Keeps in --root what its table is of.
 
-    Raises RunError where it holds the table of another data set, teacher or pair of networks, which would be
-    lost. What has moved is not another, and what was altered where it lies is made again.
+    Raises RunError where it holds the table of another data set, teacher, pair of networks, seed or recipe,
+    which would be lost. What has moved is not another, and what was altered where it lies is made again.
     """
     place, own = os.path.join(args.root, INPUTS), layout.own_pair(args.nets)
     teacher = args.teacher and teacher_file(args.teacher)
     now = {'data set': [_place(args.dataset, args.dataset not in [*DATASETS, 'none']),
                         datasets.digest(args.dataset)],
            'teacher': [_place(teacher, teacher), teacher and digest_of(teacher)],
-           'pair of networks': [_place(args.nets, own), own and digest_of_own(own)]}
+           'pair of networks': [_place(args.nets, own), own and digest_of_own(own)],
+           'seed': [args.seed, None], 'recipe': [args.recipe, None]}
     if any(METHODS[name].has_teacher for name in args.methods) and not teacher:
         now['teaching column'] = [teaching(args.methods), None]
     then = load_json(place) or {}
@@ -93,7 +97,7 @@ def check_same_table(args):
         old_path, old_digest = then.get(role, [path, digest])
         if path != old_path and (digest != old_digest or not digest):
             raise RunError('%r holds the table of another %s, %s; give this one its own --root'
-                           % (args.root, role, old_path or 'one for each run'))
+                           % (args.root, role, 'one for each run' if old_path is None else old_path))
     save_json(place, {**then, **now})
 
 

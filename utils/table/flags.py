@@ -18,7 +18,7 @@ def table_flags(argv=None):
     add = parser.add_argument
     add('--runs', default=5, type=number(int, 1, 1000), help='number of runs; run i has seed --seed + i')
     add('--rates', default=recipes.RATES, type=rate, nargs='+',
-        metavar='R', help='sample rates in %% of 60,000 images (cifar10: 50,000)')
+        metavar='R', help='%% of 60,000 impressions (cifar10: 50,000); for soft-logits of the data set')
     add('--methods', choices=list(METHODS), nargs='+',
         help='columns of the table; students learn from Teacher, or from Teacher_augment if it is the only '
              'teacher (default: %s)' % ' '.join(TABLE))

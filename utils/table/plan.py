@@ -77,7 +77,7 @@ def synthesis_job(args, source, rate, run_number, teacher):
     """
     flags = dict(Rate=rate, any_teacher=args.any_teacher,
                  save_path=layout.run_impressions(args.root, source, run_number),
-                 **dict(source.synthesis, **teacher_flags(args, run_number), **args.synthesis))
+                 **dict(args.synthesis, **source.synthesis, **teacher_flags(args, run_number)))
     flags, settings = scaled(functools.partial(synthesis_settings, kind=args.kind),
                              dict(common_flags(args, run_number), **flags), 'iterations', args.budget)
     cost = 1.5 * settings.iterations * settings.size
