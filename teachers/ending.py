@@ -110,7 +110,8 @@ def batch_norms(graph, vary):
     """
     found = []
     for operation in graph.get_operations():
-        if operation.type in NORMS and not operation.get_attr('is_training'):
+        if (operation.type in NORMS and not operation.get_attr('is_training')
+                and operation.get_attr('data_format') == b'NHWC'):
             x, _, _, mean, variance = operation.inputs
             found.append((x, mean, variance))
         elif operation.type == 'Rsqrt' and operation not in vary:
@@ -122,7 +123,9 @@ def batch_norms(graph, vary):
 def _norm_of_root(root, vary):
     """The same where ``root`` is 1 / sqrt(variance + epsilon): x * factor + (offset - mean * factor)."""
     total = root.inputs[0].op
-    variances = [tensor for tensor in total.inputs if tensor.shape.ndims]  # epsilon has no axis
+    # Epsilon has no axis. Keras puts axes of 1 before the channels.
+    variances = [tensor for tensor in total.inputs
+                 if tensor.shape.ndims and set(tensor.shape.as_list()[:-1]) <= {1}]
     if total.type not in ('Add', 'AddV2') or len(variances) != 1:
         return []
     products = [user for user in root.outputs[0].consumers() if user.type == 'Mul']

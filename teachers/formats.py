@@ -118,7 +118,7 @@ def digest_of(path):
 def is_checkpoint(path):
     """Whether a path is the prefix or a file of a TensorFlow checkpoint.
 
-    A file that lies beside a checkpoint and has the very name of its prefix is itself.
+    A file with the very name of the prefix is not taken for the checkpoint.
     """
     prefix = checkpoint_prefix(path)
     return os.path.exists(prefix + '.index') and (path != prefix or not os.path.isfile(path))
@@ -145,7 +145,7 @@ def plain_path(path):
         return
     with tempfile.TemporaryDirectory() as folder:
         link = os.path.join(folder, 'model')
-        for name, file in ({'': path} if os.path.isdir(path) else files_of(path)).items():
+        for name, file in ({'': path} if os.path.isdir(path) else files_of(path + '.index')).items():
             os.symlink(os.path.abspath(file), link + name)
         yield link
 

@@ -124,7 +124,7 @@ def _cannot(path, reason):
 def first_line(reason):
     """The first line of what another library says, without colours, at most 300 letters.
 
-    Keras says last what it met.
+    Keras names the cause after "Exception encountered:".
     """
     text = re.sub(r'\x1b\[[\d;]*m', '', str(reason)).rpartition('Exception encountered:')[2]
     lines = [line.strip() for line in text.split('\n') if line.strip()]

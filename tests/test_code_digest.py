@@ -9,9 +9,10 @@ import sys
 import pytest
 from conftest import ROOT
 
+from nets import PAIRS
 from utils.files import sha256
 from utils.records import code_digest as module
-from utils.records.code_digest import MODULES, code_digest, digest_of_own, digest_of_source
+from utils.records.code_digest import MODULES, NETS, code_digest, digest_of_own, digest_of_source
 
 SOURCE = '''"""What it does."""
 import math
@@ -114,6 +115,8 @@ def test_what_counts_for_which_pair(checkout):
 
 def test_every_module_that_counts_is_there():
     assert all(glob.glob(os.path.join(ROOT, name)) for name in MODULES)
+    networks = {os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, 'nets', '*.py'))}
+    assert networks == {'nets/__init__.py', *NETS, *('nets/%s.py' % pair for pair in PAIRS)}
     assert re.match('[0-9a-f]{12}$', code_digest('lenet'))
 
 

@@ -245,17 +245,18 @@ def test_a_pickle_cannot_run_code():
                          ids=['empty', 'zeros', 'html', 'npy'])
 def test_a_file_that_is_no_data_set_is_one_line(tmp_path, content):
     own = str(tmp_path / 'mine.npz')
-    for look, dataset, name in ((open_dataset, 'mnist', 'mnist.npz'), (open_dataset, own, 'mine.npz'),
-                                (training_images, own, 'mine.npz')):
+    for look, name in ((lambda: open_dataset('mnist', str(tmp_path)), 'mnist.npz'),
+                       (lambda: open_dataset(own, None), 'mine.npz'),
+                       (lambda: training_images(own), 'mine.npz')):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(RunError, match='%s. is damaged or not an .npz file; make it or' % name):
-            look(dataset, str(tmp_path))
+            look()
 
 
 def test_a_file_that_cannot_be_opened_is_one_line(tmp_path):
-    for look in open_dataset, training_images:
+    for look in lambda path: open_dataset(path, None), training_images:
         with pytest.raises(RunError, match='^cannot read the data set .*x.npz.: No such file or directory$'):
-            look(str(tmp_path / 'x.npz'), str(tmp_path))
+            look(str(tmp_path / 'x.npz'))
 
 
 @pytest.mark.parametrize('what', ['.', 'mnist.npz'])

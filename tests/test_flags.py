@@ -75,6 +75,13 @@ def test_training_flags_there_and_back(values, train_dir):
 
 # Hyper-parameters
 
+def test_no_hyper_parameter_has_a_default_but_its_recipes():
+    for parser, table_of, values in (
+            (flags.training_parser(), TRAINING, recipes.training('default', 'ZSKD_augment', 600)),
+            (flags.synthesis_parser(), SYNTHESIS, recipes.synthesis('default', 600))):
+        assert set(values) == set(table_of) and not set(table_of) & set(parser.given([]))
+
+
 def right_and_wrong(row):
     """Values at the limits of a hyper-parameter's range, and values beyond them or of another type."""
     if row.choices:

@@ -152,9 +152,13 @@ def without_offset(x):
                                      None, tf.constant(np.full(4, 2, np.float32)), 1e-3)
 
 
-def with_axes_of_1(x):
-    return tf.nn.batch_normalization(x, *[tf.constant(np.full([1, 1, 1, 4], value, np.float32))
+def with_axes_of_1(x, shape=(1, 1, 1, 4)):
+    return tf.nn.batch_normalization(x, *[tf.constant(np.full(shape, value, np.float32))
                                           for value in (0.5, 1.5, 0.1, 2.0)], 1e-3)
+
+
+def over_rows(x):
+    return with_axes_of_1(x, (1, 6, 1, 1))
 
 
 @pytest.mark.parametrize('norm', [fused, products_and_sums, without_offset, with_axes_of_1])
@@ -165,7 +169,8 @@ def test_batch_norms_of_a_graph_are_found(saved, norm, capsys):
         dense(tf.reshape(tf.nn.relu(norm(x)), [-1, 144]))
 
     settings = synthesis_flags(['--Rate=1', '--dataset=none', '--nets=alexnet'])
-    for teacher, found in ((saved(lambda: build(norm)), True), (saved(lambda: build(lambda x: x)), False)):
+    for teacher, found in ((saved(lambda: build(norm)), True), (saved(lambda: build(over_rows)), False),
+                           (saved(lambda: build(lambda x: x)), False)):
         new_graph(0)
         teacher.logits(tf.zeros([2, *SHAPE]))
         for _, mean, variance in tf.get_collection(STATISTICS):
@@ -447,7 +452,7 @@ def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monk
 
 
 def test_nets_and_start_values_follow_the_teachers_channels(saved):
-    """Without --nets and without data; a pair of one's own keeps LeNet's values but for the start."""
+    """Without --nets and without data; a pair of one's own starts as AlexNet's."""
     colour = saved(lambda: dense(features(images_of()))).path
     assert teacher_kind({'dataset': 'none', 'teacher': colour}) == TeacherKind(3, True)
     assert with_nets({'dataset': 'none', 'teacher': colour})['nets'] == 'alexnet'

@@ -9,7 +9,7 @@ import pytest
 import Data_Impressions
 import train_w_distill
 from nets.networks import find_pair, variable_shapes
-from utils.files import RunError, load_json
+from utils.files import RunError, load_json, sha256
 from utils.matfile import mat_arrays
 
 TRAINING = ['--batch_size=16', '--learning_rate=0.005', '--weight_decay=0.001']
@@ -43,13 +43,14 @@ def chain(tmp_path_factory, own_pair, colours):
     return folder, flags_of
 
 
-def test_teacher_impressions_and_students(chain):
+def test_teacher_impressions_and_students(chain, own_pair):
     folder, _ = chain
     teacher = mat_arrays(str(folder / 'Teacher' / 'train_params.mat'))[0]
     assert teacher['Teacher/conv0/weights'].shape == (5, 5, 3, 8)
     assert teacher['Teacher/last/weights'].shape == (32, 5)
     assert teacher['Teacher/norm0/moving_mean'].any() and teacher['Teacher/norm1/moving_mean'].any()
-    assert load_json(str(folder / 'Teacher' / 'result.json'))['accuracy'] > 90
+    record = load_json(str(folder / 'Teacher' / 'result.json'))
+    assert record['accuracy'] > 90 and record['inputs']['nets'] == sha256(own_pair)
     impressions = mat_arrays(str(folder / 'DI' / 'DI-0.1.mat'))[0]
     assert impressions['train_images'].shape == (60, 24, 24, 3)
     assert impressions['train_labels'].shape == (60, 5)

@@ -236,6 +236,12 @@ def test_any_rate(tmp_path, small, rate, items, capsys):
     assert record['arguments']['rate'] == float(rate)
 
 
+@pytest.mark.parametrize('line', ['--main_scope=Teacher', '', '--Distillation=Soft_logits-2 --any_teacher'])
+def test_every_method_can_be_augmented(tmp_path, small, line):
+    record = train(tmp_path, '--dataset', small, '--augment', '--copies=2', '--steps=2', *line.split())
+    assert record['arguments']['method'].endswith('_augment') and record['arguments']['copies'] == 2
+
+
 def test_47_classes_of_small_grey_images(tmp_path):
     """As many classes as EMNIST has (balanced); a square of another place for each."""
     rng, arrays = np.random.RandomState(0), {}

@@ -13,7 +13,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_script
 from scipy.special import log_softmax
 
 import autotrain
@@ -22,7 +22,7 @@ from nets import lenet
 from nets.networks import find_pair, variable_shapes
 from teachers.checks import check_logits, print_accuracy, print_targets_met, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
-from teachers.formats import TeacherOptions, digest_of, teacher_file
+from teachers.formats import TeacherOptions, digest_of, files_of, format_of, teacher_file
 from teachers.freeze import first_line
 from teachers.kind import kind_of
 from teachers.recognise import recognise
@@ -296,26 +296,43 @@ def test_a_network_of_pytorch_comes_as_onnx(tmp_path, of_any_size):
     np.testing.assert_allclose(found, expected['answers'], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.skipif(importlib.util.find_spec('onnx2tf') is None, reason='not installed')
-@pytest.mark.parametrize('shape', [[12, 12], [1, 12, 12]])
-def test_onnx_with_grey_images(tmp_path, shape):
+def onnx_file(path, shape, seed=0):
+    """A dense layer over images of ``shape``, saved as ONNX."""
     import onnx
-    import onnxruntime
     from onnx import helper
-    weights = np.random.RandomState(0).standard_normal((144, 5)).astype(np.float32)
+    weights = np.random.RandomState(seed).standard_normal((int(np.prod(shape)), 5)).astype(np.float32)
     values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['batch', *axes])
               for name, axes in (('images', shape), ('logits', [5]))]
     nodes = [helper.make_node('Flatten', ['images'], ['flat']),
              helper.make_node('MatMul', ['flat', 'weights'], ['logits'])]
     constant = onnx.numpy_helper.from_array(weights, 'weights')
     graph = helper.make_graph(nodes, 'teacher', values[:1], values[1:], [constant])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=9)
-    path = str(tmp_path / 'teacher.onnx')
-    onnx.save(model, path)
-    images = np.random.RandomState(1).randint(0, 256, (3, 12, 12, 1)).astype(np.uint8)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=9), str(path))
+    return str(path)
+
+
+with_onnx = pytest.mark.skipif(importlib.util.find_spec('onnx2tf') is None, reason='not installed')
+
+
+@with_onnx
+@pytest.mark.parametrize('shape', [[12, 16], [1, 12, 16]])
+def test_onnx_with_grey_images(tmp_path, shape):
+    import onnxruntime
+    path = onnx_file(tmp_path / 'teacher.onnx', shape)
+    images = np.random.RandomState(1).randint(0, 256, (3, 12, 16, 1)).astype(np.uint8)
     seen = (images / 255).astype(np.float32).reshape(3, *shape)
     expected, = onnxruntime.InferenceSession(path).run(None, {'images': seen})
     np.testing.assert_allclose(open_teacher(path, LENET).answers(images), expected, rtol=1e-3, atol=1e-4)
+
+
+@with_onnx
+def test_a_conversion_of_onnx_that_answers_otherwise_is_refused(tmp_path):
+    right, wrong = [onnx_file(tmp_path / str(seed), [1, 12, 12], seed) for seed in (0, 1)]
+    code = ('import sys; from teachers import onnx_model as module; right, wrong, folder = sys.argv[1:]\n'
+            'module.save_as_saved_model(wrong, folder)\n'
+            'module._check_same(open(right, "rb").read(), folder)')
+    done = run_script(['-c', code, right, wrong, str(tmp_path / 'model')])
+    assert done.returncode == 1 and 'ValueError: onnx2tf makes of it a network that answers' in done.stderr
 
 
 @pytest.mark.parametrize('optimiser', ['Adagrad', 'Adadelta', 'Ftrl', 'RMSProp'])
@@ -427,6 +444,16 @@ def test_nan_under_another_name_is_refused(tmp_path, arrays):
     np.savez(str(tmp_path / 'nan.npz'), *broken.values())
     with pytest.raises(RunError, match='fc0/biases.*NaN'):
         open_teacher(str(tmp_path / 'nan.npz'), LENET)
+
+
+def test_a_file_beside_a_checkpoint_of_its_name(files, tmp_path):
+    for file in os.listdir(files):
+        if file.startswith('teacher.ckpt.'):
+            shutil.copy(os.path.join(files, file), str(tmp_path / file))
+    shutil.copy(os.path.join(files, 'teacher.pb'), str(tmp_path / 'teacher.ckpt'))
+    assert format_of(str(tmp_path / 'teacher.ckpt.index')) == 'checkpoint'
+    assert set(files_of(str(tmp_path / 'teacher.ckpt.index'))) == {'.index', '.data-00000-of-00001'}
+    assert files_of(str(tmp_path / 'teacher.ckpt')) == {'': str(tmp_path / 'teacher.ckpt')}
 
 
 def test_digest_of_folders_and_checkpoints_is_of_their_content(files, tmp_path):

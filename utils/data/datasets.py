@@ -38,7 +38,7 @@ class DataSet(NamedTuple):
         """
         if image_shape[2] != self.image_shape[2]:
             raise RunError('the data set %r holds %s, the networks take %s; choose other networks or '
-                           'data, or --dataset none'
+                           'data, or, for ZSKD without data, --dataset none'
                            % (self.name, _described(self.image_shape), _described(image_shape)))
         images, labels = self.read(part)
         return resized(images, image_shape), labels

@@ -57,8 +57,9 @@ def check_network(network, dataset, any_teacher, holdout=0):
     ``holdout`` images.
     """
     if network.classes != dataset.classes:
-        raise RunError('%r knows %d classes and the data set %s has %d; without data give --dataset none; '
-                       'else a network of its classes, or class_names for all of them in the data set'
+        raise RunError('%r knows %d classes and the data set %s has %d; give a network of its '
+                       'classes, class_names for all of them in the data set, or, for ZSKD without data, '
+                       '--dataset none'
                        % (network.path, network.classes, dataset.name, dataset.classes))
     record = record_of(network.digest, records_of_weights(network.path))
     trained_on = record and record['inputs'].get('dataset')

@@ -128,9 +128,8 @@ def training(recipe, name, items, nets='lenet', kind=OWN_GREY):
         values['temperature'] = TEMPERATURE
     if method.augment:
         copies = max(4, min(100, round(found.augmented_set / items)))
-        augmentation = found.augmentation
-        if kind.channels == 3 and nets not in RECIPES['default']:  # copies suit the images, not the network
-            augmentation = ALEXNET.augmentation
+        # Copies suit the images, not the network.
+        augmentation = ALEXNET.augmentation if kind.channels == 3 else found.augmentation
         if kind == FOREIGN_GREY and method.from_impressions:
             augmentation = dict(augmentation, **FOREIGN_MIX)
             copies, values['steps'] = FOREIGN_LENGTH * copies, FOREIGN_LENGTH * values['steps']

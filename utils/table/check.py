@@ -37,7 +37,8 @@ def check_inputs(args):
     elif pair.image_shape is None:
         pair = fitted(pair, dataset.image_shape, dataset.classes)
     else:
-        for role in ROLES[not hasattr(pair.module, 'teacher'):]:  # one that cannot be built is named here
+        # One that cannot be built is named here.
+        for role in ROLES if hasattr(pair.module, 'teacher') else ['Student']:
             variable_shapes(pair, role, dataset.classes)
     if dataset:
         images, _ = dataset.part('train', pair.image_shape)
