@@ -45,7 +45,8 @@ from utils.settings.schedule import learning_rate
 EVALUATIONS = 10  # of a training, over its steps
 UNSEEN = 500  # impressions to evaluate on without a data set; they may cost as much as those to learn from
 SHARED = 'recipe', 'nets', 'seed', 'threads', 'device', *FLAGS  # settings of a training and a synthesis
-NOTES = {'accuracy': '', 'agreement': '; on real images 27 points lower to 25 higher (docs/teachers.md)'}
+NOTES = {'accuracy': '',
+         'agreement': '; on real images up to 27 points lower or 25 higher (docs/teachers.md)'}
 
 
 def main(argv=None):
