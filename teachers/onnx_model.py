@@ -24,10 +24,13 @@ def save_as_saved_model(path, folder):
             raise ValueError('its weights are in %r; save it with external_data=False' % entry.value)
     onnx.load_external_data_for_model(model, os.path.dirname(path))
     content, said = model.SerializeToString(), io.StringIO()
+    # Images without an axis of channels stay as they are.
+    grey = [tensor.name for tensor in model.graph.input if len(tensor.type.tensor_type.shape.dim) == 3]
     try:
         with contextlib.redirect_stdout(said):
             onnx2tf.convert(onnx_graph=_for_any_batch(model), output_folder_path=folder,
-                            output_signaturedefs=True, non_verbose=True)
+                            output_signaturedefs=True, non_verbose=True,
+                            keep_shape_absolutely_input_names=grey)
     except ModuleNotFoundError as error:
         if not str(error.name).startswith('onnx2tf.ops.'):
             raise
