@@ -91,7 +91,10 @@ def opened_teacher(settings, files, pair):
 
 
 def student_pair(pair, teacher):
-    """The pair with a student for a teacher's images; a line says how a network of its own was read."""
+    """The pair with a student for a teacher's images; a line says how a network of its own was read.
+
+    Raises RunError where the student cannot be built for them.
+    """
     pair = fitted(pair, teacher.image_shape, teacher.classes)
     if teacher.pair is None:
         shapes = variable_shapes(pair, 'Student', teacher.classes).values()

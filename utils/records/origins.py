@@ -53,8 +53,8 @@ def made_with(impressions):
 def check_network(network, dataset, any_teacher, holdout=0):
     """Raises RunError where a network has other classes than ``dataset``, or was trained on other data.
 
-    any_teacher: of other data only print a line. Another line names a network that was trained on some of the
-    ``holdout`` images.
+    any_teacher: of other data only print a line. holdout: the number of images held out for evaluation;
+    another line names a network that was trained on some of them.
     """
     if network.classes != dataset.classes:
         raise RunError('%r knows %d classes and the data set %s has %d; give a network of its '

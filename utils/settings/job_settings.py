@@ -68,7 +68,7 @@ def synthesis_settings(given, kind):
 
 
 def check_any_teacher(given):
-    """Raises FlagError where the flag has no effect."""
+    """Raises FlagError where --any_teacher is among the flags {name: value} and has no effect."""
     if given['any_teacher'] and given['dataset'] == 'none':
         raise FlagError('--any_teacher does nothing without a data set')
 
