@@ -3,7 +3,8 @@
     python tools/zoo.py --folder zoo --results zoo.csv --jobs 2
 
 Brings the teachers (tools/zoo_teachers.py), then runs Data_Impressions.py and train_w_distill.py for each of
-them, as a user would, and writes a row for every student as soon as it is there. Rows that are there stay.
+them, as a user would, and writes a row for every student as soon as it is there. Rows that are there stay. A
+student that was begun goes on from its last checkpoint.
 """
 import argparse
 import contextlib
@@ -11,9 +12,9 @@ import csv
 import io
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import numpy as np
@@ -43,18 +44,22 @@ def row_of(job, folder, data, device):
     """{column: value} of a student, which is made for it; job: the values of JOB."""
     name, method, rate, seed = job
     teacher = TEACHERS[name]
-    with tempfile.TemporaryDirectory() as work, contextlib.redirect_stdout(io.StringIO()):
+    work = os.path.join(folder, 'students', '%s-%s-%g-%d' % job)  # of a colour teacher it takes hours
+    with contextlib.redirect_stdout(io.StringIO()):
         common = [*teacher.flags, '--teacher', teacher_path(name, folder), '--seed=%d' % seed,
                   '--device', device]
         training = ['--train_dir', work, '--Distillation=%s-%g' % (method, rate), '--augment', *common]
         if method == 'ZSKD':
-            Data_Impressions.main(['--Rate=%g' % rate, '--save_path', work, '--dataset=none', *common])
             training += ['--impressions', work]
+            if not os.path.exists(os.path.join(work, 'DI-%g.json' % rate)):
+                Data_Impressions.main(['--Rate=%g' % rate, '--save_path', work, '--dataset=none', *common])
         with_data = ['--dataset', teacher.data, '--data', data, '--holdout=%d' % HELD_OUT]
-        train_w_distill.main(training + with_data)
+        if not os.path.exists(os.path.join(work, 'result.json')):
+            train_w_distill.main(training + with_data)
         row = judged(training_flags(training + with_data))
         if method == 'ZSKD' and seed == 1:  # new impressions take a while
             row.update(judged(training_flags([*training, '--dataset=none'])))
+    shutil.rmtree(work)
     return dict(zip(JOB, job), data=teacher.data, half=teacher.half, **row)
 
 
