@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.special import rel_entr, softmax
+from scipy.special import log_softmax, xlogy
 
 from nets.layers import STATISTICS
 from nets.losses import class_similarity, dirichlet_targets, impression_loss
@@ -25,8 +25,8 @@ from nets.priors import PRIORS
 from teachers.checks import print_targets_met, warn_of_pixel_scale
 from utils.console import Progress, run
 from utils.data.impressions import check_bytes, save_impressions
-from utils.files import RunError
-from utils.graph_mode import new_graph, session, tf
+from utils.files import RunError, make_folder
+from utils.graph_mode import COLOUR, new_graph, session, tf
 from utils.images import to_bytes
 from utils.records.checkpoint import Checkpoint
 from utils.records.inputs import synthesis_inputs
@@ -51,7 +51,8 @@ def main(argv=None):
               '--Rate' % (settings.size, inputs.teacher.classes))
     made_from = fingerprint(settings, inputs.digests)
     print_replaced(settings, files)
-    checkpoint = Checkpoint(files.checkpoint, made_from)
+    make_folder(settings.save_path)
+    checkpoint = Checkpoint(files.checkpoint, made_from, started)
     images, targets = data_impressions(inputs.teacher, settings, np.random.RandomState(settings.seed),
                                        'DI-%g' % settings.Rate, checkpoint)
     answers = inputs.teacher.answers(images, settings.threads, settings.device)
@@ -62,7 +63,7 @@ def main(argv=None):
     print_targets_met(targets_met / 100, inputs.teacher.classes)
     save_impressions(files.outputs[0], images, targets)
     save_record(files, made_from, kl=kl, targets_met=targets_met, teacher_unit=inputs.teacher.unit,
-                seconds=time.time() - started)
+                seconds=checkpoint.seconds())
     checkpoint.remove()
 
 
@@ -88,7 +89,9 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint):
     """
     offsets = rng.randint(-settings.jitter, settings.jitter + 1, [settings.iterations, 2])
     batches = np.array_split(targets, -(-len(targets) // settings.batch_size))
-    together, size = min(TOGETHER[settings.device], len(batches)), len(batches[0])
+    values = max(COLOUR, int(np.prod(teacher.image_shape)))  # large images fill the memory
+    together = max(1, min(TOGETHER[settings.device] * COLOUR // values, len(batches)))
+    size = len(batches[0])
     new_graph(settings.seed)
     graph = build_search(teacher, size, together, settings)
     kept = checkpoint.load()
@@ -110,10 +113,10 @@ def synthesise(teacher, targets, settings, rng, label, checkpoint):
                 loss, _ = sess.run([graph.loss, graph.train_op], {
                     graph.targets: wanted, graph.offset: offset, graph.learning_rate: current})
                 progress.update(len(some))
-            found = np.split(sess.run(graph.images), together)
-            impressions += [images[:len(batch)] for images, batch in zip(found, some)]
-            if not (np.isfinite(loss) and np.isfinite(impressions[-1]).all()):
+            found = sess.run(graph.images)
+            if not (np.isfinite(loss) and np.isfinite(found).all()):
                 raise RunError('the impressions became NaN; use a smaller --learning_rate')
+            impressions += [images[:len(batch)] for images, batch in zip(np.split(found, together), some)]
             progress.show(loss=loss / len(wanted))
             if checkpoint.is_due():
                 checkpoint.save(batches=number + len(some), impressions=np.concatenate(impressions))
@@ -208,7 +211,8 @@ def shifted(x, offset, largest):
 
 def agreement_with(targets, logits, temperature):
     """(mean KL(target || softmax(logits / T)) in nats, equal argmax in per cent); both [N, classes]."""
-    kl = rel_entr(targets, softmax(logits.astype(float) / temperature, axis=1)).sum(axis=1).mean()
+    answers = log_softmax(logits.astype(float) / temperature, axis=1)
+    kl = (xlogy(targets, targets) - targets * answers).sum(axis=1).mean()
     return float(kl), float(100 * (targets.argmax(axis=1) == logits.argmax(axis=1)).mean())
 
 

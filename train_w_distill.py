@@ -46,7 +46,7 @@ EVALUATIONS = 10  # of a training, over its steps
 UNSEEN = 500  # impressions to evaluate on without a data set; they may cost as much as those to learn from
 SHARED = 'recipe', 'nets', 'seed', 'threads', 'device', *FLAGS  # settings of a training and a synthesis
 NOTES = {'accuracy': '',
-         'agreement': '; on real images up to 27 points lower or 25 higher (docs/teachers.md)'}
+         'agreement': '; on real images up to 27 points lower or 25 higher (ten classes: docs/teachers.md)'}
 
 
 def main(argv=None):
@@ -64,13 +64,13 @@ def main(argv=None):
     if settings.kl_weight:
         answers = inputs.teacher.answers(images, settings.threads, settings.device)
         check_logits(inputs.teacher, answers, 'the images to learn from')
-    checkpoint = Checkpoint(files.checkpoint, made_from)
+    checkpoint = Checkpoint(files.checkpoint, made_from, started)
     with Curves(settings.train_dir) as curves:  # those of an earlier run stay until all is saved
         result = train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint, curves)
         for path, weights in zip(files.outputs, (result.weights, result.best_weights)):
             save_mat(path, enlarged(weights, inputs.classes, inputs.unit))
         save_record(files, made_from, image_shape=inputs.pair.image_shape, evaluated_on=evaluation.name,
-                    best_chosen_on=evaluation.name, teacher_unit=inputs.unit, seconds=time.time() - started,
+                    best_chosen_on=evaluation.name, teacher_unit=inputs.unit, seconds=checkpoint.seconds(),
                     **{evaluation.measure: round(result.score, 4)})
     checkpoint.remove()
     print('%s: %s %.2f %% on %d %s%s' % (settings.method, evaluation.measure, result.score,
@@ -103,23 +103,23 @@ def evaluation_set(settings, inputs):
 
 
 def unseen_impressions(settings, inputs):
-    """UNSEEN impressions, or one for each class, uint8 [N, H, W, C], made as those to learn from were.
+    """UNSEEN impressions, uint8 [N, H, W, C], made as those to learn from were.
 
-    They are kept for other students. Several that begin at once each make them.
+    With many classes they are one for each class and Dirichlet scale. They are kept for other students.
     """
     given = {name: value for name, value in vars(settings).items() if name in SHARED}
-    size = max(UNSEEN, inputs.classes)
-    recipe = synthesis(settings.recipe, size, settings.nets, kind=teacher_kind(vars(settings)))
-    how = Namespace(**{**given, **recipe, **made_with(inputs.impressions)}, size=size)
+    recipe = synthesis(settings.recipe, UNSEEN, settings.nets, kind=teacher_kind(vars(settings)))
+    how = Namespace(**{**given, **recipe, **made_with(inputs.impressions)})
+    how.size = max(UNSEEN, inputs.classes * len(how.betas))
     digests = {role: digest for role, digest in inputs.digests.items() if role != 'impressions'}
     made_from = fingerprint(how, digests)
     paths = unseen_files(inputs.impressions.path, settings.train_dir, short_digest(made_from))
-    kept, checkpoint = [Checkpoint(path, made_from) for path in paths]
+    kept, checkpoint = [Checkpoint(path, made_from, time.time()) for path in paths]
     found = kept.load()
     if found:
         return found['images']
     rng = np.random.RandomState([how.seed, 1])  # no --seed starts this stream
-    images, _ = data_impressions(inputs.teacher, how, rng, 'unseen impressions', checkpoint)
+    images, _ = data_impressions(inputs.teacher, how, rng, 'unseen', checkpoint)
     kept.save(images=images)
     checkpoint.remove()
     return images
@@ -139,7 +139,7 @@ def train(settings, inputs, images, labels, answers, evaluation, rng, checkpoint
     RunError where the loss or a weight becomes NaN.
     """
     new_graph(settings.seed)
-    graph = build_training(settings, inputs.pair, inputs.classes)
+    graph = build_training(settings, inputs.pair, inputs.classes, inputs.unit)
     evaluate_every = max(1, settings.steps // EVALUATIONS)
     with session(settings.threads, settings.device) as sess:
         sess.run(tf.global_variables_initializer())
@@ -191,8 +191,11 @@ class Training(NamedTuple):
     variables: List[tf.Variable]  # of the network
 
 
-def build_training(settings, pair, classes, plain=False):
-    """The Training of one network in the default graph, with the losses that are asked for."""
+def build_training(settings, pair, classes, unit=1.0, plain=False):
+    """The Training of one network in the default graph, with the losses that are asked for.
+
+    unit: how many times as large its logits become in the end; labels ask for those.
+    """
     pixels, images = image_bytes(pair.image_shape)
     labels = tf.placeholder(tf.int32, [None])
     teacher_logits = tf.placeholder(tf.float32, [None, classes])
@@ -203,7 +206,7 @@ def build_training(settings, pair, classes, plain=False):
     predictions = tf.argmax(logits, axis=1)
     loss = settings.weight_decay * l2_penalty(role)
     if settings.ce_weight:
-        loss += settings.ce_weight * tf.losses.sparse_softmax_cross_entropy(labels, logits)
+        loss += settings.ce_weight * tf.losses.sparse_softmax_cross_entropy(labels, unit * logits)
     if settings.kl_weight:
         loss += (settings.kl_weight * settings.temperature ** 2
                  * distillation_loss(logits, teacher_logits, settings.temperature))

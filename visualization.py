@@ -25,7 +25,7 @@ from nets.networks import find_pair
 from teachers.formats import FLAGS, TeacherOptions, digest_of, teacher_file
 from teachers.trained import open_teacher
 from utils.console import run
-from utils.data.datasets import dataset_info, impressions_folder, nominal, open_dataset
+from utils.data.datasets import dataset_info, impressions_folder, nominal, open_dataset, own_image_shape
 from utils.data.impressions import load_impressions
 from utils.files import REPOSITORY, RunError
 from utils.pictures import default_style, plain_text, save_picture, show_windows, subplots
@@ -59,7 +59,8 @@ def main(argv=None):
 def draw(args):
     """{file name: figure} of all that the flags ask for."""
     pair = find_pair(args.nets)
-    teacher = open_teacher(teacher_file(args.teacher), pair, TeacherOptions.of(args))
+    teacher = open_teacher(teacher_file(args.teacher), pair, TeacherOptions.of(args),
+                           own_image_shape(args.dataset))
     # Names need no image. Predictions do.
     data = open_dataset if args.student else dataset_info
     dataset = None if args.dataset == 'none' else data(args.dataset, args.data)
@@ -158,20 +159,19 @@ def _name_classes(axes, names):
 def draw_samples(images, targets, rows, names):
     """A grid of impressions, a column per class, each with the two most probable classes of its target.
 
-    Shows at most COLUMNS classes; a line on stdout says so.
+    Shows COLUMNS of more classes, evenly spread; a line on stdout says so.
 
     images: [N, H, W, 1], grey, or [N, H, W, 3], RGB, uint8 in 0..255; targets: [N, classes], rows sum to 1;
     names: of the classes, in order.
     """
     columns = min(len(names), COLUMNS)
     if columns < len(names):
-        print('samples.png shows the first %d of %d classes, %s to %s'
-              % (columns, len(names), names[0], names[columns - 1]))
+        print('samples.png shows %d of %d classes' % (columns, len(names)))
     figure, grid = subplots(rows, columns, size=(1.3 * columns, 1.5 * rows))
     for axes in grid.flat:
         axes.axis('off')
-    for k in range(columns):
-        for axes, i in zip(grid[:, k], np.flatnonzero(targets.argmax(axis=1) == k)):
+    for column, k in zip(grid.T, np.linspace(0, len(names) - 1, columns).astype(int)):
+        for axes, i in zip(column, np.flatnonzero(targets.argmax(axis=1) == k)):
             image = images[i, :, :, 0] if images.shape[3] == 1 else images[i]
             axes.imshow(image, cmap='gray', vmin=0, vmax=255)
             first, second = np.argsort(targets[i])[:-3:-1]

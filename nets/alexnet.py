@@ -8,6 +8,7 @@ from utils.graph_mode import tf
 IMAGE_SHAPE = 32, 32, 3
 SMALLEST_SIDE = 15  # of 7, 3 and 1 after the pools
 LAST_LAYER = 'fc2/weights'
+DROPPED = 0.5  # the rate of dropout
 
 
 def teacher(images, classes, training, plain=False):
@@ -36,5 +37,6 @@ def _alexnet(images, classes, training, kernels, units, plain):
     x = flatten(batch_norm(pool(x), 'norm4', training))              # to 3x3
     for layer in range(2):
         x = tf.nn.relu(dense(x, 'fc%d' % layer, units[layer]))
-        x = batch_norm(dropout(x, 'fc%d' % layer, 0.5, training), 'norm%d' % (5 + layer), training)
+        x = dropout(x, 'fc%d' % layer, DROPPED, training)
+        x = batch_norm(x, 'norm%d' % (5 + layer), training, DROPPED)
     return dense(x, 'fc2', classes)

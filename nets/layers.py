@@ -66,11 +66,12 @@ def dense(x, name, units, deviation=0.01):
     return tf.matmul(x, weights) + biases
 
 
-def batch_norm(x, name, training):
+def batch_norm(x, name, training, dropped=0.0):
     """Batch normalisation over all axes but the last; x [B, C] or [B, H, W, C] keeps its shape.
 
     In training by the batch's own mean and variance, which move the averages (collection UPDATE_OPS);
-    otherwise by these averages.
+    otherwise by these averages. dropped: the rate of a dropout right before it. As that raises the mean of
+    squares by 1 / (1 - dropped), STATISTICS holds the variance without it.
     """
     channels = x.shape.as_list()[-1:]
     with tf.variable_scope(name):
@@ -80,7 +81,11 @@ def batch_norm(x, name, training):
         variance = tf.get_variable('moving_variance', channels, initializer=tf.ones_initializer(),
                                    trainable=False)
     if not training:
-        tf.add_to_collection(STATISTICS, (x, mean, variance))
+        undropped = variance
+        if dropped:
+            square = tf.square(mean)
+            undropped = tf.maximum((1 - dropped) * (variance + square) - square, 0.0)
+        tf.add_to_collection(STATISTICS, (x, mean, undropped))
         return tf.nn.batch_normalization(x, mean, variance, offset, scale, EPSILON)
     images = x if len(x.shape) == 4 else x[:, None, None, :]
     normal, batch_mean, batch_variance = tf.nn.fused_batch_norm(images, scale, offset, epsilon=EPSILON)

@@ -378,9 +378,9 @@ def test_a_folder_holds_the_table_of_one_teacher_data_set_and_pair(tmp_path, mon
     shutil.copy(small, 'a/data.npz')
     (tmp_path / 'b' / 'data.npz').write_text('other data')
 
-    def check(teacher='a/best.npz', dataset='a/data.npz', nets='lenet', seed=0, recipe='default'):
+    def check(teacher='a/best.npz', dataset='a/data.npz', nets='lenet', seed=0, recipe='default', budget=1.0):
         check_same_table(Namespace(root='table', teacher=teacher, dataset=dataset, nets=nets, seed=seed,
-                                   recipe=recipe, methods=TABLE))
+                                   recipe=recipe, budget=budget, methods=TABLE))
 
     check()
     for changes, said in [
@@ -389,6 +389,7 @@ def test_a_folder_holds_the_table_of_one_teacher_data_set_and_pair(tmp_path, mon
             (dict(dataset='b/data.npz'), 'another data set, .*a/data.npz'),
             (dict(dataset='mnist'), 'another data set'), (dict(nets='alexnet'), 'pair .* lenet'),
             (dict(seed=1), 'another seed, 0'), (dict(recipe='published'), 'another recipe, default'),
+            (dict(budget=0.2), 'another --budget, 1; give this one its own --root'),
             (dict(nets=own_pair), 'another pair of networks, lenet; give this one its own --root')]:
         with pytest.raises(RunError, match=said):
             check(**changes)
@@ -401,7 +402,7 @@ def test_a_folder_holds_the_table_of_one_teacher_data_set_and_pair(tmp_path, mon
 def test_a_table_keeps_the_column_that_teaches_its_students(tmp_path):
     def check(*methods):
         check_same_table(Namespace(root=str(tmp_path), teacher=None, dataset='mnist', nets='lenet',
-                                   seed=0, recipe='default', methods=list(methods)))
+                                   seed=0, recipe='default', budget=1.0, methods=list(methods)))
 
     check('Teacher', 'Teacher_augment', 'ZSKD')
     check('Student_augment')

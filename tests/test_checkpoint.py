@@ -121,25 +121,25 @@ ARRAYS = {'step': np.array(7), 'now/Student/conv0/weights': np.arange(6, dtype=n
 
 def test_arrays_come_back_as_they_were_saved(tmp_path, capsys):
     path = str(tmp_path / 'folder' / 'checkpoint.npz')
-    assert Checkpoint(path, MADE_FROM).load() == {}
-    Checkpoint(path, MADE_FROM).save(**dict(ARRAYS, step=3))
-    Checkpoint(path, MADE_FROM).save(**ARRAYS)
+    assert Checkpoint(path, MADE_FROM, 0).load() == {}
+    Checkpoint(path, MADE_FROM, 0).save(**dict(ARRAYS, step=3))
+    Checkpoint(path, MADE_FROM, 0).save(**ARRAYS)
     elsewhere = dict(MADE_FROM, arguments={'seed': 0, 'train_dir': 'b'})
-    found = Checkpoint(path, elsewhere).load()
+    found = Checkpoint(path, elsewhere, 0).load()
     assert set(found) == set(ARRAYS) and all(found[name].dtype == ARRAYS[name].dtype for name in ARRAYS)
     assert all(np.array_equal(found[name], ARRAYS[name]) for name in ARRAYS)
     assert os.listdir(os.path.dirname(path)) == ['checkpoint.npz']
-    Checkpoint(path, MADE_FROM).remove()
-    Checkpoint(path, MADE_FROM).remove()
-    assert os.listdir(os.path.dirname(path)) == [] and Checkpoint(path, MADE_FROM).load() == {}
+    Checkpoint(path, MADE_FROM, 0).remove()
+    Checkpoint(path, MADE_FROM, 0).remove()
+    assert os.listdir(os.path.dirname(path)) == [] and Checkpoint(path, MADE_FROM, 0).load() == {}
 
 
 @pytest.mark.parametrize('part, value', [('arguments', {'seed': 1}), ('inputs', {'dataset': 'abd'}),
                                          ('inputs', {}), ('versions', {'numpy': '2'})])
 def test_another_jobs_checkpoint_is_none(tmp_path, part, value, capsys):
     path = str(tmp_path / 'checkpoint.npz')
-    Checkpoint(path, dict(MADE_FROM, **{part: value})).save(**ARRAYS)
-    assert Checkpoint(path, MADE_FROM).load() == {}
+    Checkpoint(path, dict(MADE_FROM, **{part: value}), 0).save(**ARRAYS)
+    assert Checkpoint(path, MADE_FROM, 0).load() == {}
     why = {'arguments': 'made with seed 1, not 0', 'versions': 'made with numpy 2, not 1',
            'inputs': 'made from another dataset'}[part]
     assert capsys.readouterr().out == '%r is of another job: %s; it will be replaced\n' % (path, why)
@@ -149,24 +149,37 @@ def test_a_checkpoint_with_any_damage_is_none(tmp_path, capsys):
     """A changed bit anywhere, as in the archive's directory; cut short; longer; no archive."""
     file = tmp_path / 'checkpoint.npz'
     path = str(file)
-    Checkpoint(path, MADE_FROM).save(**ARRAYS)
+    Checkpoint(path, MADE_FROM, 0).save(**ARRAYS)
     whole = file.read_bytes()
     changed = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1:] for place in range(len(whole))]
     cut = [whole[:length] for length in range(0, len(whole), 7)]
     for wrong in changed + cut + [whole[:-32], whole + b'0', b'checkpoint']:
         file.write_bytes(wrong)
-        assert Checkpoint(path, MADE_FROM).load() == {}
+        assert Checkpoint(path, MADE_FROM, 0).load() == {}
     np.savez(path, **ARRAYS)
-    assert Checkpoint(path, MADE_FROM).load() == {}
+    assert Checkpoint(path, MADE_FROM, 0).load() == {}
     assert set(capsys.readouterr().out.splitlines()) == {'%r is damaged; it will be replaced' % path}
     file.write_bytes(whole)
-    assert set(Checkpoint(path, MADE_FROM).load()) == set(ARRAYS), 'and the whole one is one'
+    assert set(Checkpoint(path, MADE_FROM, 0).load()) == set(ARRAYS), 'and the whole one is one'
+
+
+def test_the_seconds_of_earlier_processes_count(tmp_path, monkeypatch, capsys):
+    path, now = str(tmp_path / 'checkpoint.npz'), [1000.0]
+    monkeypatch.setattr(checkpoint.time, 'time', lambda: now[0])
+    killed = Checkpoint(path, MADE_FROM, 900.0)
+    killed.save(**ARRAYS)
+    now[0] = 5000.0
+    another = Checkpoint(path, MADE_FROM, 4990.0)
+    assert another.seconds() == 10
+    another.load()
+    now[0] += 5
+    assert another.seconds() == 115
 
 
 def test_a_checkpoint_is_due_after_a_while(tmp_path, monkeypatch):
     path, now = str(tmp_path / 'checkpoint.npz'), [1000.0]
     monkeypatch.setattr(checkpoint.time, 'monotonic', lambda: now[0])
-    kept = Checkpoint(path, MADE_FROM)
+    kept = Checkpoint(path, MADE_FROM, 0)
     assert not kept.is_due()
     now[0] += checkpoint.EVERY
     assert kept.is_due()

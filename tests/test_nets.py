@@ -8,7 +8,7 @@ import scipy.stats
 import tensorflow.compat.v1 as tf
 
 from nets import PAIRS
-from nets.layers import batch_norm, conv, dense, dropout, local_response_norm, pool
+from nets.layers import STATISTICS, batch_norm, conv, dense, dropout, local_response_norm, pool
 from nets.losses import class_similarity, dirichlet_targets, distillation_loss, impression_loss, l2_penalty
 from nets.networks import build, find_pair, fitted, network_variables, variable_shapes
 from nets.priors import batch_norm as batch_norm_prior
@@ -142,6 +142,23 @@ def test_batch_norm_prior_by_definition():
             if kind.startswith('moving'):
                 v.load(held[name][kind == 'moving_variance'], sess)
         np.testing.assert_allclose(sess.run(found), 6 * np.array(expected), rtol=1e-4)
+
+
+def test_batch_norm_prior_expects_what_has_not_been_dropped():
+    """Where a batch norm follows a dropout, what it holds after a training fits values without it."""
+    values = np.random.RandomState(0).gamma(2.0, size=(20000, 3)).astype(np.float32)
+    new_graph(0)
+    x = tf.constant(values)
+    with tf.variable_scope('Teacher', reuse=tf.AUTO_REUSE):
+        batch_norm(dropout(x, 'fc0', 0.5, True), 'norm', True)
+        batch_norm(dropout(x, 'fc0', 0.5, False), 'norm', False, 0.5)
+    (_, mean, variance), = tf.get_collection(STATISTICS)
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        for _ in range(800):
+            sess.run(tf.get_collection(tf.GraphKeys.UPDATE_OPS))
+        np.testing.assert_allclose(sess.run(mean), values.mean(axis=0), rtol=0.02)
+        np.testing.assert_allclose(sess.run(variance), values.var(axis=0), rtol=0.05)
 
 
 def test_batch_norm_prior_needs_batch_norm():

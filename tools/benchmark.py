@@ -115,7 +115,7 @@ class Step:
                               graph.learning_rate: 1e-3}
                 self._fetches = [graph.loss, graph.train_op]
             else:
-                graph = build_training(settings, pair, CLASSES, plain)
+                graph = build_training(settings, pair, CLASSES, plain=plain)
                 self._feed = {graph.pixels: rng.randint(0, 256, (size, *pair.image_shape)).astype(np.uint8),
                               graph.labels: rng.randint(0, CLASSES, size), graph.learning_rate: 1e-3,
                               graph.teacher_logits: 10 * rng.standard_normal((size, CLASSES))}

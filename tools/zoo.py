@@ -30,8 +30,9 @@ from utils.console import run
 from utils.data.datasets import DATASETS
 from utils.files import REPOSITORY
 from utils.records.inputs import training_inputs
-from utils.records.layout import weights_file
-from utils.settings.flags import training_flags
+from utils.records.layout import synthesis_files, training_files, weights_file
+from utils.records.records import finished_row
+from utils.settings.flags import synthesis_flags, training_flags
 
 STUDENTS = {1: [('ZSKD', 1.0), ('Soft_logits', 10.0), ('ZSKD', 10.0)],  # by channels: (method, rate)
             3: [('ZSKD', 1.0), ('Soft_logits', 20.0), ('ZSKD', 20.0)]}
@@ -51,16 +52,22 @@ def row_of(job, folder, data, device):
         training = ['--train_dir', work, '--Distillation=%s-%g' % (method, rate), '--augment', *common]
         if method == 'ZSKD':
             training += ['--impressions', work]
-            if not os.path.exists(os.path.join(work, 'DI-%g.json' % rate)):
-                Data_Impressions.main(['--Rate=%g' % rate, '--save_path', work, '--dataset=none', *common])
+            synthesis = ['--Rate=%g' % rate, '--save_path', work, '--dataset', teacher.data, *common]
+            if not is_done(synthesis_flags(synthesis), synthesis_files):
+                Data_Impressions.main(synthesis)
         with_data = ['--dataset', teacher.data, '--data', data, '--holdout=%d' % HELD_OUT]
-        if not os.path.exists(os.path.join(work, 'result.json')):
+        if not is_done(training_flags(training + with_data), training_files):
             train_w_distill.main(training + with_data)
         row = judged(training_flags(training + with_data))
         if method == 'ZSKD' and seed == 1:  # new impressions take a while
             row.update(judged(training_flags([*training, '--dataset=none'])))
     shutil.rmtree(work)
     return dict(zip(JOB, job), data=teacher.data, half=teacher.half, **row)
+
+
+def is_done(settings, files_of):
+    """Whether a job's files are there and are still what it makes."""
+    return finished_row(settings, files_of(settings), 0)[0] is not None
 
 
 def judged(settings):

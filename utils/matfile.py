@@ -32,7 +32,8 @@ def save_mat(path, arrays):
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, arrays)
     with atomic_write(path) as file:
-        file.write(HEADER.ljust(116) + buffer.getvalue()[116:])
+        file.write(HEADER.ljust(116))
+        file.write(buffer.getbuffer()[116:])
 
 
 def mat_arrays(path):

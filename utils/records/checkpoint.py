@@ -22,10 +22,15 @@ class Checkpoint:
     It is an .npz file with two things at its end: the job, a line of JSON, and the SHA-256 of all before.
     """
 
-    def __init__(self, path, made_from):
-        """made_from: the job's fingerprint."""
+    def __init__(self, path, made_from, started):
+        """made_from: the job's fingerprint; started: when this process began it, as ``time.time()``."""
         self._path, self._saved = path, time.monotonic()
+        self._started, self._earlier = started, 0.0
         self._key = result_key(made_from)
+
+    def seconds(self):
+        """The time that the job has taken: up to the checkpoint that was loaded, and since the start."""
+        return self._earlier + time.time() - self._started
 
     def is_due(self):
         """Whether the last checkpoint is long enough ago."""
@@ -34,7 +39,7 @@ class Checkpoint:
     def save(self, **arrays):
         """Replaces the file. Raises RunError where it cannot be written."""
         content = io.BytesIO()
-        np.savez(content, **arrays)
+        np.savez(content, seconds=self.seconds(), **arrays)
         content.write(b'\n' + json.dumps(self._key, sort_keys=True).encode())
         with atomic_write(self._path) as file:
             file.write(content.getbuffer())
@@ -61,7 +66,9 @@ class Checkpoint:
             return {}
         print('going on from %r' % self._path)
         with np.load(io.BytesIO(content[:-len(job) - 1]), allow_pickle=False) as found:
-            return dict(found)
+            arrays = dict(found)
+        self._earlier = float(arrays.pop('seconds'))
+        return arrays
 
     def remove(self):
         with suppress(FileNotFoundError):

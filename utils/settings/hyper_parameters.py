@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 SCHEDULES = 'cosine', 'warmup', 'constant'
 LARGEST_BATCH = 60000
+LONGEST = 10 ** 8  # steps or iterations
 
 
 class HyperParameter(NamedTuple):
@@ -38,7 +39,7 @@ AUGMENTATION = _table(
                                   'with a smooth outline (FMix)', high=1, off=0),
 )
 TRAINING = dict(_table(
-    HyperParameter('steps', int, 'optimiser steps', low=1),
+    HyperParameter('steps', int, 'optimiser steps', low=1, high=LONGEST),
     HyperParameter('batch_size', int, 'images per step', low=1, high=LARGEST_BATCH),
     HyperParameter('learning_rate', float, "Adam's highest learning rate", above=True),
     HyperParameter('schedule', str, 'learning rate over the steps: cosine (decay to 0), warmup (the same '
@@ -49,7 +50,7 @@ TRAINING = dict(_table(
     HyperParameter('temperature', float, 'T of the distillation loss', above=True),
 ), **AUGMENTATION)
 SYNTHESIS = _table(
-    HyperParameter('iterations', int, 'Adam steps per impression', low=1),
+    HyperParameter('iterations', int, 'Adam steps per impression', low=1, high=LONGEST),
     HyperParameter('learning_rate', float, "Adam's highest learning rate", above=True),
     HyperParameter('schedule', str, 'learning rate over the iterations', choices=SCHEDULES),
     HyperParameter('beta2', float, "Adam's beta2", high=0.999999),

@@ -81,8 +81,9 @@ def files_of_all_jobs(args):
 def check_same_table(args):
     """Keeps in --root what its table is of.
 
-    Raises RunError where it holds the table of another data set, teacher, pair of networks, seed or recipe,
-    which would be lost. What has moved is not another, and what was altered where it lies is made again.
+    Raises RunError where it holds the table of another data set, teacher, pair of networks, seed, recipe or
+    budget, which would be lost. What has moved is not another, and what was altered where it lies is made
+    again.
     """
     place, own = os.path.join(args.root, INPUTS), layout.own_pair(args.nets)
     teacher = args.teacher and teacher_file(args.teacher)
@@ -90,7 +91,7 @@ def check_same_table(args):
                         datasets.digest(args.dataset)],
            'teacher': [_place(teacher, teacher), teacher and digest_of(teacher)],
            'pair of networks': [_place(args.nets, own), own and digest_of_own(own)],
-           'seed': [args.seed, None], 'recipe': [args.recipe, None]}
+           'seed': [args.seed, None], 'recipe': [args.recipe, None], '--budget': ['%g' % args.budget, None]}
     if any(METHODS[name].has_teacher for name in args.methods) and not teacher:
         now['teaching column'] = [teaching(args.methods), None]
     then = load_json(place) or {}
