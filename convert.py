@@ -42,9 +42,7 @@ def main(argv=None):
                                  args.dataset and datasets.image_shape(args.dataset))
     image_shape, class_names = images_of(network, record, args.dataset)
     teacher = text_of(record, 'arguments', 'teacher') or ''
-    networks = [args.weights]
-    if is_path(teacher) and os.path.exists(teacher):
-        networks.append(teacher)
+    networks = [args.weights] + [teacher] * (is_path(teacher) and os.path.exists(teacher))
     check_target(args.target, networks, args.nets, args.int8, args.dataset,
                  text_of(record, 'arguments', 'dataset'))
     if network.pair is None:

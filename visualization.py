@@ -138,8 +138,7 @@ def draw_confusion(labels, predicted, teachers, names):
     axes.imshow(mistakes, cmap='Reds')
     if len(names) <= CELLS:
         rows = [[name] + row.tolist() for name, row in zip(names, confusion)]
-        print(tabulate(rows, ['of, taken for'] + list(names), disable_numparse=True,
-                       stralign='right'))
+        print(tabulate(rows, ['of, taken for'] + list(names), disable_numparse=True, stralign='right'))
         for of, taken_for in np.argwhere(confusion):
             axes.text(taken_for, of, confusion[of, taken_for], ha='center', va='center', fontsize=8,
                       color='white' if mistakes[of, taken_for] > 0.6 * mistakes.max() else 'black')

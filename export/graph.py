@@ -57,30 +57,25 @@ def integer_graph(network, image_shape):
     return ServingGraph(pixels, tf.identity(network.logits(seen / PIXEL_MAX, plain=True), 'logits'))
 
 
-class Axis(NamedTuple):
-    """How each new line of an axis comes from two old ones; int32 arrays of its new length."""
-    first: np.ndarray           # the two old lines
-    second: np.ndarray
-    first_weight: np.ndarray    # and their weights, 0..ONE
-    second_weight: np.ndarray
-
-
 def resized(pixels, height, width):
     """uint8 [B, h, w, C] -> int32 [B, height, width, C] in 0..255, as by cv2.resize."""
     old_height, old_width = pixels.shape.as_list()[1:3]
     x = tf.cast(pixels, tf.int32)
     if (old_height, old_width) == (height, width):
         return x
-    columns, rows = axis(old_width, width, at_border=True), axis(old_height, height, at_border=False)
-    x = (tf.gather(x, columns.first, axis=2) * columns.first_weight[:, None]
-         + tf.gather(x, columns.second, axis=2) * columns.second_weight[:, None]) // 16
-    x = (tf.gather(x, rows.first, axis=1) * rows.first_weight[:, None, None] // 65536
-         + tf.gather(x, rows.second, axis=1) * rows.second_weight[:, None, None] // 65536)
+    left, right, left_weight, right_weight = axis(old_width, width, at_border=True)
+    x = (tf.gather(x, left, axis=2) * left_weight[:, None]
+         + tf.gather(x, right, axis=2) * right_weight[:, None]) // 16
+    upper, lower, upper_weight, lower_weight = axis(old_height, height, at_border=False)
+    x = (tf.gather(x, upper, axis=1) * upper_weight[:, None, None] // 65536
+         + tf.gather(x, lower, axis=1) * lower_weight[:, None, None] // 65536)
     return (x + 2) // 4
 
 
 def axis(old, new, at_border):
-    """The Axis from ``old`` lines to ``new``.
+    """How ``new`` lines come from two of ``old`` ones each: (the first, the second, their weights 0..ONE).
+
+    Each is int32 [new].
 
     at_border: a new line beyond the middle of the border's line is that line (OpenCV's columns). Otherwise it
     is that line twice, with two weights (its rows).
@@ -90,5 +85,5 @@ def axis(old, new, at_border):
     part = place - first.astype(np.float32)
     if at_border:
         part[(first < 0) | (first >= old - 1)] = 0
-    return Axis(first.clip(0, old - 1), (first + 1).clip(0, old - 1),
-                np.rint((1 - part) * ONE).astype(np.int32), np.rint(part * ONE).astype(np.int32))
+    return (first.clip(0, old - 1), (first + 1).clip(0, old - 1),
+            np.rint((1 - part) * ONE).astype(np.int32), np.rint(part * ONE).astype(np.int32))

@@ -3,6 +3,7 @@ import numpy as np
 
 from utils.graph_mode import tf
 
+BETAS_FOR = 10  # classes of the paper's data sets
 # Where the largest concentration of a row is smaller, all its draws may be 0 in float64. They are drawn as
 # logarithms then: Gamma(a) is Gamma(a + 1) * U^(1/a), U uniform in [0, 1], and -log(U) is exponential.
 UNDERFLOWS = 0.05
@@ -27,10 +28,13 @@ def dirichlet_targets(similarity, count, betas, rng):
     similarity C [classes, classes] in [0, 1]; betas > 0; rng a numpy RandomState. Returns float32 [count,
     classes], rows sum to 1. Row i is of class i mod classes: what does not divide evenly goes to the first
     classes and betas.
+
+    Of more than BETAS_FOR classes C is scaled down. The sums of its rows grow, and would make targets flat.
     """
     classes = len(similarity)
     index = np.arange(count)
     concentration = np.asarray(betas)[index // classes % len(betas), None] * similarity[index % classes]
+    concentration *= min(1, BETAS_FOR / classes)
     # The least similar class has concentration 0; a Dirichlet needs more than that.
     concentration = np.maximum(concentration, 1e-8)
     gamma = rng.standard_gamma(concentration)

@@ -2,6 +2,8 @@
 import functools
 from typing import NamedTuple
 
+import numpy as np
+
 from teachers.formats import digest_of, full_name
 from teachers.freeze import frozen_graph
 from teachers.weights import has_graph, read_weights
@@ -12,6 +14,7 @@ class TeacherKind(NamedTuple):
     """What hyper-parameters depend on."""
     channels: int = 1       # of its images: 1 or 3
     foreign: bool = False   # it is a graph of its own
+    values: int = 0         # of an image: height * width * channels; 0 where its file does not say
 
 
 def kind_of(path, options):
@@ -38,7 +41,7 @@ def _kind_of(path, digest, name_of_input):
     for shape in [tensor.shape.as_list() for tensor in images if tensor.shape.ndims in (3, 4)]:
         channels = shape[3] if len(shape) == 4 else 1
         if channels in (1, 3):
-            return TeacherKind(channels, True)
+            return TeacherKind(channels, True, int(np.prod(shape[1:])) if all(shape[1:]) else 0)
     return TeacherKind(0, True)
 
 

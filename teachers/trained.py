@@ -46,17 +46,13 @@ class TrainedNetwork:
         if pair.last_layer and last not in arrays:
             arrays = self._recognised(arrays, last)
         try:
-            self.classes = self._number_of_classes(arrays, last)
+            self.classes = (arrays_of_shapes(path, arrays, {last: [None, None]})[last].shape[1]
+                            if pair.last_layer else classes_among(arrays, pair, role))
             self._arrays = arrays_of_shapes(path, arrays, variable_shapes(pair, role, self.classes))
         except RunError as error:
             raise RunError('%s (as the %s of the networks %r)' % (error, role.lower(), pair.name)) from error
         self.templates, self.unit = self._arrays.get(last), 1.0
         self.description = '%s of %s' % (role.lower(), pair.name)
-
-    def _number_of_classes(self, arrays, last):
-        if self.pair.last_layer:
-            return arrays_of_shapes(self.path, arrays, {last: [None, None]})[last].shape[1]
-        return classes_among(arrays, self.pair, self.role)
 
     def _recognised(self, arrays, last):
         file_format = format_of(self.path)

@@ -73,26 +73,14 @@ def keras_config(path):
     """How the layers go in a Keras model, as JSON; None where the file holds weights alone."""
     if format_of(path) == 'keras':
         return _member(path, 'config.json')
-    with _opened_hdf5(path, io.BytesIO(read_bytes(path))) as file:
+    with _opened_hdf5(path, read_bytes(path)) as file:
         config = file.attrs.get('model_config')
         return None if config is None else _text(config)
-
-
-def _mat(path):
-    return mat_arrays(path)[0]
 
 
 def _npz(path):
     npz = Npz(path, io.BytesIO(read_bytes(path)))
     return {name: npz.read(name) for name in npz.names if npz.header(name)[1].kind in 'fiu'}
-
-
-def _h5(path):
-    return _hdf5_arrays(path, io.BytesIO(read_bytes(path)))
-
-
-def _keras(path):
-    return _hdf5_arrays(path, io.BytesIO(_member(path, 'model.weights.h5')))
 
 
 def _member(path, name):
@@ -106,8 +94,8 @@ def _member(path, name):
                        % (path, error)) from error
 
 
-def _hdf5_arrays(path, file):
-    with _opened_hdf5(path, file) as opened:
+def _hdf5_arrays(path, content):
+    with _opened_hdf5(path, content) as opened:
         root = opened.get('model_weights', opened)
         names = []
         for layer in _texts(root.attrs, 'layer_names'):  # in the order of the network
@@ -122,10 +110,10 @@ def _hdf5_arrays(path, file):
 
 
 @contextlib.contextmanager
-def _opened_hdf5(path, file):
+def _opened_hdf5(path, content):
     try:
         import h5py
-        with h5py.File(file, 'r') as opened:
+        with h5py.File(io.BytesIO(content), 'r') as opened:
             yield opened
     except ImportError as error:
         raise RunError('%r: h5py is not installed; pip install h5py' % path) from error
@@ -208,6 +196,8 @@ def natural(name):
     return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]
 
 
-READERS = {'mat': _mat, 'npz': _npz, 'h5': _h5, 'keras': _keras, 'checkpoint': _checkpoint,
-           'saved_model': _saved_model, 'pb': _frozen_graph, 'torch': _torch,
+READERS = {'mat': lambda path: mat_arrays(path)[0], 'npz': _npz,
+           'h5': lambda path: _hdf5_arrays(path, read_bytes(path)),
+           'keras': lambda path: _hdf5_arrays(path, _member(path, 'model.weights.h5')),
+           'checkpoint': _checkpoint, 'saved_model': _saved_model, 'pb': _frozen_graph, 'torch': _torch,
            'onnx': lambda path: {}}  # its graph is read, by teachers/freeze.py

@@ -13,8 +13,8 @@ import sys
 import termios
 import time
 from argparse import Namespace
+from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import pytest
 
@@ -26,14 +26,8 @@ os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 os.environ.pop('ZSKD_DEBUG', None)  # the user's
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-class Mnist(NamedTuple):
-    """Read-only arrays: images uint8 [N, 32, 32, 1], labels int32 [N]."""
-    train_images: object
-    train_labels: object
-    test_images: object
-    test_labels: object
+# Read-only arrays: images uint8 [N, 32, 32, 1], labels int32 [N].
+Mnist = namedtuple('Mnist', 'train_images train_labels test_images test_labels')
 
 
 @pytest.fixture(scope='session')

@@ -25,7 +25,7 @@ from utils.records.records import PLACES
 from utils.settings.methods import METHODS, TABLE
 from utils.table.check import INPUTS, check_inputs, check_same_table, files_of_all_jobs
 from utils.table.flags import table_flags
-from utils.table.jobs import Ended, Job, LocalPool, run_jobs
+from utils.table.jobs import Ended
 
 TRAININGS = ['Teacher run 0', 'Student run 0', 'Soft_logits-0.2 run 0', 'ZSKD-0.2 run 0',
              'ZSKD_augment-0.2 run 0']
@@ -356,14 +356,6 @@ def test_what_needs_a_failed_job_is_not_run_and_says_so(tmp_path, small, capsys)
     assert 'error: the loss became NaN' in said and 'exit status 1; the end of ' in said
     assert 'not run: Teacher run 0 failed' in said and 'not run: DI-0.2 run 0 failed' in said
     assert 'Traceback' not in said and not (tmp_path / 'DI').exists()
-
-
-def test_a_job_whose_record_does_not_hold_when_it_has_ended_failed(tmp_path):
-    job = Job('job', ['true'], str(tmp_path / 'log.txt'), [], 1.0,
-              lambda: (None, 'made from another dataset'))
-    with LocalPool(1, {}) as pool:
-        ended, = run_jobs([job], pool, None, lambda job, why: None)
-    assert ended.row is None and ended.reason.startswith('made from another dataset; the end of ')
 
 
 # Whose table a folder holds.

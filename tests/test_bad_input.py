@@ -18,14 +18,14 @@ import scipy.io
 from conftest import ROOT, command, run_script, two_at_a_time
 
 import autotrain
+import convert
 import Data_Impressions
 import train_w_distill
 import visualization
 from utils import console
-from utils.files import save_json, sha256
 
 SCRIPTS = {module.__name__ + '.py': module
-           for module in (train_w_distill, Data_Impressions, autotrain, visualization)}
+           for module in (train_w_distill, Data_Impressions, autotrain, visualization, convert)}
 
 # {script: {flags that are wrong: a word that the message holds beside the flag's name}}
 USAGE = {
@@ -35,9 +35,7 @@ USAGE = {
         '--Distillation=ZSKD-0': '0 is not', '--Distillation=ZSKD-101': '101',
         '--Distillation=ZSKD-nan': 'nan', '--Distillation=Soft_logits--5': '-5',
         '--Distillation=Soft_logits-': 'Soft_logits-',
-        '--Distillation=ZSKD-1 --main_scope=Teacher': 'Teacher', '--learning_rate=inf': 'inf',
-        '--learning_rate=fast': 'fast', '--schedule=steps': 'steps',
-        '--Distillation=None-5': 'is not None',
+        '--Distillation=ZSKD-1 --main_scope=Teacher': 'Teacher', '--Distillation=None-5': 'is not None',
         '--kl_weight=1': 'teacher', '--ce_weight=0': '0', '--Distillation=ZSKD-1 --ce_weight=1': 'labels',
         '--augment --cutmix=0.5': 'a teacher', '--copies=5': '--augment',
         '--Distillation=Soft_logits-1 --augment --cutmix=0.5 --ce_weight=0.3': '--cutmix 0',
@@ -57,11 +55,9 @@ USAGE = {
     },
     'Data_Impressions.py': {
         '': '--Rate', '--Rate=0': '0 is not', '--Rate=100.1': '100.1', '--Rate=many': 'many',
-        '--Rate=0.0001': '0.0001', '--Rate=1 --jitter=32': '31', '--Rate=1 --betas': 'argument',
-        '--Rate=1 --betas=1e-5': '0.0001', '--Rate=1 --betas=1e300': '1e+06',
-        '--Rate=1 --recipe=published --nets=mine.py': 'of lenet',
+        '--Rate=0.0001': '0.0001', '--Rate=1 --betas': 'argument', '--Rate=1 --steps=5': '--steps',
+        '--Rate=1 --recipe=published --nets=mine.py': 'of lenet', '--Rate=1 --save_path=': 'path',
         '--Rate=1 --dataset=none --any_teacher': 'data set',
-        '--Rate=1 --save_path=': 'path', '--Rate=1 --steps=5': '--steps',
     },
     'autotrain.py': {
         '--runs=0': '0', '--rates 0': '0', '--seed=2147483647 --runs=2': 'at most 2147483646',
@@ -86,6 +82,13 @@ USAGE = {
     'visualization.py': {'--rows=51': '50', '--impressions=': 'path', '--dataset=x': 'x',
                          '--student=s.mat --rows=5': 'with --student',
                          '--dataset=none --any_teacher': 'data set'},
+    'convert.py': {
+        'x.mat --to': 'argument', 'x.mat --to saved_model': 'saved_model DIR', 'x.mat --to a.onnx': '.keras',
+        'x.mat --to saved_model a b': 'saved_model DIR', 'x.mat --to a.pb b': 'ends in',
+        'x.mat --to a.pb --int8 DI-1.mat': 'of a .tflite', 'x.mat --to a.pb --float16': 'of a .tflite',
+        'x.mat --to a.tflite --int8_operations_only': 'goes with --int8',
+        'x.mat --to a.tflite --int8 DI-1.mat --float16': '--int8 or --float16',
+        'x.mat --to a.npz --teacher_scale 0 255': 'holds weights alone'},
 }
 USAGE = [(script, words, said) for script, cases in USAGE.items() for words, said in cases.items()]
 
@@ -114,37 +117,22 @@ PICTURES = ('visualization.py --save_path={out} --dataset={small} --teacher={goo
             '--impressions={good}/DI-1.mat ')
 CONFUSION = PICTURES.rpartition('--impressions')[0]
 
-TEACHERS = {'missing': 'no file', 'truncated': 'not a whole MAT-file', 'layers': "no array 'Teacher/",
-            'shapes': 'expected', 'folder': 'saved_model.pb', 'zeros': 'class 3 ',
-            'one_class': 'of 1 classes', 'alike': 'alike'}
-BAD_IMPRESSIONS = {'none': 'no file', 'five_classes': '600x5', 'cut': 'not a whole MAT-file'}
 RUNS = {
-    **{IMPRESSIONS + '--teacher={bad}/%s.mat' % name: [name, words] for name, words in TEACHERS.items()},
-    **{ZSKD + '--impressions={bad}/%s' % name: ['DI-1.mat', words]
-       for name, words in BAD_IMPRESSIONS.items()},
-    ZSKD + '--teacher={bad}/truncated.mat': ['truncated.mat'],
-    ZSKD + '--holdout=2000': ['small', 'holds 2000', '--holdout 2000'],
-    ZSKD + '--teacher={bad}/of_other_data.mat': ['of_other_data.mat', 'others.npz', 'small', '--any_teacher'],
-    TRAIN + '--Distillation=Soft_logits-1 --teacher=Nobody': ['Nobody.mat', 'no file'],
-    TRAIN + '--data={bad}/html --dataset=mnist': ['mnist.npz', 'damaged'],
-    TRAIN + '--dataset={bad}/fractions.npz': ['x_train', 'uint8'],
-    TRAIN + '--nets=alexnet': ['small', '32x32x3'],
-    TRAIN + '--train_dir={bad}/text.mat/x': ['text.mat'],
-    TRAIN + '--learning_rate=1e6 --schedule=constant --steps=60': ['--learning_rate'],
+    IMPRESSIONS + '--teacher={bad}/one_class.mat': ['one_class.mat', 'of 1 classes'],
+    IMPRESSIONS + '--teacher={bad}/alike.mat': ['alike.mat', 'all classes are alike'],
     IMPRESSIONS + '--learning_rate=1e38 --iterations=20': ['--learning_rate'],
     IMPRESSIONS + '--save_path={bad}/text.mat': ['text.mat'],
     IMPRESSIONS + '--dataset=fashion_mnist --teacher=Lenet5': ['trained on mnist, not on FashionMNIST'],
-    IMPRESSIONS + '--dataset={small} --teacher=Lenet5': ['trained on mnist, not on small', '--any_teacher'],
     IMPRESSIONS + '--dataset=nowhere.npz': ['nowhere.npz'],
+    ZSKD + '--impressions={bad}/none': ['DI-1.mat', 'no file'],
+    TRAIN + '--Distillation=Soft_logits-1 --teacher=Nobody': ['Nobody.mat', 'no file'],
+    TRAIN + '--train_dir={bad}/text.mat/x': ['text.mat'],
+    TRAIN + '--learning_rate=1e6 --schedule=constant --steps=60': ['--learning_rate'],
     TABLE + '--dataset=nowhere.npz': ['nowhere.npz'],
     TABLE + '--root=/proc/none': ['/proc/none'],
-    PICTURES + '--teacher={bad}/missing.mat': ['missing.mat'],
-    PICTURES + '--impressions={bad}/none.mat': ['none.mat'],
     PICTURES + '--results={bad}/missing.csv': ['missing.csv'],
-    PICTURES + '--results={bad}/text.mat': ['text.mat', 'results.csv'],
     PICTURES + '--results={bad}/empty.csv': ['empty.csv', 'holds no training'],
     PICTURES + '--save_path={bad}/text.mat': ['text.mat'],
-    CONFUSION + '--student={bad}/missing.mat': ['missing.mat'],
     CONFUSION + '--student={good}/DI-1.mat': ['DI-1.mat', 'no network of lenet'],
     CONFUSION + '--student={good}/teacher.mat --dataset=none': ['--dataset'],
 }
@@ -158,42 +146,17 @@ def folders(tmp_path_factory, small, teacher):
     arrays = {name: value for name, value in scipy.io.loadmat(teacher).items() if not name.startswith('__')}
     scipy.io.savemat(str(good / 'teacher.mat'), arrays)
     rng = np.random.RandomState(0)
-    impressions = {'train_images': rng.uniform(0, 255, (600, 32, 32, 1)).astype(np.float32),
-                   'train_labels': rng.dirichlet(np.ones(10), 600)}
-    scipy.io.savemat(str(good / 'DI-1.mat'), impressions)
-
-    def teacher_with(file, **changes):
-        scipy.io.savemat(str(bad / file), dict(arrays, **changes))
-
-    fc2 = arrays['Teacher/fc2/weights']
-    whole = (good / 'teacher.mat').read_bytes()
+    scipy.io.savemat(str(good / 'DI-1.mat'), {
+        'train_images': rng.uniform(0, 255, (600, 32, 32, 1)).astype(np.float32),
+        'train_labels': rng.dirichlet(np.ones(10), 600)})
+    whole, fc2 = (good / 'teacher.mat').read_bytes(), arrays['Teacher/fc2/weights']
     (bad / 'truncated.mat').write_bytes(whole[:len(whole) // 2])
     (bad / 'text.mat').write_text('hello, this is no MAT-file\n' * 100)
-    (bad / 'folder.mat').mkdir()
     (bad / 'empty.csv').write_text('')
-    scipy.io.savemat(str(bad / 'layers.mat'), {name.replace('Teacher', 'Lecturer'): array
-                                               for name, array in arrays.items() if 'fc1' not in name})
-    teacher_with('shapes.mat', **{'Teacher/fc2/weights': fc2.T})
-    teacher_with('zeros.mat', **{'Teacher/fc2/weights': np.where(np.arange(10) == 3, 0, fc2)})
-    teacher_with('alike.mat', **{'Teacher/fc2/weights': np.repeat(fc2[:, :1], 10, axis=1)})
-    teacher_with('one_class.mat', **{'Teacher/fc2/weights': fc2[:, :1], 'Teacher/fc2/biases': [[0.5]]})
-    (bad / 'of_other_data.mat').write_bytes(whole)
-    save_json(str(bad / 'of_other_data.json'), {
-        'arguments': {'dataset': 'others.npz'}, 'inputs': {'dataset': 64 * '0'},
-        'outputs': {'of_other_data.mat': sha256(str(bad / 'of_other_data.mat'))}})
-
-    def impressions_with(folder, **changes):
-        (bad / folder).mkdir()
-        scipy.io.savemat(str(bad / folder / 'DI-1.mat'), dict(impressions, **changes))
-
-    impressions_with('five_classes', train_labels=impressions['train_labels'][:, :5])
-    impressions_with('cut')
-    content = (bad / 'cut' / 'DI-1.mat').read_bytes()
-    (bad / 'cut' / 'DI-1.mat').write_bytes(content[:-1000])
-    (bad / 'html').mkdir()
-    (bad / 'html' / 'mnist.npz').write_text('<html>Log in</html>')
-    with np.load(small) as arrays:
-        np.savez(str(bad / 'fractions.npz'), **dict(arrays, x_train=arrays['x_train'] / 255))
+    for name, changes in (
+            ('alike.mat', {'Teacher/fc2/weights': np.repeat(fc2[:, :1], 10, axis=1)}),
+            ('one_class.mat', {'Teacher/fc2/weights': fc2[:, :1], 'Teacher/fc2/biases': [[0.5]]})):
+        scipy.io.savemat(str(bad / name), dict(arrays, **changes))
     return {'good': str(good), 'bad': str(bad), 'small': small}
 
 
@@ -241,7 +204,8 @@ def test_bad_files_and_runs(line, folders, new_folder, restored, monkeypatch):
 
 PROCESSES = {
     'autotrain.py --runs=0': (2, '--runs'),
-    IMPRESSIONS + '--teacher={bad}/truncated.mat': (1, 'truncated.mat'),
+    'convert.py gone.mat --to {out}/digits.pb': (1, "no file 'gone.mat'; check the path, or make it first"),
+    IMPRESSIONS + '--teacher={bad}/truncated.mat': (1, "truncated.mat' is not a whole MAT-file"),
     PICTURES + '--results={bad}/text.mat': (1, 'results.csv'),
     'FULL ' + TRAIN: (1, 'make room'),
 }

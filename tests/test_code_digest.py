@@ -1,10 +1,9 @@
 """The digest of the code that computes: which changes make a result another one, and which do not."""
+import functools
 import glob
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 from conftest import ROOT
@@ -50,38 +49,6 @@ def test_a_number_or_an_operation_counts(old, new):
     assert digest_of_source(SOURCE.replace(old, new)) != digest_of_source(SOURCE)
 
 
-@pytest.fixture(scope='module')
-def checkout(tmp_path_factory):
-    """A copy of the code, to be changed."""
-    folder = tmp_path_factory.mktemp('a copy [1]')
-    for name in glob.glob(os.path.join(ROOT, '*.py')):
-        shutil.copy(name, str(folder))
-    for name in ('nets', 'teachers', 'utils'):
-        shutil.copytree(os.path.join(ROOT, name), str(folder / name),
-                        ignore=shutil.ignore_patterns('__pycache__'))
-    return folder
-
-
-DIGESTS = '''
-import sys
-import functools
-from utils.records import code_digest as module
-from utils.records.code_digest import code_digest
-module.digest_of_source = functools.lru_cache(maxsize=None)(module.digest_of_source)
-for line in sys.stdin:
-    name, old, new = eval(line)
-    with open(name) as file:
-        content = file.read()
-    assert old in content, name
-    def digests(text):
-        with open(name, 'w') as file:
-            file.write(text)
-        code_digest.cache_clear()
-        return {nets: code_digest(nets) for nets in ('lenet', 'alexnet', 'mine.py')}
-    before, after = digests(content), digests(content.replace(old, new))
-    digests(content)
-    print(*sorted(nets for nets in before if before[nets] != after[nets]))
-'''
 EVERY = 'alexnet lenet mine.py'
 CHANGES = {  # (file, what is replaced, by what): the pairs for which it counts
     ('train_w_distill.py', 'settings.temperature ** 2', 'settings.temperature ** 3'): EVERY,
@@ -106,11 +73,27 @@ CHANGES = {  # (file, what is replaced, by what): the pairs for which it counts
 }
 
 
-def test_what_counts_for_which_pair(checkout):
-    lines = ''.join('%r\n' % (change,) for change in CHANGES)
-    done = subprocess.run([sys.executable, '-c', DIGESTS], input=lines,
-                          cwd=str(checkout), universal_newlines=True, check=True, stdout=subprocess.PIPE)
-    assert dict(zip(CHANGES, done.stdout.split('\n'))) == CHANGES
+def test_what_counts_for_which_pair(tmp_path, monkeypatch):
+    """In a copy of the code, whose folder has a name that is a pattern."""
+    copy = tmp_path / 'a copy [1]'
+    for folder in ('nets', 'teachers', 'utils'):
+        shutil.copytree(os.path.join(ROOT, folder), str(copy / folder))
+    for script in ('Data_Impressions.py', 'train_w_distill.py'):
+        shutil.copy(os.path.join(ROOT, script), str(copy))
+    monkeypatch.setattr(module, 'REPOSITORY', str(copy))
+    monkeypatch.setattr(module, 'digest_of_source', functools.lru_cache(maxsize=None)(digest_of_source))
+
+    def digests():
+        return {nets: code_digest.__wrapped__(nets) for nets in ('lenet', 'alexnet', 'mine.py')}
+
+    before = digests()
+    for (name, old, new), counts in CHANGES.items():
+        content = (copy / name).read_text(encoding='utf-8')
+        assert old in content, name
+        (copy / name).write_text(content.replace(old, new), encoding='utf-8')
+        changed = [nets for nets, digest in digests().items() if digest != before[nets]]
+        assert ' '.join(sorted(changed)) == counts, name
+        (copy / name).write_text(content, encoding='utf-8')
 
 
 def test_every_module_that_counts_is_there():

@@ -1,8 +1,5 @@
 """Randomly damaged files are refused with the one message, or read: never anything else."""
-import contextlib
 import io
-import os
-import tempfile
 import zipfile
 
 import numpy as np
@@ -46,34 +43,26 @@ def damaged(draw, content):
     return bytes(changed)
 
 
-@contextlib.contextmanager
-def written(content, name):
-    """Path of a file with that content, in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, name)
-        with open(path, 'wb') as file:
-            file.write(content)
-        yield path
-
-
 @pytest.mark.parametrize('compressed', [False, True])
 @pytest.mark.parametrize('kind', ['teacher', 'impressions'])
-def test_damaged_mat_files(kind, compressed):
+def test_damaged_mat_files(kind, compressed, tmp_path):
+    path = str(tmp_path / 'x.mat')
+
     @EXAMPLES
     @given(damaged(WHOLE[kind, compressed]))
     def check(content):
-        with written(content, 'x.mat') as path:
-            try:
-                if kind == 'teacher':
-                    arrays = arrays_of(path, SHAPES)
-                    assert {name: list(array.shape) for name, array in arrays.items()} == SHAPES
-                    assert all(np.isfinite(array).all() for array in arrays.values())
-                else:
-                    _, images, targets, _ = load_impressions(path, (32, 32, 1), 10)
-                    assert images.shape[1:] == (32, 32, 1) and targets.shape == (len(images), 10)
-                    assert len(load_impressions(path).images) == len(images)
-            except RunError as error:
-                assert path in str(error) and '\n' not in str(error)
+        (tmp_path / 'x.mat').write_bytes(content)
+        try:
+            if kind == 'teacher':
+                arrays = arrays_of(path, SHAPES)
+                assert {name: list(array.shape) for name, array in arrays.items()} == SHAPES
+                assert all(np.isfinite(array).all() for array in arrays.values())
+            else:
+                _, images, targets, _ = load_impressions(path, (32, 32, 1), 10)
+                assert images.shape[1:] == (32, 32, 1) and targets.shape == (len(images), 10)
+                assert len(load_impressions(path).images) == len(images)
+        except RunError as error:
+            assert path in str(error) and '\n' not in str(error)
 
     check()
 
@@ -94,30 +83,33 @@ def damaged_npz(draw):
 
 
 @EXAMPLES
-@given(damaged_npz())
-def test_damaged_data_sets(content):
-    with written(content, 'mnist.npz') as path:
-        for dataset in (path, 'mnist'):
-            try:
-                opened = open_dataset(dataset, os.path.dirname(path))
-                assert len(opened.class_names) == opened.classes <= 1000
-                for part in ('train', 'test'):
-                    images, labels = opened.part(part, (32, 32, opened.image_shape[2]))
-                    assert dataset == path, 'no known data set is of so few images'
-                    assert images.shape == (len(labels), 32, 32, opened.image_shape[2])
-                    assert (images.dtype, labels.dtype) == (np.uint8, np.int32)
-                    assert len(labels) and 0 <= labels.min() and labels.max() < opened.classes
-            except RunError as error:
-                assert path in str(error) and '\n' not in str(error)
+@given(content=damaged_npz())
+def test_damaged_data_sets(content, tmp_path):
+    path = str(tmp_path / 'mnist.npz')
+    (tmp_path / 'mnist.npz').write_bytes(content)
+    for dataset in (path, 'mnist'):
+        try:
+            opened = open_dataset(dataset, str(tmp_path))
+            assert len(opened.class_names) == opened.classes <= 1000
+            for part in ('train', 'test'):
+                images, labels = opened.part(part, (32, 32, opened.image_shape[2]))
+                assert dataset == path, 'no known data set is of so few images'
+                assert images.shape == (len(labels), 32, 32, opened.image_shape[2])
+                assert (images.dtype, labels.dtype) == (np.uint8, np.int32)
+                assert len(labels) and 0 <= labels.min() and labels.max() < opened.classes
+        except RunError as error:
+            assert path in str(error) and '\n' not in str(error)
 
 
-def test_undamaged_files_are_read():
+def test_undamaged_files_are_read(tmp_path):
     """What is damaged above is whole to begin with."""
-    for compressed in (False, True):
-        with written(WHOLE['teacher', compressed], 'x.mat') as path:
-            assert set(arrays_of(path, SHAPES)) == set(SHAPES)
-        with written(WHOLE['impressions', compressed], 'x.mat') as path:
-            assert len(load_impressions(path).images) == 3
+    file = tmp_path / 'x'
+    for (kind, _), content in WHOLE.items():
+        file.write_bytes(content)
+        if kind == 'teacher':
+            assert set(arrays_of(str(file), SHAPES)) == set(SHAPES)
+        else:
+            assert len(load_impressions(str(file)).images) == 3
     for save in (np.savez, np.savez_compressed):
-        with written(bytes_of(save, **DATA_SET), 'x.npz') as path:
-            assert open_dataset(path, 'unused').part('test', (32, 32, 3))[1].tolist() == [3, 2, 1]
+        file.write_bytes(bytes_of(save, **DATA_SET))
+        assert open_dataset(str(file), 'unused').part('test', (32, 32, 3))[1].tolist() == [3, 2, 1]

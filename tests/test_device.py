@@ -35,7 +35,7 @@ def test_a_gpu_that_is_not_there_is_one_line(tmp_path):
     assert not list(tmp_path.glob('*.mat'))
 
 
-def test_a_device_without_memory_is_one_line(capsys):
+def test_a_device_without_memory_is_one_line():
     def main():
         raise tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating tensor')
 
@@ -43,29 +43,22 @@ def test_a_device_without_memory_is_one_line(capsys):
         run(main)
 
 
-@pytest.mark.parametrize('visible, gpus', [
-    (None, ['0', '1']), ('', []), ('-1', []), ('1', ['1']), ('0,1', ['0', '1']), ('GPU-x', ['GPU-x']),
-    ('MIG-z', ['MIG-z'])])
-def test_gpus_are_those_that_the_driver_lists_and_the_user_allows(visible, gpus, monkeypatch):
-    listed = Namespace(returncode=0, stdout=b'0, GPU-x, 81559\n1, GPU-y, 16384\n')
-    monkeypatch.setattr(subprocess, 'run', lambda *_, **__: listed)
-    if visible is None:
-        monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
-    else:
-        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
-    assert list(visible_gpus()) == gpus
+LISTED = Namespace(returncode=0, stdout=b'0, GPU-x, 24576\n1, GPU-y, 16384\n')
 
 
-def test_a_gpu_that_tells_no_memory_carries_a_job(monkeypatch):
-    monkeypatch.setattr(subprocess, 'run', lambda *_, **__: Namespace(returncode=0, stdout=b'0, G, [N/A]\n'))
+@pytest.mark.parametrize('done, visible, gpus', [
+    (LISTED, None, {'0': 24, '1': 16}), (LISTED, '', {}), (LISTED, '-1', {}), (LISTED, '1', {'1': 16}),
+    (LISTED, '0,1', {'0': 24, '1': 16}), (LISTED, 'GPU-x', {'GPU-x': 24}),
+    (LISTED, 'MIG-z', {'MIG-z': machine.JOB_MEMORY}),
+    (Namespace(returncode=0, stdout=b'0, G, [N/A]\n'), None, {'0': machine.JOB_MEMORY}),
+    (Namespace(returncode=9, stdout=b'NVIDIA-SMI could not reach the driver.\n'), None, {})])
+def test_gpus_are_those_that_the_driver_lists_and_the_user_allows(done, visible, gpus, monkeypatch):
+    """One that tells no memory carries a job; without the driver there is none."""
+    monkeypatch.setattr(subprocess, 'run', lambda *_, **__: done)
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
-    assert visible_gpus() == {'0': machine.JOB_MEMORY}
-
-
-def test_a_gpu_without_its_driver_is_none(monkeypatch):
-    failed = Namespace(returncode=9, stdout=b'NVIDIA-SMI has failed because it could not reach the driver.\n')
-    monkeypatch.setattr(subprocess, 'run', lambda *_, **__: failed)
-    assert visible_gpus() == {}
+    if visible is not None:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
+    assert visible_gpus() == gpus
 
 
 @pytest.mark.parametrize('memory, cores, jobs', [

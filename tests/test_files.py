@@ -1,10 +1,8 @@
 """Whole files: what a killed writer leaves, and what of it the next table removes."""
 import os
-import subprocess
-import sys
 
 import pytest
-from conftest import ROOT
+from conftest import run_script
 
 import autotrain
 from nets.networks import find_pair
@@ -13,18 +11,14 @@ from utils.files import RunError, atomic_write, load_json, read_bytes, remove_le
 from utils.matfile import mat_arrays
 from utils.table.results import read_results
 
-KILLED_WRITER = """
-import os, signal, sys
-from utils.files import atomic_write
-with atomic_write(sys.argv[1]) as file:
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
+KILLED_WRITER = ('import os, signal, sys; from utils.files import atomic_write\n'
+                 'with atomic_write(sys.argv[1]): os.kill(os.getpid(), signal.SIGKILL)')
 OTHERS = ['.notes.tmp', '.zskd-notes', 'zskd-1.tmp', '.train_params.mat.tmp']  # none is named as ours are
 
 
 def kill_a_writer(folder):
     """Leaves in ``folder`` what a writer leaves that is killed."""
-    subprocess.run([sys.executable, '-c', KILLED_WRITER, str(folder / 'result.json')], cwd=ROOT)
+    run_script(['-c', KILLED_WRITER, folder / 'result.json'])
     assert names_in(folder)
 
 

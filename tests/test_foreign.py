@@ -31,19 +31,6 @@ RNG = np.random.RandomState(0)
 KERNEL = RNG.standard_normal((3, 3, 3, 4)).astype(np.float32)
 MATRIX = RNG.standard_normal((4 * 36, 5)).astype(np.float32)
 BIAS = RNG.standard_normal(5).astype(np.float32)
-PAIR = '''
-from nets import layers
-IMAGE_SHAPE = 16, 16, 3
-LAST_LAYER = 'last/weights'
-def teacher(images, classes, training):
-    x = layers.pool(layers.conv(images, 'conv0', 8, 3, deviation=0.2), 2, 2)
-    x = layers.pool(layers.conv(x, 'conv1', 16, 3, deviation=0.1), 2, 2)
-    return layers.dense(layers.flatten(x), 'last', classes, deviation=0.05)
-def student(images, classes, training):
-    return teacher(images, classes, training)
-'''
-
-
 MATRIX2 = RNG.standard_normal((192, 5)).astype(np.float32)
 STUDENT, = snippets(read('docs', 'teachers.md'))
 
@@ -69,10 +56,9 @@ def saved(tmp_path):
     def save_and_open(build, options=AS_READ):
         new_graph(0)
         build()
-        path = str(tmp_path / 'teacher.pb')
-        with open(path, 'wb') as file:
-            file.write(tf.get_default_graph().as_graph_def().SerializeToString())
-        return open_teacher(path, find_pair('lenet'), options)
+        path = tmp_path / 'teacher.pb'
+        path.write_bytes(tf.get_default_graph().as_graph_def().SerializeToString())
+        return open_teacher(str(path), find_pair('lenet'), options)
     return save_and_open
 
 
@@ -113,22 +99,15 @@ def test_templates_of_products_of_other_forms(saved, last):
     np.testing.assert_array_equal(saved(lambda: last(features(images_of()))).templates, MATRIX)
 
 
-def with_factor(x):
-    return tf.nn.bias_add(tf.matmul(x, tf.constant(MATRIX)) * tf.constant(np.full(5, 2, np.float32)), BIAS)
-
-
-def batch_norm_behind(x):
-    return tf.nn.batch_normalization(tf.matmul(x, tf.constant(MATRIX)), BIAS, np.float32(3), BIAS, 2.0, 1e-3)
-
-
 def convolution_and_mean(x):
     planes = tf.nn.conv2d(tf.reshape(x, [-1, 6, 6, 4]), tf.constant(MATRIX[None, None, :4]), [1] * 4, 'VALID')
     return tf.squeeze(tf.reduce_mean(planes, [1, 2], keepdims=True), [1, 2])
 
 
 @pytest.mark.parametrize('end, matrix', [
-    (with_factor, MATRIX * 2), (batch_norm_behind, MATRIX * 2),
-    (convolution_and_mean, np.tile(MATRIX[:4], [36, 1]))])
+    (lambda x: tf.nn.bias_add(tf.matmul(x, MATRIX) * np.full(5, 2, np.float32), BIAS), MATRIX * 2),
+    (lambda x: tf.nn.batch_normalization(tf.matmul(x, MATRIX), BIAS, np.float32(3), BIAS, 2.0, 1e-3),
+     MATRIX * 2), (convolution_and_mean, np.tile(MATRIX[:4], [36, 1]))])
 @pytest.mark.parametrize('ending', ['logits', 'log softmax', 'ReLU'])
 def test_templates_of_other_ends(saved, end, matrix, ending):
     """They are those of the one dense layer that the end comes to; their length does not count."""
@@ -142,26 +121,15 @@ def fused(x):
     return tf.nn.fused_batch_norm(x, four[0], four[1], four[2], four[3], is_training=False)[0]
 
 
-def products_and_sums(x):
-    return tf.nn.batch_normalization(x, *[tf.constant(np.full(4, value, np.float32))
-                                          for value in (0.5, 1.5, 0.1, 2.0)], 1e-3)
+def products_and_sums(x, shape=4, offset=0.1):
+    mean, variance, scale = [tf.constant(np.full(shape, value, np.float32)) for value in (0.5, 1.5, 2.0)]
+    offset = offset and tf.constant(np.full(shape, offset, np.float32))
+    return tf.nn.batch_normalization(x, mean, variance, offset, scale, 1e-3)
 
 
-def without_offset(x):
-    return tf.nn.batch_normalization(x, *[tf.constant(np.full(4, value, np.float32)) for value in (0.5, 1.5)],
-                                     None, tf.constant(np.full(4, 2, np.float32)), 1e-3)
-
-
-def with_axes_of_1(x, shape=(1, 1, 1, 4)):
-    return tf.nn.batch_normalization(x, *[tf.constant(np.full(shape, value, np.float32))
-                                          for value in (0.5, 1.5, 0.1, 2.0)], 1e-3)
-
-
-def over_rows(x):
-    return with_axes_of_1(x, (1, 6, 1, 1))
-
-
-@pytest.mark.parametrize('norm', [fused, products_and_sums, without_offset, with_axes_of_1])
+@pytest.mark.parametrize('norm', [
+    fused, products_and_sums, lambda x: products_and_sums(x, offset=None),
+    lambda x: products_and_sums(x, [1, 1, 1, 4])])
 def test_batch_norms_of_a_graph_are_found(saved, norm, capsys):
     """Without one, the recipe's factor is off, and a typed one stays and is an error."""
     def build(norm):
@@ -169,7 +137,8 @@ def test_batch_norms_of_a_graph_are_found(saved, norm, capsys):
         dense(tf.reshape(tf.nn.relu(norm(x)), [-1, 144]))
 
     settings = synthesis_flags(['--Rate=1', '--dataset=none', '--nets=alexnet'])
-    for teacher, found in ((saved(lambda: build(norm)), True), (saved(lambda: build(over_rows)), False),
+    over_rows = saved(lambda: build(lambda x: products_and_sums(x, [1, 6, 1, 1])))
+    for teacher, found in ((saved(lambda: build(norm)), True), (over_rows, False),
                            (saved(lambda: build(lambda x: x)), False)):
         new_graph(0)
         teacher.logits(tf.zeros([2, *SHAPE]))
@@ -250,51 +219,27 @@ def test_input_and_logits_by_name(saved):
     np.testing.assert_allclose(teacher.answers(IMAGES), expected(IMAGES / 255), rtol=1e-4, atol=1e-3)
 
 
-def two_inputs():
-    dense(features(images_of()) * tf.placeholder(tf.float32, [], name='keep'))
-
-
-def without_gradient():
-    dense(features(tf.stop_gradient(images_of())))
-
-
-def without_classifier():
-    tf.reduce_max(tf.nn.conv2d(images_of(), tf.constant(KERNEL), [1] * 4, 'SAME'), [1, 2], name='most')
-
-
-def two_ends():
-    x = features(images_of())
-    dense(x), tf.matmul(x, tf.constant(MATRIX), name='other')
-
-
-def features_and_several_tags():
-    x = tf.nn.relu(tf.matmul(features(images_of()), tf.constant(MATRIX)))
+def features_and_several_tags(x):
+    x = tf.nn.relu(tf.matmul(x, tf.constant(MATRIX)))
     tf.identity(x, name='features'), tf.nn.sigmoid(tf.matmul(x, tf.constant(MATRIX[:5])), name='tags')
 
 
-def several_digits():
-    tf.nn.softmax(tf.reshape(tf.matmul(features(images_of()), tf.constant(MATRIX[:, :4])), [-1, 2, 2]))
-
-
-def mean_of_probabilities():
-    x = features(images_of())
-    tf.add(tf.nn.softmax(dense(x)), tf.nn.softmax(dense(-x)), name='sum') / 2
-
-
-def not_a_number():
-    dense(features(images_of()), np.where(MATRIX > 2, np.float32(np.nan), MATRIX))
-
-
-def nan_before_the_end():
-    dense(tf.math.log(features(images_of()) - 1))
-
-
-def missing_class():
-    dense(features(images_of()), MATRIX * (np.arange(5) != 3))
-
-
-def in_training():
-    dense(tf.nn.dropout(features(images_of()), 0.5))
+# What comes after ``features``, and what is said of it.
+ENDS = [
+    (lambda x: dense(x * tf.placeholder(tf.float32, [], name='keep')), 'takes 2 inputs images keep'),
+    (lambda x: dense(tf.stop_gradient(x)), 'do not depend on its input'),
+    (lambda x: (dense(x), tf.matmul(x, tf.constant(MATRIX), name='other')), 'found: logits:0, other:0'),
+    (features_and_several_tags, 'tags is a Sigmoid of'),
+    (lambda x: tf.nn.softmax(tf.reshape(tf.matmul(x, tf.constant(MATRIX[:, :4])), [-1, 2, 2])),
+     'is a Softmax of Reshape'),
+    (lambda x: tf.add(tf.nn.softmax(dense(x)), tf.nn.softmax(dense(-x)), name='sum') / 2,
+     'are probabilities; name its logits with --teacher_logits'),
+    (lambda x: dense(x, np.where(MATRIX > 2, np.float32(np.nan), MATRIX)), 'NaN'),
+    (lambda x: dense(tf.math.log(x - 1)), 'NaN'),
+    (lambda x: dense(x, MATRIX * (np.arange(5) != 3)), 'class 3 of the teacher has no weights'),
+    (lambda x: dense(tf.nn.dropout(x, 0.5)), 'network in training'),
+    (lambda x: dense(tf.while_loop(lambda i, _: i < 3, lambda i, x: (i + 1, x * 0.9), [0, x])[1]),
+     'is not differentiable')]
 
 
 def batch_norm_in_training():
@@ -303,30 +248,15 @@ def batch_norm_in_training():
     dense(tf.reshape(tf.nn.relu(x), [-1, 144]))
 
 
-def with_a_loop():
-    _, x = tf.while_loop(lambda i, _: i < 3, lambda i, x: (i + 1, x * 0.9), [0, features(images_of())])
-    dense(x)
-
-
-def one_image_at_a_time():
-    x = features(tf.placeholder(tf.float32, [1, *SHAPE]))
-    dense(tf.reshape(x, [1, 144]))
-
-
-def channels_first():
-    dense(features(tf.transpose(tf.placeholder(tf.float32, [None, 3, 8, 8]), [0, 2, 3, 1])))
-
-
 @pytest.mark.parametrize('build, message', [
-    (two_inputs, 'takes 2 inputs images keep'), (without_gradient, 'do not depend on its input'),
-    (without_classifier, 'most is a Max.*--teacher_logits'), (two_ends, 'found: logits:0, other:0'),
-    (features_and_several_tags, 'tags is a Sigmoid of'), (several_digits, 'is a Softmax of Reshape'),
-    (mean_of_probabilities, 'are probabilities; name its logits with --teacher_logits'),
-    (not_a_number, 'NaN'), (nan_before_the_end, 'NaN'),
-    (missing_class, 'class 3 of the teacher has no weights'),
-    (in_training, 'network in training'), (batch_norm_in_training, 'beside another, so its batch norm is in'),
-    (with_a_loop, 'is not differentiable'), (one_image_at_a_time, 'on one image and on two'),
-    (channels_first, 'save the network with channels last')])
+    *((lambda end=end: end(features(images_of())), said) for end, said in ENDS),
+    (lambda: tf.reduce_max(tf.nn.conv2d(images_of(), tf.constant(KERNEL), [1] * 4, 'SAME'), [1, 2],
+                           name='most'), 'most is a Max.*--teacher_logits'),
+    (batch_norm_in_training, 'beside another, so its batch norm is in'),
+    (lambda: dense(tf.reshape(features(tf.placeholder(tf.float32, [1, *SHAPE])), [1, 144])),
+     'on one image and on two'),
+    (lambda: dense(features(tf.transpose(tf.placeholder(tf.float32, [None, 3, 8, 8]), [0, 2, 3, 1]))),
+     'save the network with channels last')])
 def test_what_cannot_teach_is_said_in_one_line(saved, build, message):
     with pytest.raises(RunError, match=message) as caught:
         saved(build)
@@ -370,7 +300,7 @@ def test_a_gradient_that_only_its_maker_knows_is_left_out(saved, tmp_path):
 OTHER_NETWORKS = """
 import numpy as np
 import tensorflow as tf
-images = np.random.RandomState(0).randint(0, 256, (3, 16, 16, 3))
+images = np.random.RandomState(0).randint(0, 256, (3, 24, 24, 3))
 np.save('expected.npy', model.predict(images / 127.5 - 1))
 layers, silu = tf.keras.layers, 'silu' if tf.__version__ >= '2' else 'tanh'
 images = np.random.RandomState(0).randint(0, 256, (3, 12, 12)) / 255
@@ -385,36 +315,29 @@ for name, network in (
 
 
 @pytest.fixture(scope='module')
-def keras(tmp_path_factory):
+def keras(tmp_path_factory, colours):
     """The folder with a network that plain Keras made in a process of its own.
 
-    It is saved as docs/teacher-files.md says. Beside it lies data.npz, like what it was trained on.
+    It is saved as docs/teacher-files.md says.
     """
     folder = tmp_path_factory.mktemp('keras')
     codes = [code for code in python_blocks() if code.startswith('model.')]
     codes = [code for code in codes if '.h5' in code] if TF1 else codes
     codes.append(OTHER_NETWORKS)
-    done = run_script(['tests/foreign_teacher.py', 'data.npz', *codes], cwd=str(folder))
+    done = run_script(['tests/foreign_teacher.py', colours, *codes], cwd=str(folder))
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split()[-1]) > 0.95
     return folder
-
-
-@pytest.fixture(scope='module')
-def keras_teacher(keras):
-    """(path of that network, of the data)."""
-    path = keras / 'teacher.keras'
-    return str(path if path.exists() else keras / 'teacher.h5'), str(keras / 'data.npz')
 
 
 def test_keras_networks_are_read_as_they_were_saved(keras, tmp_path):
     """From every format the answers that Keras gives, also where the folder's name is a pattern."""
     shutil.copytree(str(keras), str(tmp_path / '[1]'))
     options, lenet = TeacherOptions((-1.0, 1.0)), find_pair('lenet')
-    images = np.random.RandomState(0).randint(0, 256, (3, 16, 16, 3)).astype(np.uint8)
+    images = np.random.RandomState(0).randint(0, 256, (3, 24, 24, 3)).astype(np.uint8)
     names = ['teacher.h5'] + ['teacher'] * (keras / 'teacher').exists()  # teacher.keras: in the next test
     for teacher in [open_teacher(str(tmp_path / '[1]' / name), lenet, options) for name in names]:
-        assert (teacher.image_shape, teacher.classes, teacher.templates.shape) == ((16, 16, 3), 5, (32, 5))
+        assert (teacher.image_shape, teacher.classes, teacher.templates.shape) == ((24, 24, 3), 5, (32, 5))
         np.testing.assert_allclose(softmax(teacher.answers(images), axis=1),
                                    np.load(str(keras / 'expected.npy')), rtol=1e-3, atol=1e-4)
 
@@ -431,21 +354,19 @@ def test_recurrent_layers_smooth_activations_and_files_without_a_suffix(keras, t
                                rtol=1e-4, atol=1e-5)
 
 
-def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monkeypatch):
+def test_a_student_of_a_keras_network_without_data(keras, own_pair, colours, tmp_path, monkeypatch):
     """Batch norm, three channels and five classes into a user's own pair; images serve the accuracy alone."""
-    path, data = keras_teacher
-    (tmp_path / 'pair.py').write_text(PAIR)
+    path = keras / ('teacher.h5' if TF1 else 'teacher.keras')
     monkeypatch.setattr(train_w_distill, 'UNSEEN', 100)
-    pair = find_pair(str(tmp_path / 'pair.py'))
-    common = ['--teacher=%s' % path, '--teacher_scale', '-1', '1', '--nets=%s' % pair.name, '--dataset=none']
+    common = ['--teacher=%s' % path, '--teacher_scale', '-1', '1', '--nets=%s' % own_pair, '--dataset=none']
     Data_Impressions.main(['--Rate=1', '--save_path=%s' % tmp_path, '--batch_size=300', '--iterations=50',
                           '--learning_rate=0.3'] + common)
-    assert load_impressions(str(tmp_path / 'DI-1.mat'), (16, 16, 3), 5).images.shape == (600, 16, 16, 3)
+    assert load_impressions(str(tmp_path / 'DI-1.mat'), (24, 24, 3), 5).images.shape == (600, 24, 24, 3)
     train_w_distill.main(['--Distillation=ZSKD-1', '--impressions=%s' % tmp_path, '--steps=500',
                           '--train_dir=%s' % (tmp_path / 'zskd')] + common)
     assert load_json(str(tmp_path / 'zskd' / 'result.json'))['agreement'] > 60
-    images, labels = open_dataset(data, '').part('test', (16, 16, 3))
-    student = TrainedNetwork(str(tmp_path / 'zskd' / 'train_params.mat'), pair, 'Student')
+    images, labels = open_dataset(colours, '').part('test', (24, 24, 3))
+    student = TrainedNetwork(str(tmp_path / 'zskd' / 'train_params.mat'), find_pair(own_pair), 'Student')
     accuracy = 100 * np.mean(student.answers(images).argmax(axis=1) == labels)
     print('student of the Keras network: %.2f %%' % accuracy)
     assert accuracy > 55  # chance is 20
@@ -454,7 +375,7 @@ def test_a_student_of_a_keras_network_without_data(keras_teacher, tmp_path, monk
 def test_nets_and_start_values_follow_the_teachers_channels(saved):
     """Without --nets and without data; a pair of one's own starts as AlexNet's."""
     colour = saved(lambda: dense(features(images_of()))).path
-    assert teacher_kind({'dataset': 'none', 'teacher': colour}) == TeacherKind(3, True)
+    assert teacher_kind({'dataset': 'none', 'teacher': colour}) == TeacherKind(3, True, 8 * 8 * 3)
     assert with_nets({'dataset': 'none', 'teacher': colour})['nets'] == 'alexnet'
     own = synthesis_flags(['--Rate=1', '--dataset=none', '--nets=own.py', '--teacher=%s' % colour])
     assert (own.ground, own.start_grey, own.start_deviation) == (0.5, 0.9, 0.25)

@@ -71,31 +71,25 @@ def test_impressions_made_elsewhere_are_read(reference):
     assert np.abs(images - exact.reshape(images.shape)).max() <= 0.5 and 30 < images.mean() < 35
 
 
-FRACTIONS, PIXELS = IMAGES / 255, 'the pixels of train_images are '
+PIXELS = 'the pixels of train_images are '
 UNUSABLE = {
     'other side': (dict(train_images=IMAGES[:, 2:30, 2:30]),
                    "'train_images' has shape 6x28x28x1, expected Nx32x32x1"),
-    'colour': (dict(train_images=IMAGES.repeat(3, axis=3)),
-               "'train_images' has shape 6x32x32x3, expected Nx32x32x1"),
     'other classes': (dict(train_labels=TARGETS[:, :5]), "'train_labels' has shape 6x5, expected Nx10"),
     'fewer labels': (dict(train_labels=TARGETS[:5]), 'holds 6 images and 5 labels; make it again'),
     'none': (dict(train_images=IMAGES[:0], train_labels=TARGETS[:0]), 'images'),  # kept as 0x0x0x0
     'too bright': (dict(train_images=IMAGES + 1.0), PIXELS + 'from 1 to 256, expected 0..255'),
     'negative': (dict(train_images=IMAGES - 1.0), PIXELS + 'from -1 to 254, expected 0..255'),
-    'fractions': (dict(train_images=FRACTIONS), PIXELS + 'from 0 to 1, expected 0..255'),
-    'NaN': (dict(train_images=IMAGES * np.nan), "'train_images' contains NaN or infinity"),
     'halves': (dict(train_labels=TARGETS / 2), 'rows of train_labels are not probabilities that sum to 1'),
     'negative labels': (dict(train_labels=np.eye(10)[:6] * 3 - 0.2),
                         'rows of train_labels are not probabilities that sum to 1; make it again'),
-    'no images': (dict(train_images=None), "has no array 'train_images' but 'train_labels'"),
 }
 
 
 @pytest.mark.parametrize('changes, said', UNUSABLE.values(), ids=UNUSABLE)
 def test_impressions_that_cannot_be_used_are_one_line(tmp_path, changes, said):
     path = str(tmp_path / 'DI-1.mat')
-    arrays = dict(dict(train_images=IMAGES, train_labels=TARGETS), **changes)
-    save_mat(path, {name: array for name, array in arrays.items() if array is not None})
+    save_mat(path, dict(dict(train_images=IMAGES, train_labels=TARGETS), **changes))
     with pytest.raises(RunError) as error:
         load_impressions(path, (32, 32, 1), 10)
     assert repr(path) in str(error.value) and said in str(error.value) and '\n' not in str(error.value)
@@ -107,7 +101,7 @@ def test_impressions_are_given_as_a_file_or_as_its_folder(place, path):
     assert training_files(training_flags(words)).inputs['impressions'] == path
 
 
-def test_pictures_take_the_folder_too(tmp_path, teacher, monkeypatch):
+def test_pictures_take_the_folder_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for place in ('.', 'DI-1.mat'):
         with pytest.raises(RunError, match='no file .*DI-1.mat'):

@@ -51,15 +51,6 @@ def test_the_end_of_a_job_is_said_in_words():
         assert all(word in said for word in words) and 'exit status' not in said and '\n' not in said
 
 
-@pytest.mark.parametrize('number, word', [(9, 'memory'), (4, 'AVX'), (6, 'SIGABRT')])
-def test_a_job_that_a_signal_ended_says_so(number, word, tmp_path):
-    code = 'import os; print("the last line", flush=True); os.kill(os.getpid(), %d)' % number
-    job = Job('job', [sys.executable, '-c', code], str(tmp_path / 'log.txt'), [], 1.0, lambda: (None, ''))
-    with LocalPool(1, {}) as pool:
-        ended, = run_jobs([job], pool, None, None)
-    assert word in ended.reason.split('\n')[0] and ended.reason.endswith('    the last line\n') and ended.ran
-
-
 class SlowFolder:
     """A pool whose jobs end at once, and whose files are seen ``delay`` seconds later, if at all."""
     slots, delay = 4, 0.5
@@ -75,20 +66,22 @@ def test_a_job_whose_record_is_not_seen_yet_keeps_no_other_waiting(tmp_path, mon
     monkeypatch.setattr('utils.table.jobs.POLL', 0.05)
     looks = {}
 
-    def finished(name, seen_at_look):
+    def finished(name, seen_at_look, why):
         def look():
             looks[name] = looks.get(name, 0) + 1
-            return ({'name': name}, '') if looks[name] >= seen_at_look else (None, '')
+            return ({'name': name}, '') if looks[name] >= seen_at_look else (None, why)
         return look
 
-    def job(name, seen_at_look, needs=()):
-        return Job(name, ['true'], str(tmp_path / name), list(needs), 1.0, finished(name, seen_at_look))
+    def job(name, seen_at_look, needs=(), why=''):
+        return Job(name, ['true'], str(tmp_path / name), list(needs), 1.0, finished(name, seen_at_look, why))
 
-    jobs = [job('never', 1000), job('late', 3), job('later', 3, ['late']), job('not run', 2, ['never'])]
+    jobs = [job('never', 1000), job('late', 3), job('later', 3, ['late']), job('not run', 2, ['never']),
+            job('other', 1000, why='made from another dataset')]
     jobs += [job('quick%d' % number, 2) for number in range(5)]
-    ends = {end.job.name: end for end in run_jobs(jobs, SlowFolder(), lambda running: None, None)}
+    ends = {end.job.name: end for end in run_jobs(jobs, SlowFolder(), *[lambda *_: None] * 2)}
     assert list(ends)[:6] == ['quick%d' % number for number in range(5)] + ['late']
-    assert {name for name, end in ends.items() if end.row is None} == {'never', 'not run'}
+    assert {name for name, end in ends.items() if end.row is None} == {'never', 'not run', 'other'}
+    assert ends['other'].reason.startswith('made from another dataset; the end of ')
     assert ends['never'].reason.startswith('it left no record; the end of ') and looks['never'] > 2
     assert ends['not run'].reason == 'not run: never failed' and not ends['not run'].ran
 

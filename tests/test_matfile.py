@@ -41,26 +41,19 @@ def test_files_are_read_as_scipy_reads_them(tmp_path, compressed):
         np.testing.assert_array_equal(found[name], expected[name])
 
 
-def test_other_byte_order():
-    """A file of a big-endian machine, one 1x2 array of 16-bit numbers; SciPy writes none."""
+@pytest.mark.parametrize('order, mark, array_class, kind, numbers, found', [
+    ('>', b'\1\0MI', 10, 3, [1, 2, 255, 255], np.array([[258, -1]], '>i2')),  # of a big-endian machine
+    ('<', b'\0\1IM', 6, 2, [0, 200], np.array([[0, 200]], 'f8')),  # floats that MATLAB stores as bytes
+    ('<', b'\0\1IM', 7, 2, [0, 200], np.array([[0, 200]], 'f4'))])
+def test_arrays_that_scipy_does_not_write(order, mark, array_class, kind, numbers, found):
+    """One 1x2 array."""
     def element(kind, content):
-        return struct.pack('>II', kind, len(content)) + content + bytes(-len(content) % 8)
+        return struct.pack(order + 'II', kind, len(content)) + content + bytes(-len(content) % 8)
 
-    array = (element(6, bytes([0, 0, 0, 10, 0, 0, 0, 0])) + element(5, bytes([0, 0, 0, 1, 0, 0, 0, 2]))
-             + element(1, b'x') + element(3, bytes([1, 2, 255, 255])))
-    content = b'MATLAB 5.0 MAT-file'.ljust(124) + b'\1\0MI' + element(14, array)
-    assert read_arrays(content)['x'].tolist() == [[258, -1]]
-
-
-def test_a_float_array_of_whole_numbers_that_matlab_stores_as_bytes():
-    def element(kind, content):
-        return struct.pack('<II', kind, len(content)) + content + bytes(-len(content) % 8)
-
-    for kind, floats in (6, 'f8'), (7, 'f4'):
-        array = (element(6, bytes([kind, 0, 0, 0, 0, 0, 0, 0])) + element(5, bytes([1, 0, 0, 0, 2, 0, 0, 0]))
-                 + element(1, b'x') + element(2, bytes([0, 200])))
-        found = read_arrays(b'MATLAB 5.0 MAT-file'.ljust(124) + b'\0\1IM' + element(14, array))['x']
-        assert found.dtype == floats and found.tolist() == [[0, 200]]
+    heads = [(6, struct.pack(order + 'II', array_class, 0)), (5, struct.pack(order + 'II', 1, 2)), (1, b'x')]
+    array = b''.join(element(*each) for each in [*heads, (kind, bytes(numbers))])
+    read = read_arrays(b'MATLAB 5.0 MAT-file'.ljust(124) + mark + element(14, array))['x']
+    assert read.dtype == found.dtype and read.tolist() == found.tolist()
 
 
 @pytest.mark.parametrize('stored, asked, read', [

@@ -73,41 +73,27 @@ def test_nothing_is_written_beside_it(own_pair, tmp_path, monkeypatch):
 
 # What can be wrong with the file.
 
-def replaced(old, new):
-    def change(text):
-        assert old in text
-        return text.replace(old, new)
-    return change
-
-
-def appended(end):
-    return lambda text: text + end
-
-
 SHAPE = 'IMAGE_SHAPE must be three whole numbers'
 LAST = "return dense(batch_norm(x, 'norm1', training), 'last', classes, deviation=0.1)"
-WRONG = {
-    'no Python': (appended('IMAGE_SHAPE = (\n'), 'cannot be used: SyntaxError: '),
-    'raises on import': (appended('1 / 0\n'), 'cannot be used: ZeroDivisionError: division by zero'),
-    'no IMAGE_SHAPE': (replaced('IMAGE_SHAPE', 'SHAPE'), SHAPE),
-    'two channels': (replaced('24, 24, 3', '24, 24, 2'), SHAPE),
-    'no LAST_LAYER': (replaced('LAST_LAYER', 'LAST'), "LAST_LAYER must name the last layer's weights"),
+WRONG = {  # what is wrong: (what is replaced, by what, what is said)
+    'no Python': ('IMAGE_SHAPE = ', 'IMAGE_SHAPE = (', 'cannot be used: SyntaxError: '),
+    'raises on import': ('IMAGE_SHAPE', '1 / 0\nIMAGE_SHAPE', 'be used: ZeroDivisionError: division by zero'),
+    'no IMAGE_SHAPE': ('IMAGE_SHAPE', 'SHAPE', SHAPE), 'two channels': ('24, 24, 3', '24, 24, 2', SHAPE),
+    'no LAST_LAYER': ('LAST_LAYER', 'LAST', "LAST_LAYER must name the last layer's weights"),
     'LAST_LAYER is no variable': (
-        replaced("'last/weights'", "'fc2/weights'"),
+        "'last/weights'", "'fc2/weights'",
         "has no trainable variable 'fc2/weights' [features, 5], which is its LAST_LAYER"),
-    'no teacher': (replaced('def teacher', 'def master'),
-                   'has no function teacher(images, classes, training)'),
-    'other arguments': (replaced('def teacher(images, classes, training)', 'def teacher(images, classes)'),
+    'no teacher': ('def teacher', 'def master', 'has no function teacher(images, classes, training)'),
+    'other arguments': ('def teacher(images, classes, training)', 'def teacher(images, classes)',
                         'has no function teacher(images, classes, training)'),
-    'raises when it is built': (replaced('x = pool', 'x = pol'),
-                                "its teacher cannot be built: NameError: name 'pol'"),
-    'layers that do not fit': (replaced(LAST, 'return tf.matmul(x, tf.ones([3, classes]))'),
+    'raises when it is built': ('x = pool', 'x = pol', "its teacher cannot be built: NameError: name 'pol'"),
+    'layers that do not fit': (LAST, 'return tf.matmul(x, tf.ones([3, classes]))',
                                'its teacher cannot be built: ValueError: Dimensions must be equal'),
-    'one logit too many': (replaced("'last', classes", "'last', classes + 1"),
+    'one logit too many': ("'last', classes", "'last', classes + 1",
                            'its teacher gives float32 (?, 6), not logits float32 [batch, 5]'),
     'variables that are not shared': (
-        replaced('return network(images, classes, training, kernels=8, units=32)',
-                 'return tf.Variable(1.0) * network(images, classes, training, kernels=8, units=32)'),
+        'return network(images, classes, training, kernels=8, units=32)',
+        'return tf.Variable(1.0) * network(images, classes, training, kernels=8, units=32)',
         'its teacher makes a new variable Teacher_1/Variable every time it is built; make it by tf.get_var'),
 }
 
@@ -120,11 +106,11 @@ def one_line(error, *names):
 
 @pytest.mark.parametrize('fault', list(WRONG))
 def test_a_wrong_file_is_one_line(fault, tmp_path, own_pair, colours):
-    change, said = WRONG[fault]
-    path = tmp_path / 'wrong.py'
+    (old, new, said), path = WRONG[fault], tmp_path / 'wrong.py'
     with open(own_pair) as file:
-        content = change(file.read())
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        content = file.read()
+    assert old in content
+    path.write_text(content.replace(old, new))
     with pytest.raises(RunError) as error:
         train_w_distill.main(Chain(tmp_path, path, colours).teacher)
     assert said in one_line(error, repr(str(path))).replace('(None, 6)', '(?, 6)')
@@ -133,36 +119,11 @@ def test_a_wrong_file_is_one_line(fault, tmp_path, own_pair, colours):
 
 # What does not go together.
 
-def own_data(path, channels, classes):
-    shape = [40, 28, 28] + [3] * (channels == 3)
-    images, labels = np.random.RandomState(0).randint(0, 256, shape).astype(np.uint8), np.arange(40) % classes
-    np.savez(str(path), x_train=images, y_train=labels, x_test=images, y_test=labels)
-    return path
-
-
-def test_teacher_and_data_of_other_classes(chain, tmp_path, own_pair):
-    folder, flags_of = chain
-    other = own_data(tmp_path / 'other.npz', 3, 7)
-    with pytest.raises(RunError) as error:
-        train_w_distill.main(flags_of.student + ['--dataset=%s' % other, '--train_dir=%s' % tmp_path])
-    one_line(error, repr(str(folder / 'Teacher' / 'train_params.mat')), 'other', '5 classes', 'has 7')
-
-
-SWAPPED = """from nets import lenet
-IMAGE_SHAPE = 32, 32, 1
-LAST_LAYER = 'fc2/weights'
-def teacher(images, classes, training):
-    return lenet.student(images, classes, training)
-def student(images, classes, training):
-    return lenet.teacher(images, classes, training)
-"""
-
-
 def test_teacher_and_pair(chain, teacher, tmp_path, own_pair):
     folder, flags_of = chain
     own_teacher, swapped = str(folder / 'Teacher' / 'train_params.mat'), str(tmp_path / 'swapped.py')
-    with open(swapped, 'w') as file:
-        file.write(SWAPPED)
+    (tmp_path / 'swapped.py').write_text('from nets.lenet import IMAGE_SHAPE, LAST_LAYER\n'
+                                         'from nets.lenet import student as teacher, teacher as student\n')
     for file, pair, said in [
             (teacher, own_pair, "has no array 'Teacher/last/weights'"),
             (own_teacher, 'lenet', "has no array 'Teacher/fc2/weights'"),

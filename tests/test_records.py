@@ -1,4 +1,5 @@
 """Records of jobs: when one still holds, and what they say of impressions and teachers."""
+import importlib
 import os
 import re
 import sys
@@ -8,19 +9,12 @@ import pytest
 from conftest import forbidden, run_script
 
 from teachers.formats import TeacherOptions
-from utils.data.datasets import DATASETS, open_dataset
+from utils.data.datasets import open_dataset
 from utils.files import RunError, load_json, save_json, save_text, sha256
 from utils.records import records
 from utils.records.layout import synthesis_files, training_files
 from utils.records.origins import check_impressions, check_network
-from utils.records.records import (
-    digests_of,
-    fingerprint,
-    finished_row,
-    print_replaced,
-    save_record,
-    versions,
-)
+from utils.records.records import digests_of, fingerprint, finished_row, print_replaced, save_record, versions
 from utils.settings.flags import synthesis_flags, training_flags
 from utils.settings.hyper_parameters import OFF
 
@@ -51,23 +45,10 @@ def edit(job, change):
     save_json(job.files.record, record)
 
 
-def test_a_record_holds_what_its_result_depends_on(job):
-    assert done(job.settings, job.files)['accuracy'] == 98.5
-    record = load_json(job.files.record)
-    assert record['accuracy'] == 98.5 and record['seconds'] == 12.0
-    assert record['arguments'] == vars(job.settings)
-    assert set(record['inputs']) == {'dataset', 'teacher', 'impressions'}
-    assert set(record['outputs']) == {'train_params.mat', 'best_params.mat'}
-    assert record['versions'] == fingerprint(job.settings, {})['versions']
-
-
 def test_versions_are_those_that_compute(job):
-    import cv2
-    import numpy as np
-    import scipy
-    import tensorflow as tf
-    expected = {'python': '%d.%d' % sys.version_info[:2], 'tensorflow': tf.__version__,
-                'numpy': np.__version__, 'scipy': scipy.__version__, 'opencv': cv2.__version__}
+    expected = {name: importlib.import_module(module).__version__ for name, module in [
+        ('tensorflow', 'tensorflow'), ('numpy', 'numpy'), ('scipy', 'scipy'), ('opencv', 'cv2')]}
+    expected['python'] = '%d.%d' % sys.version_info[:2]
     assert versions() == expected
     of_job = fingerprint(job.settings, {})['versions']
     assert re.match('[0-9a-f]{12}$', of_job['code']) and of_job == dict(expected, code=of_job['code'])
@@ -132,8 +113,6 @@ def test_other_versions_are_another_job(job, name):
 def test_another_data_set_is_another_job(job):
     assert why_not(*with_settings(job, dataset='fashion_mnist')) == 'made from another dataset'
     assert why_not(*with_settings(job, dataset='none')) == 'made from another dataset'
-    digests = {digests_of(with_settings(job, dataset=name)[1])['dataset'] for name in DATASETS}
-    assert len(digests) == len(DATASETS)
 
 
 @pytest.mark.parametrize('role', ['teacher', 'impressions', 0, 1])
@@ -165,25 +144,6 @@ def test_what_is_no_record_is_no_result(job, content):
 def test_an_edited_record_is_none(job, name, value):
     edit(job, lambda record: record.pop(name) if value == 'gone' else record.update({name: value}))
     assert why_not(job.settings, job.files)
-
-
-def test_a_synthesis_has_its_record_beside_its_impressions(tmp_path):
-    teacher = str(tmp_path / 'teacher.mat')
-    flags = ['--Rate=2.5', '--save_path', str(tmp_path), '--teacher', teacher]
-    settings = synthesis_flags(flags)
-    files = synthesis_files(settings)
-    assert (files.inputs, files.outputs, files.record) == (
-        {'teacher': teacher}, [str(tmp_path / 'DI-2.5.mat')], str(tmp_path / 'DI-2.5.json'))
-    save_text(teacher, 'teacher')
-    save_text(files.outputs[0], 'impressions')
-    save_record(files, fingerprint(settings, digests_of(files)), kl=0.5, targets_met=93.0, seconds=4.0)
-    row = done(settings, files)
-    assert (row['method'], row['rate'], row['kl'], row['targets_met']) == ('Impressions', 2.5, 0.5, 93.0)
-    assert 'Rate' not in row and 'accuracy' not in row
-    assert why_not(synthesis_flags([*flags, '--iterations=7']), files) == 'made with iterations 100, not 7'
-    assert done(synthesis_flags([*flags, '--dataset=fashion_mnist']), files), 'made of a teacher alone'
-    edit(Namespace(files=files), lambda record: record.pop('targets_met'))
-    assert why_not(settings, files) == 'its record is damaged'
 
 
 def test_what_is_replaced_is_said(job, capsys):
@@ -225,14 +185,6 @@ def check(impressions, teacher):
 def read(path):
     """What a check asks of a file that has been read."""
     return Namespace(path=path, digest=sha256(path), classes=10, options=TeacherOptions())
-
-
-def test_impressions_of_another_teacher_are_refused(impressions, tmp_path, capsys):
-    check(impressions.path, impressions.teacher)
-    assert not capsys.readouterr().out
-    save_text(str(tmp_path / 'other.mat'), 'another teacher')
-    with pytest.raises(RunError, match="DI-1.mat' was made from another teacher than '.*other.mat'"):
-        check(impressions.path, str(tmp_path / 'other.mat'))
 
 
 DAMAGED = ['{"outputs": {"NAME": "DIGEST"}, "arguments": %s, "inputs": %s}' % values for values in (
@@ -280,20 +232,6 @@ def other(tmp_path, small):
     with open(small, 'rb') as file, open(str(tmp_path / 'other.npz'), 'wb') as copy:
         copy.write(file.read() + b' ')
     return open_dataset(str(tmp_path / 'other.npz'), '')
-
-
-def test_a_teacher_of_other_data_is_refused_or_taken_with_a_line(trained, small, other, capsys):
-    said = "train_params.mat' was trained on .*small.npz, not on other"
-    way_out = '; give another network, or --any_teacher to take it all the same$'
-    with pytest.raises(RunError, match=said + way_out):
-        check_network(read(trained()), other, any_teacher=False)
-    assert not capsys.readouterr().out
-    check_network(read(trained()), other, any_teacher=True)
-    assert re.search(said + '\n$', capsys.readouterr().out)
-    weights = trained()
-    save_text(weights, 'a file from elsewhere, without a record')
-    check_network(read(weights), other, any_teacher=False, holdout=5)
-    assert not capsys.readouterr().out
 
 
 def test_a_teacher_has_its_record_under_its_own_name_as_well(trained, other, tmp_path):

@@ -1,6 +1,5 @@
 """Nothing in a file is executed: graphs and Keras models of what networks are not made of are refused."""
 import json
-import os
 
 import pytest
 from test_foreign import dense, features, images_of
@@ -18,26 +17,21 @@ OTHERS = {
     'MatchingFiles': lambda path: tf.matching_files(path)}
 
 
-def with_other(operation, path):
-    """A network whose logits wait for an operation that networks are not made of."""
-    new_graph(0)
-    images = images_of()
-    with tf.control_dependencies([OTHERS[operation](path)]):
-        return images, tf.identity(dense(features(images)))
-
-
 @pytest.mark.parametrize('operation', OTHERS)
 def test_a_frozen_graph_runs_no_other_operation(operation, tmp_path):
-    written = tmp_path / 'written'
-    with_other(operation, str(written))
-    path = tmp_path / 'teacher.pb'
+    """One that networks are not made of, for which the logits wait."""
+    written, path = tmp_path / 'written', tmp_path / 'teacher.pb'
+    new_graph(0)
+    images = images_of()
+    with tf.control_dependencies([OTHERS[operation](str(written))]):
+        tf.identity(dense(features(images)))
     path.write_bytes(tf.get_default_graph().as_graph_def().SerializeToString())
     with pytest.raises(RunError, match=r'its operation \S+ \(%s\)' % operation):
         open_teacher(str(path), find_pair('lenet'))
     assert not written.exists()
 
 
-def test_nor_does_a_function_that_a_graph_brings_along(tmp_path):
+def test_nor_does_a_function_that_a_graph_brings_along():
     graph = tf.GraphDef()
     graph.node.add(name='call', op='StatefulPartitionedCall').attr['f'].func.name = '__inference_f'
     function = graph.library.function.add()
@@ -69,12 +63,9 @@ def test_a_saved_model_runs_no_other_operation(place, tmp_path):
         builder.add_meta_graph_and_variables(sess, ['serve'], {'serving_default': signature},
                                              main_op=write if place == 'start' else None)
     builder.save()
-    path = os.path.join(folder, 'saved_model.pb')
     if place == 'restoring':
-        with open(path, 'rb') as file:
-            content = file.read()
-        with open(path, 'wb') as file:
-            file.write(content.replace(b'RestoreV2', b'WriteFile'))
+        path = tmp_path / 'teacher' / 'saved_model.pb'
+        path.write_bytes(path.read_bytes().replace(b'RestoreV2', b'WriteFile'))
     if place == 'start':
         assert open_teacher(folder, find_pair('lenet')).classes == 5
     else:

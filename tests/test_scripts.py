@@ -236,10 +236,12 @@ def test_any_rate(tmp_path, small, rate, items, capsys):
     assert record['arguments']['rate'] == float(rate)
 
 
-@pytest.mark.parametrize('line', ['--main_scope=Teacher', '', '--Distillation=Soft_logits-2 --any_teacher'])
-def test_every_method_can_be_augmented(tmp_path, small, line):
+@pytest.mark.parametrize('line, method, rate', [
+    ('--main_scope=Teacher', 'Teacher_augment', 100), ('', 'Student_augment', 100),
+    ('--Distillation=Soft_logits-2.5 --any_teacher', 'Soft_logits_augment', 2.5)])
+def test_every_method_can_be_augmented(tmp_path, small, line, method, rate):
     record = train(tmp_path, '--dataset', small, '--augment', '--copies=2', '--steps=2', *line.split())
-    assert record['arguments']['method'].endswith('_augment') and record['arguments']['copies'] == 2
+    assert [record['arguments'][name] for name in ('method', 'rate', 'copies')] == [method, rate, 2]
 
 
 def test_47_classes_of_small_grey_images(tmp_path):

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import ROOT, run_script
+from documents import read, snippets
 from scipy.special import log_softmax
 
 import autotrain
@@ -29,7 +30,7 @@ from teachers.recognise import recognise
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.weights import read_graph, read_weights
 from utils.data.datasets import digest
-from utils.files import RunError, load_json
+from utils.files import RunError, load_json, read_bytes
 from utils.graph_mode import TF1, new_graph, session, tf
 from utils.matfile import mat_arrays, save_mat
 from utils.table.flags import table_flags
@@ -48,8 +49,7 @@ def teacher(images, classes, training):
         x = layers.pool(layers.batch_norm(layers.conv(x, name, 3, 3), name + '_bn', training), 2, 2)
     x = layers.batch_norm(layers.dense(layers.flatten(x), 'first', 18), 'first_bn', training)
     return layers.dense(x, 'last', classes)
-def student(images, classes, training):
-    return teacher(images, classes, training)
+student = teacher
 '''
 
 
@@ -67,14 +67,9 @@ def answers(teacher):
     return open_teacher(teacher, LENET).answers(IMAGES)
 
 
-def docs():
-    with open(os.path.join(ROOT, 'docs', 'teacher-files.md'), encoding='utf-8') as file:
-        return file.read()
-
-
 def python_blocks():
     """The Python statements of docs/teacher-files.md."""
-    return re.split(r'\n(?! )', '\n'.join(re.findall(r'```python\n(.*?)\n```', docs(), re.DOTALL)))
+    return re.split(r'\n(?! )', ''.join(snippets(read('docs', 'teacher-files.md'))).rstrip())
 
 
 def snippet(word):
@@ -125,13 +120,6 @@ def write_keras_3(path, arrays):
                 file['layers/%s/vars/%d' % (name, i)] = arrays['Teacher/%s/%s' % (layer, kind)]
 
 
-def write_keras_archive(path, arrays):
-    write_keras_3(path + '.h5', arrays)
-    with zipfile.ZipFile(path, 'w') as archive:
-        archive.writestr('config.json', json.dumps({'class_name': 'Sequential'}))
-        archive.write(path + '.h5', 'model.weights.h5')
-
-
 def write_graph(folder, arrays):
     """A checkpoint, a frozen graph and a SavedModel of TensorFlow 1, with what Adam keeps."""
     new_graph(0)
@@ -151,7 +139,7 @@ def write_graph(folder, arrays):
 @pytest.fixture(scope='module')
 def files(tmp_path_factory, arrays):
     """The folder with the same teacher in every format but PyTorch's own."""
-    folder = str(tmp_path_factory.mktemp('formats'))
+    folder = str(tmp_path_factory.mktemp('formats [1]'))  # a name that is a pattern
     join = lambda name: os.path.join(folder, name)  # noqa: E731
     run_snippet('*arrays', folder, numpy=np, arrays=list(arrays.values()))
     np.savez(join('sorted.npz'), **{name.replace('/', '.'): arrays[name] for name in sorted(arrays)})
@@ -161,14 +149,19 @@ def files(tmp_path_factory, arrays):
     save_mat(join('matlab.mat'), {name.replace('/', '_'): array for name, array in arrays.items()})
     write_keras_2(join('keras_2.h5'), arrays)
     write_keras_3(join('keras_3.weights.h5'), arrays)
-    write_keras_archive(join('model.keras'), arrays)
+    with zipfile.ZipFile(join('model.keras'), 'w') as archive:
+        archive.writestr('config.json', json.dumps({'class_name': 'Sequential'}))
+        archive.write(join('keras_3.weights.h5'), 'model.weights.h5')
     write_graph(folder, arrays)
+    for name in ('teacher.npz', 'keras_2.h5', 'matlab.mat'):  # a suffix is no format
+        shutil.copy(join(name), join(name + '.bin'))
     return folder
 
 
 @pytest.mark.parametrize('name', [
     'teacher.npz', 'sorted.npz', 'channel_first.npz', 'short_names.npz', 'matlab.mat', 'keras_2.h5',
-    'keras_3.weights.h5', 'model.keras', 'teacher.ckpt', 'teacher.ckpt.index', 'teacher.pb', 'teacher'])
+    'keras_3.weights.h5', 'model.keras', 'teacher.ckpt', 'teacher.ckpt.index', 'teacher.pb', 'teacher',
+    'teacher.npz.bin', 'keras_2.h5.bin', 'matlab.mat.bin'])
 def test_a_teacher_of_every_format_answers_alike(files, answers, name, capsys):
     teacher = open_teacher(os.path.join(files, name), LENET)
     assert isinstance(teacher, TrainedNetwork)
@@ -246,13 +239,6 @@ def test_what_is_not_read_is_told_by_its_content(tmp_path, monkeypatch, content,
     with pytest.raises(RunError, match=NOT_READ[content][1]) as caught:
         open_teacher(str(tmp_path / name), LENET)
     assert '\n' not in str(caught.value) and name in str(caught.value)
-
-
-@pytest.mark.parametrize('name', ['teacher.npz', 'keras_2.h5', 'matlab.mat'])
-def test_a_suffix_is_no_format(files, tmp_path, name, answers):
-    shutil.copy(os.path.join(files, name), str(tmp_path / 'teacher.bin'))
-    teacher = open_teacher(str(tmp_path / 'teacher.bin'), LENET)
-    np.testing.assert_allclose(teacher.answers(IMAGES), answers, rtol=1e-5, atol=1e-4)
 
 
 def test_what_another_library_says_in_colour_is_one_plain_line():
@@ -418,8 +404,7 @@ def test_what_does_not_fit_whole_is_not_recognised(arrays, change):
 @pytest.mark.parametrize('name', [
     'teacher.npz', 'keras_2.h5', 'model.keras', 'teacher.pb', 'teacher.ckpt.index'])
 def test_half_a_file_is_named_in_one_line(files, tmp_path, name):
-    with open(os.path.join(files, name), 'rb') as file:
-        content = file.read()
+    content = read_bytes(os.path.join(files, name))
     (tmp_path / name).write_bytes(content[:len(content) // 2])
     with pytest.raises(RunError) as caught:
         open_teacher(str(tmp_path / name), LENET)
@@ -428,22 +413,13 @@ def test_half_a_file_is_named_in_one_line(files, tmp_path, name):
 
 @pytest.mark.parametrize('name, message', [
     ('nothing.npz', 'no file'), ('folder', 'holds no saved_model.pb'),
-    ('notes.txt', 'in no format that is read'),
     ('other.npz', 'do not fit by order and shape'), ('objects.npz', 'do not fit by order and shape')])
 def test_what_is_no_teacher(tmp_path, name, message):
     (tmp_path / 'folder').mkdir()
-    (tmp_path / 'notes.txt').write_text('')
     np.savez(str(tmp_path / 'other.npz'), x_train=np.zeros((2, 28, 28)))
     np.savez(str(tmp_path / 'objects.npz'), np.array([None, {}], object))
     with pytest.raises(RunError, match=message):
         open_teacher(str(tmp_path / name), LENET)
-
-
-def test_nan_under_another_name_is_refused(tmp_path, arrays):
-    broken = dict(arrays, **{'Teacher/fc0/biases': np.full(120, np.nan, np.float32)})
-    np.savez(str(tmp_path / 'nan.npz'), *broken.values())
-    with pytest.raises(RunError, match='fc0/biases.*NaN'):
-        open_teacher(str(tmp_path / 'nan.npz'), LENET)
 
 
 def test_a_file_beside_a_checkpoint_of_its_name(files, tmp_path):
@@ -599,13 +575,6 @@ def test_numbers_in_another_file_are_not_read(tmp_path):
             file['layer/kernel'] = h5py.SoftLink('/kernel')
         with pytest.raises(RunError, match='is damaged or not an HDF5 file'):
             read_weights(str(tmp_path / (name + '.h5')))
-
-
-def test_a_folder_whose_name_is_a_pattern_is_read(files, answers, tmp_path):
-    shutil.copytree(files, str(tmp_path / 'runs [1]'))
-    for name in 'teacher.ckpt', 'teacher':
-        found = open_teacher(str(tmp_path / 'runs [1]' / name), LENET).answers(IMAGES)
-        np.testing.assert_allclose(found, answers, rtol=1e-5, atol=1e-4)
 
 
 def test_a_checkpoint_of_fifos_is_refused(tmp_path):

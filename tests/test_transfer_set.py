@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from utils.data.transfer_set import (
-    batches,
-    mix,
-    regions,
-    split,
-    stratified_sample,
-    transfer_set,
-    with_affine_copies,
-)
+from utils.data import transfer_set as module
+from utils.data.transfer_set import batches, mix, split, stratified_sample, transfer_set, with_affine_copies
 from utils.files import RunError
 from utils.images import to_bytes
 from utils.records.inputs import training_inputs
@@ -124,7 +117,6 @@ def test_a_sample_without_some_class_is_said(small, capsys):
 # Impressions
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (6, 32, 32, 1)).astype(np.uint8)
-TARGETS = np.random.RandomState(1).dirichlet(np.ones(10), 6).astype(np.float32)
 
 
 def test_pixels_from_fractions_to_bytes():
@@ -175,14 +167,19 @@ def test_copies_go_with_labels_and_every_other_one_of_an_image_is_mirrored(small
     np.testing.assert_array_equal(labels, np.tile(all_labels, 4))
 
 
+def mixed(cutmix, fmix):
+    """200 copies after mixing, each of one level before, and where they are another's: bool [200, 16, 20]."""
+    levels = np.arange(200, dtype=np.uint8)[:, None, None, None]
+    copies = np.tile(levels, (1, 16, 20, 3))
+    mix(copies, cutmix, fmix, np.random.RandomState(0))
+    return copies, (copies != levels)[..., 0]
+
+
 def test_cutmix_puts_a_rectangle_of_another_copy_into_a_share_of_them():
-    levels = np.arange(200, dtype=np.uint8)
-    copies = np.tile(levels[:, None, None, None], (1, 16, 20, 3))
-    mix(copies, 0.25, 0, np.random.RandomState(0))
-    foreign = (copies != levels[:, None, None, None])[..., 0]
-    mixed = np.flatnonzero(foreign.any(axis=(1, 2)))
-    assert 48 <= len(mixed) <= 50  # of 50, one may have drawn itself
-    for copy, other in zip(copies[mixed], foreign[mixed]):
+    copies, foreign = mixed(0.25, 0)
+    changed = np.flatnonzero(foreign.any(axis=(1, 2)))
+    assert 48 <= len(changed) <= 50  # of 50, one may have drawn itself
+    for copy, other in zip(copies[changed], foreign[changed]):
         rows, columns = other.any(axis=1).sum(), other.any(axis=0).sum()
         assert 4 <= rows <= 12 and 5 <= columns <= 15
         if len(np.unique(copy[other])) == 1:  # else the other copy was one with a rectangle itself
@@ -190,10 +187,7 @@ def test_cutmix_puts_a_rectangle_of_another_copy_into_a_share_of_them():
 
 
 def test_fmix_puts_a_region_of_another_copy_into_a_share_of_those_without_a_rectangle():
-    levels = np.arange(200, dtype=np.uint8)
-    copies = np.tile(levels[:, None, None, None], (1, 16, 20, 3))
-    mix(copies, 0.25, 0.5, np.random.RandomState(0))
-    foreign = (copies != levels[:, None, None, None])[..., 0]
+    _, foreign = mixed(0.25, 0.5)
     assert 120 <= foreign.any(axis=(1, 2)).sum() <= 125  # 50 and half of the other 150
     rectangles = [mask[rows][:, columns].all() for mask, rows, columns in (
         (mask, mask.any(axis=1), mask.any(axis=0)) for mask in foreign if mask.any())]
@@ -201,7 +195,7 @@ def test_fmix_puts_a_region_of_another_copy_into_a_share_of_those_without_a_rect
 
 
 def test_most_regions_cover_a_quarter_to_three_quarters_and_are_in_few_pieces():
-    masks = regions(300, (32, 24), np.random.RandomState(0))[..., 0]
+    masks = module.regions(300, (32, 24), np.random.RandomState(0))[..., 0]
     assert masks.shape == (300, 32, 24)
     shares = np.percentile(masks.mean(axis=(1, 2)), [10, 50, 90])
     np.testing.assert_allclose(shares, [0.25, 0.5, 0.75], atol=0.1)

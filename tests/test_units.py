@@ -33,12 +33,9 @@ def test_the_size_of_the_logits_is_exactly_equivariant(times):
 
 
 def test_the_unit_is_the_power_of_two_by_which_logits_are_larger(times, monkeypatch):
+    assert unit_of(times(16), 1, 'cpu') == 1, "networks of the project's pairs are in units of 1"
     monkeypatch.setattr('teachers.units.PAIRS', [])
     assert [unit_of(times(factor), 1, 'cpu') for factor in (1, 3, 0.2)] == [1, 2, 0.25]
-
-
-def test_networks_of_the_projects_pairs_are_in_units_of_1(times):
-    assert unit_of(times(16), 1, 'cpu') == 1
 
 
 def test_logits_are_divided_by_the_unit(times):

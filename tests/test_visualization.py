@@ -27,17 +27,6 @@ FASHION = list(DATASETS['fashion_mnist'].class_names)
 LENET = find_pair('lenet')
 
 
-@pytest.fixture
-def impressions():
-    """(images, targets) like impressions: something bright on black, 100 of them, of class i mod 10."""
-    rng = np.random.RandomState(0)
-    images = np.zeros((100, 32, 32, 1), np.uint8)
-    images[:, 10:22, 10:22] = rng.randint(100, 256, (100, 12, 12, 1))
-    targets = rng.dirichlet(np.full(10, 0.5), 100).astype(np.float32) * 0.4
-    targets[np.arange(100), np.arange(100) % 10] += 0.6
-    return images, targets
-
-
 def labels_of(figure):
     """The tick labels of a figure's first axes: (of x, of y)."""
     figure.canvas.draw()
@@ -53,8 +42,11 @@ def test_similarity_picture():
     assert shown.get_clim() == (0, 1)
 
 
-def test_samples_picture_has_a_column_per_class_and_names_the_two_most_probable(impressions):
-    images, targets = impressions
+def test_samples_picture_has_a_column_per_class_and_names_the_two_most_probable():
+    rng = np.random.RandomState(0)
+    images = rng.randint(0, 256, (100, 32, 32, 1)).astype(np.uint8)
+    targets = 0.4 * rng.dirichlet(np.full(10, 0.5), 100)
+    targets[np.arange(100), np.arange(100) % 10] += 0.6
     grid = np.array(visualization.draw_samples(images, targets, 3, FASHION).axes).reshape(3, 10)
     for k in range(10):
         for shown, i in zip(grid[:, k], (k, k + 10, k + 20)):
@@ -93,26 +85,18 @@ def test_of_many_classes_some_are_shown_and_a_line_says_so(capsys):
     assert capsys.readouterr().out.count('\n') == 1
 
 
-def test_accuracy_bars_are_one_sample_standard_deviation():
-    rows = [{'method': 'ZSKD', 'rate': rate, 'accuracy': accuracy}
-            for rate, accuracy in ((1, 92.0), (1, 94.0), (10, 97.0))]
-    axes, = visualization.draw_accuracy(rows, 'results.csv', 60000).axes
-    (bars,), = [container.lines[2] for container in axes.containers]
-    heights = [top - bottom for (_, bottom), (_, top) in bars.get_segments()]
-    assert heights == pytest.approx([2 * math.sqrt(2), 0])
-
-
-@pytest.mark.parametrize('content', [RESULTS, RESULTS + IMPRESSIONS], ids=['trainings', 'and impressions'])
-def test_accuracy_picture_has_a_line_per_method(tmp_path, content):
-    (tmp_path / 'results.csv').write_text(content)
+def test_accuracy_picture_has_a_line_per_method_with_bars_of_one_sample_standard_deviation(tmp_path):
+    (tmp_path / 'results.csv').write_text(RESULTS + IMPRESSIONS)
     rows = read_results(str(tmp_path / 'results.csv'))
     axes, = visualization.draw_accuracy(rows, 'results.csv', 50000).axes
     assert axes.get_xlabel() == 'rate (% of 50,000)'
     assert axes.get_ylabel() == 'test accuracy (%)'
     labels = {text.get_text() for text in axes.get_legend().get_texts()}
     assert labels == {'Teacher', 'Student', 'Soft-logits', 'ZSKD'}
-    zskd, = [container.lines[0] for container in axes.containers if container.get_label() == 'ZSKD']
-    np.testing.assert_array_equal(zskd.get_xydata(), [[1, 92.5], [10, 97]])
+    zskd, = [container for container in axes.containers if container.get_label() == 'ZSKD']
+    np.testing.assert_array_equal(zskd.lines[0].get_xydata(), [[1, 92.5], [10, 97]])
+    heights = [top - bottom for (_, bottom), (_, top) in zskd.lines[2][0].get_segments()]
+    assert heights == pytest.approx([math.sqrt(2), 0])
 
 
 @pytest.mark.parametrize('saved', [
@@ -227,12 +211,6 @@ def test_a_table_that_has_no_training_yet_is_not_drawn(tmp_path, monkeypatch):
     assert sorted(drawn) == ['accuracy.png', 'concentrate.png', 'samples.png'], 'that of the published table'
 
 
-def test_a_teacher_of_mnist_is_not_drawn_with_the_names_of_fashion_mnist(tmp_path):
-    flags = ['--dataset=fashion_mnist', '--impressions', samples_file(tmp_path)]
-    with pytest.raises(RunError, match='was trained on mnist, not on FashionMNIST; give another network'):
-        visualization.draw(picture_flags(flags))
-
-
 def samples_file(folder):
     rng = np.random.RandomState(0)
     path = str(folder / 'DI.mat')
@@ -257,13 +235,6 @@ def test_pictures_straight_after_a_clone(tmp_path):
     ys, xs = np.nonzero(yellow)
     inside = xs < 0.75 * similarity.shape[1]  # not the colour bar
     assert np.corrcoef(ys[inside], xs[inside])[0, 1] > 0.98  # the diagonal
-    accuracy = cv2.imread(str(tmp_path / 'pictures' / 'accuracy.png')).astype(int)
-    for colour in ([40, 39, 214], [180, 119, 31]):  # BGR of the soft-logits and the ZSKD line
-        assert (np.abs(accuracy - colour) < 20).all(axis=2).sum() > 100
-    inked = cv2.imread(str(tmp_path / 'pictures' / 'samples.png'), cv2.IMREAD_GRAYSCALE) < 200
-    for axis, expected in ((0, 10), (1, 5)):  # images across and down; their titles have less than 50 pixels
-        changes = np.flatnonzero(np.diff(np.concatenate([[0], inked.any(axis=axis), [0]])))
-        assert np.count_nonzero(changes[1::2] - changes[::2] > 50) == expected
 
 
 def test_no_results_no_accuracy_picture(tmp_path, monkeypatch, capsys, small):

@@ -46,7 +46,7 @@ def main(argv=None):
     sources = [load_impressions(file, teacher.image_shape, teacher.classes) for file in args.impressions]
     for source in sources:
         check_impressions(source, teacher)
-    images = np.concatenate([some(source.images, rng) for source in sources])
+    images = np.concatenate([source.images[rng.permutation(len(source.images))[:EACH]] for source in sources])
     moves = {name: LENET.augmentation[name] for name in ('rotation', 'scale', 'shift')}
     sets = np.split(with_affine_copies(images, 1, rng=rng, **moves), 2)
     right = [teacher.answers(each).argmax(axis=1) for each in sets]
@@ -59,11 +59,6 @@ def main(argv=None):
         rows.append([file] + ['%.2f' % (100 * np.mean(student.answers(each).argmax(axis=1) == expected))
                               for each, expected in zip(sets, right)])
     print(tabulate(rows, ['student', 'impressions', 'copies'], tablefmt='github', disable_numparse=True))
-
-
-def some(images, rng):
-    """At most EACH of them, drawn at random."""
-    return images[rng.permutation(len(images))[:EACH]]
 
 
 if __name__ == '__main__':

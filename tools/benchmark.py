@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import NamedTuple
+from argparse import Namespace
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -23,7 +23,7 @@ import numpy as np
 from tabulate import tabulate
 
 from Data_Impressions import build_search
-from nets.networks import Pair, build, find_pair
+from nets.networks import build, find_pair
 from train_w_distill import build_training
 from utils.console import run
 from utils.files import REPOSITORY, load_json
@@ -88,20 +88,6 @@ def kinds(recipe, nets):
     return jobs
 
 
-class Untrained(NamedTuple):
-    """What a search needs of a teacher, with first weights instead of those of a file."""
-    pair: Pair
-    classes: int
-    plain: bool
-
-    @property
-    def image_shape(self):
-        return self.pair.image_shape
-
-    def logits(self, images):
-        return build(self.pair, 'Teacher', images, self.classes, plain=self.plain)
-
-
 class Step:
     """One training or search step in a graph and session of its own; what it learns from is noise."""
 
@@ -110,7 +96,11 @@ class Step:
         self._graph = tf.Graph()
         with self._graph.as_default():
             if hasattr(settings, 'iterations'):
-                graph = build_search(Untrained(pair, CLASSES, plain), size, 1, settings)
+                # A search needs no more of a teacher; the weights are first ones, not those of a file.
+                teacher = Namespace(
+                    image_shape=pair.image_shape, classes=CLASSES,
+                    logits=lambda images: build(pair, 'Teacher', images, CLASSES, plain=plain))
+                graph = build_search(teacher, size, 1, settings)
                 self._feed = {graph.targets: rng.dirichlet(np.ones(CLASSES), size), graph.offset: [1, -1],
                               graph.learning_rate: 1e-3}
                 self._fetches = [graph.loss, graph.train_op]

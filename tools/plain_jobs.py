@@ -16,7 +16,6 @@ from utils.console import run
 from utils.graph_mode import image_bytes, session, tf
 
 SCRIPTS = {'Data_Impressions.py': Data_Impressions, 'train_w_distill.py': train_w_distill}
-plain_logits = functools.partialmethod(TrainedNetwork.logits, plain=True)
 
 
 class TeacherInEveryStep:
@@ -38,7 +37,7 @@ def main():
     name, *flags = sys.argv[1:] or ['']
     if name not in SCRIPTS:
         sys.exit(__doc__)
-    TrainedNetwork.logits = plain_logits
+    TrainedNetwork.logits = functools.partialmethod(TrainedNetwork.logits, plain=True)
     if name == 'train_w_distill.py':
         for check in ('print_accuracy', 'check_logits'):  # they want all answers at once
             setattr(train_w_distill, check, lambda *arguments: None)

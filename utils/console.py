@@ -36,10 +36,8 @@ def end_at_once(*_):
 
 
 def print_interrupted():
-    try:
+    with suppress(OSError, ValueError, AttributeError):  # nobody is there to read it
         print('interrupted', file=sys.stderr, flush=True)
-    except (OSError, ValueError, AttributeError):  # nobody is there to read it
-        pass
 
 
 def run(main):

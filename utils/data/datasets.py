@@ -65,9 +65,8 @@ def open_dataset(dataset, folder):
         content = file.read()
     npz = Npz(path, io.BytesIO(content))
     if dataset in DATASETS:
-        known = DATASETS[dataset]
-        return DataSet(known.title, digest(dataset), len(known.class_names), known.class_names,
-                       known.image_shape, _once(functools.partial(_known_part, npz, known)))
+        read = functools.partial(_known_part, npz, DATASETS[dataset])
+        return dataset_info(dataset, folder)._replace(read=_once(read))
     parts = own_data.part_names(npz)
     image_shape = own_data.image_shape(npz, parts)
     labels, one_hot = own_data.read_labels(npz, parts)

@@ -34,7 +34,8 @@ DATASETS = {
         ('T-shirt', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'boot'),
         (28, 28, 1), 60000, sources.FASHION_MNIST_SHA256,
         functools.partial(sources.idx_files, sha256=sources.FASHION_MNIST_SHA256),
-        [sources.fashion_mnist_from_keras_cache, sources.fashion_mnist_from_debian,
+        [sources.fashion_mnist_from_keras_cache,
+         functools.partial(sources.idx_files, sources.DEBIAN_FASHION_MNIST, sources.FASHION_MNIST_SHA256),
          sources.fashion_mnist_from_keras],
         'its files %s' % ', '.join(sources.IDX_FILES.values())),
     'cifar10': KnownDataset(

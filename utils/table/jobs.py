@@ -170,17 +170,14 @@ class LocalPool:
     def _call(self, command, log):
         variables = self._variables.get()
         try:
-            return self._status(command, log, variables)
+            with self._lock:
+                if self._stopping:
+                    raise CancelledError
+                child = spawn(command, log, variables)
+                self._children.add(child)
+            status = child.wait()
+            with self._lock:
+                self._children.remove(child)
+            return status
         finally:
             self._variables.put(variables)
-
-    def _status(self, command, log, variables):
-        with self._lock:
-            if self._stopping:
-                raise CancelledError
-            child = spawn(command, log, variables)
-            self._children.add(child)
-        status = child.wait()
-        with self._lock:
-            self._children.remove(child)
-        return status

@@ -48,7 +48,7 @@ def by_method(rows):
     found = {}
     for row in rows:
         if row['method'] in METHODS:
-            figure = row['agreement'] if _is_empty(row, 'accuracy') else row['accuracy']
+            figure = row['agreement'] if row.get('accuracy') in ('', None) else row['accuracy']
             rate, figure = float(row['rate']), float(figure)
             if not (0 < rate <= 100 and 0 <= figure <= 100):
                 raise ValueError('rate %s, figure %s' % (rate, figure))
@@ -58,11 +58,7 @@ def by_method(rows):
 
 def by_agreement(rows):
     """The methods among the rows whose figure is the agreement with their teacher."""
-    return {row['method'] for row in rows if not _is_empty(row, 'agreement')}
-
-
-def _is_empty(row, column):
-    return row.get(column) in ('', None)
+    return {row['method'] for row in rows if row.get('agreement') not in ('', None)}
 
 
 def results_markdown(rows):
