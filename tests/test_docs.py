@@ -7,6 +7,7 @@ import shlex
 import shutil
 from glob import glob
 
+import cv2
 import numpy as np
 import pytest
 from conftest import ROOT, run_script
@@ -222,8 +223,23 @@ def test_a_prior_and_a_column_are_added_as_the_page_says(tmp_path, monkeypatch):
 
 def test_a_data_set_of_ones_own_is_written_as_the_page_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    snippet, = snippets(read('docs', 'datasets.md'))
+    snippet, _ = snippets(read('docs', 'datasets.md'))
     images, labels = np.arange(6 * 10 * 12 * 3).reshape(6, 10, 12, 3).astype(np.uint8), np.arange(6) % 3
     exec(snippet, dict(train_images=images, train_labels=labels, test_images=images, test_labels=labels))
     opened = open_dataset('mine.npz', 'data')
     assert (opened.class_names, opened.image_shape) == (('circle', 'square', 'star'), (10, 12, 3))
+
+
+def test_a_data_set_is_written_from_folders_as_the_page_says(tmp_path, monkeypatch):
+    pytest.importorskip('keras')
+    monkeypatch.chdir(tmp_path)
+    for level, name in ((40, 'dark'), (200, 'light')):
+        (tmp_path / 'images' / name).mkdir(parents=True)
+        for i in range(10):
+            cv2.imwrite('images/%s/%d.png' % (name, i), np.full((20, 30, 3), level + i, np.uint8))
+    exec(snippets(read('docs', 'datasets.md'))[1], {})
+    opened = open_dataset('mine.npz', 'data')
+    assert (opened.class_names, opened.image_shape) == (('dark', 'light'), (64, 64, 3))
+    for part, count in (('train', 16), ('test', 4)):
+        images, labels = opened.part(part, (64, 64, 3))
+        assert len(labels) == count and ((images[:, 0, 0, 0] > 100) == labels).all()
