@@ -237,7 +237,8 @@ def test_a_data_set_is_written_from_folders_as_the_page_says(tmp_path, monkeypat
         (tmp_path / 'images' / name).mkdir(parents=True)
         for i in range(10):
             cv2.imwrite('images/%s/%d.png' % (name, i), np.full((20, 30, 3), level + i, np.uint8))
-    done = run_script(['-c', snippets(read('docs', 'datasets.md'))[1]], cwd=str(tmp_path))  # eager, unlike this process
+    snippet = snippets(read('docs', 'datasets.md'))[1]
+    done = run_script(['-c', snippet], cwd=str(tmp_path))  # which is eager, unlike this process
     assert done.returncode == 0, done.stderr
     opened = open_dataset('mine.npz', 'data')
     assert (opened.class_names, opened.image_shape) == (('dark', 'light'), (64, 64, 3))
