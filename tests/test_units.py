@@ -5,12 +5,13 @@ import pytest
 from nets.networks import find_pair, fitted, variable_shapes
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.units import check_last_layer, enlarged, logit_size, unit_of
+from train_w_distill import build_training
 from utils.files import RunError
-from utils.graph_mode import new_graph, session, tf
+from utils.graph_mode import new_graph, session, tf, values_of
 from utils.matfile import mat_arrays, save_mat
 from utils.records.inputs import opened_teacher
 from utils.records.layout import synthesis_files
-from utils.settings.flags import synthesis_flags
+from utils.settings.flags import synthesis_flags, training_flags
 
 LENET = find_pair('lenet')
 IMAGES = np.random.RandomState(0).randint(0, 256, (5, 32, 32, 1)).astype(np.uint8)
@@ -42,6 +43,22 @@ def test_logits_are_divided_by_the_unit(times):
     teacher, raw = times(1), times(1).answers(IMAGES)
     teacher.unit = 4.0
     np.testing.assert_array_equal(teacher.answers(IMAGES), raw / 4)
+
+
+def test_labels_ask_for_logits_as_they_are_in_the_end():
+    settings = training_flags(['--train_dir=x', '--Distillation=Soft_logits-1', '--weight_decay=0',
+                               '--ce_weight=1', '--kl_weight=0'])
+    losses = []
+    for unit, factor in ((4.0, 1.0), (1.0, 4.0)):
+        new_graph(0)
+        graph = build_training(settings, LENET, 10, unit)
+        with session(1) as sess:
+            sess.run(tf.global_variables_initializer())
+            weights = enlarged(values_of(sess, graph.variables), 10, factor)
+            for variable in graph.variables:
+                variable.load(weights[variable.op.name], sess)
+            losses.append(sess.run(graph.loss, {graph.pixels: IMAGES, graph.labels: np.arange(5)}))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 @pytest.mark.parametrize('pair', ['lenet', 'own'])
