@@ -194,7 +194,7 @@ class Training(NamedTuple):
 def build_training(settings, pair, classes, unit=1.0, plain=False):
     """The Training of one network in the default graph, with the losses that are asked for.
 
-    unit: how many times as large its logits become in the end; labels ask for those.
+    unit: by what the logits are multiplied in the end; the cross entropy with labels is of these.
     """
     pixels, images = image_bytes(pair.image_shape)
     labels = tf.placeholder(tf.int32, [None])

@@ -25,7 +25,7 @@ from nets.networks import find_pair
 from teachers.formats import FLAGS, TeacherOptions, digest_of, teacher_file
 from teachers.trained import open_teacher
 from utils.console import run
-from utils.data.datasets import dataset_info, impressions_folder, nominal, open_dataset, own_image_shape
+from utils.data.datasets import dataset_info, impressions_folder, nominal, open_dataset
 from utils.data.impressions import load_impressions
 from utils.files import REPOSITORY, RunError
 from utils.pictures import default_style, plain_text, save_picture, show_windows, subplots
@@ -59,8 +59,7 @@ def main(argv=None):
 def draw(args):
     """{file name: figure} of all that the flags ask for."""
     pair = find_pair(args.nets)
-    teacher = open_teacher(teacher_file(args.teacher), pair, TeacherOptions.of(args),
-                           own_image_shape(args.dataset))
+    teacher = open_teacher(teacher_file(args.teacher), pair, TeacherOptions.of(args))
     # Names need no image. Predictions do.
     data = open_dataset if args.student else dataset_info
     dataset = None if args.dataset == 'none' else data(args.dataset, args.data)

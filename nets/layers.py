@@ -70,8 +70,8 @@ def batch_norm(x, name, training, dropped=0.0):
     """Batch normalisation over all axes but the last; x [B, C] or [B, H, W, C] keeps its shape.
 
     In training by the batch's own mean and variance, which move the averages (collection UPDATE_OPS);
-    otherwise by these averages. dropped: the rate of a dropout right before it. As that raises the mean of
-    squares by 1 / (1 - dropped), STATISTICS holds the variance without it.
+    otherwise by these averages. dropped: the rate of a dropout right before it. As that multiplies the mean
+    of squares by 1 / (1 - dropped), STATISTICS holds the variance without it.
     """
     channels = x.shape.as_list()[-1:]
     with tf.variable_scope(name):
@@ -84,7 +84,8 @@ def batch_norm(x, name, training, dropped=0.0):
         undropped = variance
         if dropped:
             square = tf.square(mean)
-            undropped = tf.maximum((1 - dropped) * (variance + square) - square, 0.0)
+            undropped = (1 - dropped) * (variance + square) - square
+            undropped = tf.maximum(undropped, 0.1 * variance)  # both are estimates
         tf.add_to_collection(STATISTICS, (x, mean, undropped))
         return tf.nn.batch_normalization(x, mean, variance, offset, scale, EPSILON)
     images = x if len(x.shape) == 4 else x[:, None, None, :]

@@ -43,9 +43,9 @@ def print_targets_met(met, classes):
 def near_chance(classes):
     """The share of right answers below which a network may know nothing.
 
-    It is half above chance, or a tenth above it, and with many classes a twentieth.
+    It is half above chance, or a tenth above it.
     """
-    return max(0.05, min(1.5 / classes, 1 / classes + 0.1))
+    return min(1.5 / classes, 1 / classes + 0.1)
 
 
 def check_logits(teacher, logits, images):

@@ -178,7 +178,8 @@ class ForeignNetwork:
             raise RunError('%r takes images [batch, %d, %d, %d], and the last axis must be 1 or 3 channels; '
                            'save the network with channels last' % ((self.path,) + shape))
         if is_open:
-            print('%r leaves the size of its images open; %s is taken' % (self.path, by_x(shape)))
+            print('%r leaves the size of its images open; %s is taken: if it learned from others, save it '
+                  'with their size (docs/teacher-files.md)' % (self.path, by_x(shape)))
         return _bare(images.name), shape
 
     def _batch_norms(self):

@@ -16,7 +16,7 @@ SUFFIXES = {'.mat': 'mat', '.npz': 'npz', '.h5': 'h5', '.hdf5': 'h5', '.keras': 
             '.pt': 'torch', '.pth': 'torch'}
 SAVED_MODEL, VARIABLES = 'saved_model.pb', 'variables/variables'  # what of a SavedModel's folder is read
 ONNX_DATA = '.data'  # where the weights of an ONNX network are in a file of their own, this ends its name
-PATTERN = re.compile(r'[][*?]' if os.sep == '\\' else r'[][*?\\]')  # what TensorFlow takes for one in a path
+PATTERN = re.compile(r'[][*?]' if os.sep == '\\' else r'[][*?\\]')  # a path with one is a pattern
 CHECKPOINT_FILE = re.compile(r'\.(index|meta|data-\d+-of-\d+)$')
 FORMATS = ('.mat, .npz, .h5, .keras, .pb, .onnx, .pt, .pth, the prefix or .index of a TensorFlow checkpoint, '
            'or the folder of a SavedModel')

@@ -85,14 +85,13 @@ class TrainedNetwork:
     answers = answers_of
 
 
-def open_teacher(path, pair, options=AS_READ, image_shape=None):
+def open_teacher(path, pair, options=AS_READ):
     """The teacher in a file: a TrainedNetwork of the pair, or a ForeignNetwork.
 
-    It is a ForeignNetwork where the file holds another network. options: a TeacherOptions; image_shape:
-    (height, width, channels) where a graph leaves them open, by default the pair's. Raises RunError where the
-    teacher cannot teach.
+    It is a ForeignNetwork where the file holds another network. options: a TeacherOptions. Raises RunError
+    where the teacher cannot teach.
     """
-    teacher = _open(path, pair, options, image_shape or pair.image_shape)
+    teacher = _open(path, pair, options)
     if teacher.classes not in CLASSES:
         raise RunError('%r is a teacher of %d classes, expected %d to %d; give one with as many outputs'
                        % (path, teacher.classes, CLASSES[0], CLASSES[-1]))
@@ -109,7 +108,7 @@ def open_teacher(path, pair, options=AS_READ, image_shape=None):
     return teacher
 
 
-def _open(path, pair, options, image_shape):
+def _open(path, pair, options):
     if not has_graph(path):
         if options.input or options.logits:
             raise RunError(NO_GRAPH % path)
@@ -119,11 +118,11 @@ def _open(path, pair, options, image_shape):
         return TrainedNetwork(path, pair, 'Teacher', options)
     read_weights(path)  # a damaged file is named here, before its graph is tried
     if not hasattr(pair.module, 'teacher') or options.input or options.logits:
-        return ForeignNetwork(path, image_shape, options)
+        return ForeignNetwork(path, pair.image_shape, options)
     try:
         teacher = TrainedNetwork(path, pair, 'Teacher', options)
     except RunError:
-        return ForeignNetwork(path, image_shape, options)
+        return ForeignNetwork(path, pair.image_shape, options)
     return _same_or_graph(teacher)
 
 

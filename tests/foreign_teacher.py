@@ -22,7 +22,7 @@ def main():
         layers.Conv2D(12, 3, input_shape=images.shape[1:]), layers.BatchNormalization(), layers.ReLU(),
         layers.MaxPool2D(), layers.Conv2D(24, 3, activation='relu'), layers.MaxPool2D(), layers.Flatten(),
         layers.Dropout(0.2), layers.Dense(32, activation='relu'),
-        layers.Dense(labels.max() + 1, activation='softmax')])
+        layers.Dense(int(labels.max()) + 1, activation='softmax')])
     model.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])
     model.fit(images, labels, batch_size=32, epochs=40, verbose=0)
     for code in codes:

@@ -23,8 +23,6 @@ from utils.data.datasets import open_dataset
 from utils.data.impressions import load_impressions
 from utils.files import RunError, load_json
 from utils.graph_mode import TF1, new_graph, session, tf
-from utils.records.inputs import opened_teacher
-from utils.records.layout import synthesis_files
 from utils.settings.flags import synthesis_flags, teacher_kind, with_nets
 
 SHAPE = 8, 8, 3
@@ -174,19 +172,12 @@ def test_pixel_scale_per_channel(saved):
     np.testing.assert_allclose(teacher.answers(IMAGES), expected(seen), rtol=1e-4, atol=1e-3)
 
 
-def test_open_height_and_width_are_those_of_ones_own_data_or_the_pair(saved, capsys, tmp_path):
+def test_open_height_and_width_are_those_of_the_pair(saved, capsys):
     def build():
         x = tf.nn.conv2d(images_of([None, None, 1]), tf.constant(KERNEL[:, :, :1]), [1] * 4, 'SAME')
         tf.matmul(tf.reduce_mean(x, [1, 2]), tf.constant(MATRIX[:4]))
-    network = saved(build)
-    assert network.image_shape == (32, 32, 1)
+    assert saved(build).image_shape == (32, 32, 1)
     assert 'leaves the size of its images open; 32x32x1 is taken' in capsys.readouterr().out
-    own, (images, labels) = str(tmp_path / 'own.npz'), (np.zeros((4, 20, 24), np.uint8), np.arange(4))
-    np.savez(own, x_train=images, y_train=labels, x_test=images, y_test=labels)
-    for dataset, shape in ((own, (20, 24, 1)), ('mnist', (32, 32, 1))):
-        settings = synthesis_flags(['--Rate=1', '--teacher', network.path, '--dataset', dataset])
-        opened = opened_teacher(settings, synthesis_files(settings), find_pair('lenet'))
-        assert opened.image_shape == shape
 
 
 def test_images_that_are_no_placeholder_are_named(saved):

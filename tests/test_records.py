@@ -146,6 +146,25 @@ def test_an_edited_record_is_none(job, name, value):
     assert why_not(job.settings, job.files)
 
 
+def test_a_synthesis_has_its_record_beside_its_impressions(tmp_path):
+    teacher = str(tmp_path / 'teacher.mat')
+    flags = ['--Rate=2.5', '--save_path', str(tmp_path), '--teacher', teacher]
+    settings = synthesis_flags(flags)
+    files = synthesis_files(settings)
+    assert (files.inputs, files.outputs, files.record) == (
+        {'teacher': teacher}, [str(tmp_path / 'DI-2.5.mat')], str(tmp_path / 'DI-2.5.json'))
+    save_text(teacher, 'teacher')
+    save_text(files.outputs[0], 'impressions')
+    save_record(files, fingerprint(settings, digests_of(files)), kl=0.5, targets_met=93.0, seconds=4.0)
+    row = done(settings, files)
+    assert (row['method'], row['rate'], row['kl'], row['targets_met']) == ('Impressions', 2.5, 0.5, 93.0)
+    assert 'Rate' not in row and 'accuracy' not in row
+    assert why_not(synthesis_flags([*flags, '--iterations=7']), files) == 'made with iterations 100, not 7'
+    assert done(synthesis_flags([*flags, '--dataset=fashion_mnist']), files), 'made of a teacher alone'
+    edit(Namespace(files=files), lambda record: record.pop('targets_met'))
+    assert why_not(settings, files) == 'its record is damaged'
+
+
 def test_what_is_replaced_is_said(job, capsys):
     print_replaced(job.settings, job.files)
     assert capsys.readouterr().out == ''

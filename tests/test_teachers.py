@@ -585,9 +585,8 @@ def test_a_checkpoint_of_fifos_is_refused(tmp_path):
     assert digest_of(str(tmp_path / 'x.ckpt')) is None
 
 
-@pytest.mark.parametrize('classes, met, said', [
-    (10, 0.14, 'near chance.*--teacher_scale.*--teacher_std'), (200, 0.04, 'near chance'),
-    (10, 0.45, 'fewer than half.*--iterations'), (200, 0.06, 'fewer than half'), (10, 0.8, '^$')])
-def test_impressions_that_failed_say_so(capsys, classes, met, said):
-    print_targets_met(met, classes)
+@pytest.mark.parametrize('met, said', [(0.14, 'near chance.*--teacher_scale.*--teacher_std'),
+                                       (0.45, 'fewer than half.*--iterations'), (0.8, '^$')])
+def test_impressions_that_failed_say_so(capsys, met, said):
+    print_targets_met(met, 10)
     assert re.search(said, capsys.readouterr().out)

@@ -235,6 +235,13 @@ def test_pictures_straight_after_a_clone(tmp_path):
     ys, xs = np.nonzero(yellow)
     inside = xs < 0.75 * similarity.shape[1]  # not the colour bar
     assert np.corrcoef(ys[inside], xs[inside])[0, 1] > 0.98  # the diagonal
+    accuracy = cv2.imread(str(tmp_path / 'pictures' / 'accuracy.png')).astype(int)
+    for colour in ([40, 39, 214], [180, 119, 31]):  # BGR of the soft-logits and the ZSKD line
+        assert (np.abs(accuracy - colour) < 20).all(axis=2).sum() > 100
+    inked = cv2.imread(str(tmp_path / 'pictures' / 'samples.png'), cv2.IMREAD_GRAYSCALE) < 200
+    for axis, expected in ((0, 10), (1, 5)):  # images across and down; their titles have less than 50 pixels
+        changes = np.flatnonzero(np.diff(np.concatenate([[0], inked.any(axis=axis), [0]])))
+        assert np.count_nonzero(changes[1::2] - changes[::2] > 50) == expected
 
 
 def test_no_results_no_accuracy_picture(tmp_path, monkeypatch, capsys, small):

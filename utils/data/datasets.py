@@ -126,11 +126,6 @@ def image_shape(dataset):
     return DATASETS[dataset].image_shape if dataset in DATASETS else _own_shape(dataset)[1:]
 
 
-def own_image_shape(dataset):
-    """The same of a user's own file; None for a known data set as well."""
-    return None if dataset in DATASETS else image_shape(dataset)
-
-
 def _own_shape(path):
     with _opened(path) as file:
         npz = Npz(path, file)

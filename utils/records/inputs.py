@@ -9,7 +9,7 @@ from teachers.checks import print_accuracy, warn_of_pixel_scale
 from teachers.formats import TeacherOptions, teacher_file
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.units import check_last_layer, unit_of
-from utils.data.datasets import DataSet, count, dataset_info, nominal, open_dataset, own_image_shape
+from utils.data.datasets import DataSet, count, dataset_info, nominal, open_dataset
 from utils.data.impressions import Impressions, load_impressions
 from utils.files import RunError
 from utils.images import by_x
@@ -82,8 +82,7 @@ def synthesis_inputs(settings):
 
 def opened_teacher(settings, files, pair):
     """The teacher of a job, its logits in its own unit. The published recipe knows no unit."""
-    teacher = open_teacher(files.inputs['teacher'], pair, TeacherOptions.of(settings),
-                           own_image_shape(settings.dataset))
+    teacher = open_teacher(files.inputs['teacher'], pair, TeacherOptions.of(settings))
     if settings.recipe == 'default':
         teacher.unit = unit_of(teacher, settings.threads, settings.device)
         if teacher.unit != 1:
@@ -111,8 +110,7 @@ def check_teacher_file(settings, pair, dataset, device):
     Prints how often it is right about the test images. dataset: None where there is none. Raises RunError
     where the teacher cannot be read, or does not go with the rest.
     """
-    teacher = open_teacher(teacher_file(settings.teacher), pair, TeacherOptions.of(settings),
-                           own_image_shape(settings.dataset))
+    teacher = open_teacher(teacher_file(settings.teacher), pair, TeacherOptions.of(settings))
     pair = student_pair(pair, teacher)
     warn_of_pixel_scale(teacher, settings.threads, device)
     if dataset:

@@ -56,8 +56,9 @@ SYNTHESIS = _table(
     HyperParameter('beta2', float, "Adam's beta2", high=0.999999),
     HyperParameter('epsilon', float, "Adam's epsilon", above=True),
     HyperParameter('temperature', float, "T of the teacher's softmax", above=True),
-    HyperParameter('betas', float, 'Dirichlet scales, each for an equal part of the impressions', low=1e-4,
-                   high=1e6, several=True),
+    HyperParameter('betas', float, 'Dirichlet scales, each for an equal part of the impressions; of more '
+                                   'than ten classes, times 10 / their number', low=1e-4, high=1e6,
+                   several=True),
     HyperParameter('batch_size', int, 'impressions at a time; changes them only with --start_grey or '
                                     '--batch_norm', low=1, high=LARGEST_BATCH),
     HyperParameter('start_blur', float, 'blur of the starting noise: standard deviation of a Gaussian in '
