@@ -46,7 +46,7 @@ EVALUATIONS = 10  # of a training, over its steps
 UNSEEN = 500  # impressions to evaluate on without a data set; they may cost as much as those to learn from
 SHARED = 'recipe', 'nets', 'seed', 'threads', 'device', *FLAGS  # settings of a training and a synthesis
 NOTES = {'accuracy': '',
-         'agreement': '; on real images up to 27 points lower or 25 higher (ten classes: docs/teachers.md)'}
+         'agreement': '; on real images up to 35 points lower or 25 higher (ten classes: docs/teachers.md)'}
 
 
 def main(argv=None):
