@@ -22,6 +22,8 @@ from utils.console import DEBUG
 from utils.files import RunError
 
 WAY_OUT = 'give a SavedModel or a frozen graph, made where it was trained, or the weights of a pair'
+IN_TRAINING = ('its use changes this variable, as in training; save it for use, or give its .keras file: Keras 3 '
+               'exports random layers as they are in training')
 
 
 def frozen_graph(path):
@@ -118,7 +120,9 @@ def _by_tensorflow_2(path, suffix=None):
 
 
 def _cannot(path, reason):
-    return '%r cannot be used as a network: %s; %s' % (path, first_line(reason), WAY_OUT)
+    reason = first_line(reason)
+    way_out = IN_TRAINING if re.search(r'/Assign\w*VariableOp was passed', reason) else WAY_OUT
+    return '%r cannot be used as a network: %s; %s' % (path, reason, way_out)
 
 
 def first_line(reason):

@@ -246,6 +246,27 @@ def test_what_another_library_says_in_colour_is_one_plain_line():
     assert first_line('<class X> ...\n\nException encountered: no groups\nmore') == 'no groups'
 
 
+COUNTING = """
+import sys, tensorflow as tf
+class Counting(tf.Module):
+    def __init__(self):
+        self.calls = tf.Variable(0)
+    @tf.function(input_signature=[tf.TensorSpec([None, 12, 12, 1])])
+    def __call__(self, images):
+        self.calls.assign_add(1)
+        return tf.reshape(images, [-1, 144])
+tf.saved_model.save(Counting(), sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(TF1, reason='TensorFlow 1 has another SavedModel')
+def test_a_saved_model_that_changes_a_variable_when_it_is_used(tmp_path):
+    """As Keras 3 exports layers that draw random numbers."""
+    subprocess.run([sys.executable, '-c', COUNTING, str(tmp_path / 'model')], check=True)
+    with pytest.raises(RunError, match=r'/Assign\w+ was passed .*; its use changes this variable.*\.keras'):
+        open_teacher(str(tmp_path / 'model'), LENET)
+
+
 def test_onnx_without_its_converter_or_with_tensorflow_1(tmp_path, monkeypatch):
     (tmp_path / 'teacher.onnx').write_bytes(b'\x08\x08\x12\x07pytorch')
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
