@@ -22,7 +22,7 @@ from scipy.special import log_softmax, xlogy
 from nets.layers import STATISTICS
 from nets.losses import class_similarity, dirichlet_targets, impression_loss
 from nets.priors import PRIORS
-from teachers.checks import print_targets_met, warn_of_pixel_scale
+from teachers.checks import print_number, print_targets_met, warn_of_pixel_scale
 from utils.console import Progress, run
 from utils.data.impressions import check_bytes, save_impressions
 from utils.files import RunError, make_folder
@@ -44,11 +44,7 @@ def main(argv=None):
     inputs = synthesis_inputs(settings)
     check_bytes(settings.size, inputs.teacher.image_shape)
     warn_of_pixel_scale(inputs.teacher, settings.threads, settings.device)
-    if inputs.teacher.classes == 2:
-        print('of two classes none is more alike than another, so every target is one class alone')
-    if settings.size < inputs.teacher.classes:
-        print('warning: %d impressions are fewer than the %d classes, so some have none; choose a larger '
-              '--Rate' % (settings.size, inputs.teacher.classes))
+    print_number(settings.size, inputs.teacher.classes)
     made_from = fingerprint(settings, inputs.digests)
     print_replaced(settings, files)
     make_folder(settings.save_path)

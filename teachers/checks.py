@@ -12,6 +12,7 @@ NOISE = 64  # images
 LEAST_DIFFERENCE = 0.03
 LARGEST_LOGITS = 60
 LEAST_LOGITS = 1e-3
+FEW_CLASSES, FOR_EACH = 10, 60  # those of known data sets, and their impressions for each class at rate 1
 
 
 def print_accuracy(teacher, images, labels, name, threads, device):
@@ -30,14 +31,27 @@ def print_accuracy(teacher, images, labels, name, threads, device):
               'width, channel?')
 
 
+def print_number(size, classes):
+    """Prints what a user should know of so many impressions for so many classes."""
+    if classes == 2:
+        print('of two classes none is more alike than another, so every target is one class alone')
+    if size < classes:
+        print('warning: %d impressions are fewer than the %d classes, so some have none; choose a larger '
+              '--Rate' % (size, classes))
+    elif classes > FEW_CLASSES and size < FOR_EACH * classes:
+        print('%d impressions are %d for each class; %d times the --Rate gives each as many as ten classes have '
+              'at rate 1' % (size, size // classes, np.ceil(FOR_EACH * classes / size)))
+
+
 def print_targets_met(met, classes):
     """Prints what to try where impressions did not become what they should; met: the share that did."""
     if met < near_chance(classes):
         print('warning: that is near chance, so these impressions teach nothing; does the teacher need '
               '--teacher_scale, or --teacher_mean and --teacher_std?')
     elif met < 0.5:
-        print('fewer than half became what they should; try more --iterations, and see whether the teacher '
-              'needs --teacher_scale, --teacher_mean or --teacher_std')
+        print('fewer than half became what they should%s; try more --iterations, and see whether the teacher '
+              'needs --teacher_scale, --teacher_mean or --teacher_std'
+              % (', as is usual of many classes' if classes > FEW_CLASSES else ''))
 
 
 def near_chance(classes):

@@ -2,14 +2,12 @@
 import numpy as np
 
 from nets.layers import STATISTICS
-from teachers import ending
+from teachers import beginning, ending
 from teachers.formats import digest_of, full_name
 from teachers.freeze import first_line, frozen_graph
-from teachers.trial import outputs_of
 from teachers.weights import weights_in
 from utils.files import RunError
 from utils.graph_mode import answers_of, session, tf
-from utils.images import by_x
 
 SCOPE = 'Graph'
 SAID = {'Softmax': 'softmax', 'LogSoftmax': 'log-softmax', 'Relu': 'ReLU', 'Relu6': 'ReLU',
@@ -43,12 +41,13 @@ class ForeignNetwork:
             self._logits, self._features = self._ending(graph)
             self.last_layer = self._logits.split(':')[0]
             self._graph = tf.graph_util.extract_sub_graph(self._graph, [self.last_layer])
-            self._input, self.image_shape = self._beginning(graph, image_shape)
+            self._input, self.image_shape, switches = self._beginning(graph, image_shape)
         options.check(self.image_shape[2])
-        self._norms = self._batch_norms()
+        self._graph, self._outputs = beginning.tried(path, self._graph, switches, self.image_shape,
+                                                     self._logits_of)
+        self._norms, self.weights = self._batch_norms(), weights_in(self._graph)
         self.description = ('a network of its own, %d weights, %d batch norms'
-                            % (weights_in(self._graph), len(self._norms)))
-        self._outputs = outputs_of(path, self.image_shape, lambda images: self._imported(images)[0])
+                            % (self.weights, len(self._norms)))
         self.classes = max(2, self._outputs)
         if self._outputs == 1:
             print('%r: its one output is the logit of class 1 against class 0' % path)
@@ -65,12 +64,17 @@ class ForeignNetwork:
         logits = tf.cast(self._by_class(logits), tf.float32)
         return logits if self.unit == 1 else logits / self.unit
 
-    def _imported(self, images, names=()):
+    def _logits_of(self, graph, images):
+        return self._imported(images, graph=graph)[0]
+
+    def _imported(self, images, names=(), graph=None):
         """The tensors in the default graph for these images: logits, features, and those of ``names``."""
         scaled = tf.cast(self.options.scaled(images), self._input_type)
-        if self._three_axes:
+        if self._axes == 3:
             scaled = scaled[..., 0]
-        found = self._import(self._graph, {self._input: scaled}, [self._logits, self._features, *names])
+        elif self._axes == 2:
+            scaled = tf.reshape(scaled, [-1, int(np.prod(self.image_shape))])
+        found = self._import(graph or self._graph, {self._input: scaled}, [self._logits, self._features, *names])
         return [scaled if name == self._input else tensor
                 for name, tensor in zip([self._logits, self._features, *names], found)]
 
@@ -146,13 +150,18 @@ class ForeignNetwork:
                                % (self.path, len(inputs), ' '.join(['', *inputs])))
 
     def _beginning(self, graph, image_shape):
-        """(name of the tensor that takes the images, (height, width, channels))."""
+        """(name of the tensor that takes the images, (height, width, channels), names of other inputs).
+
+        Other inputs are numbers: how much dropout keeps, or whether the network is in training.
+        """
+        inputs = sorted(node.name for node in self._graph.node if node.op == 'Placeholder')
+        numbers = [name for name in inputs if not self._tensor(graph, name, 'teacher_input').shape.ndims]
         name = self.options.input
         if not name:
-            inputs = sorted(node.name for node in self._graph.node if node.op == 'Placeholder')
-            if len(inputs) != 1:
+            several = [name for name in inputs if name not in numbers] or inputs
+            if len(several) != 1:
                 raise self._no_single_input(inputs)
-            name, = inputs
+            name, = several
         images = self._tensor(graph, name, 'teacher_input')
         if not images.dtype.is_floating:
             cast = ending.cast_to_float(images)
@@ -160,27 +169,9 @@ class ForeignNetwork:
                                   'tensor behind its cast with --teacher_input%s --teacher_scale 0 255'
                                   % (self.path, _bare(images.name), images.dtype.base_dtype.name,
                                      ' ' + _bare(cast.name) if cast is not None else ''))
-        shape = images.shape.as_list() if images.shape.ndims is not None else [None] * 4
-        self._three_axes = len(shape) == 3  # grey images without an axis of channels
-        if self._three_axes:
-            shape = shape + [1]
-        if len(shape) != 4:
-            raise RunError('%r: its input %s has the shape %s, not [batch, height, width, channels] or '
-                           '[batch, height, width]; name another with --teacher_input'
-                           % (self.path, _bare(images.name), images.shape))
-        self._input_type = images.dtype.base_dtype
-        is_open = None in shape[1:]
-        shape = tuple(n or given for n, given in zip(shape[1:], image_shape or [None] * 3))
-        if None in shape:
-            raise RunError('%r leaves the size of its images open; give it as IMAGE_SHAPE in the file of '
-                           '--nets' % self.path)
-        if shape[2] not in (1, 3):
-            raise RunError('%r takes images [batch, %d, %d, %d], and the last axis must be 1 or 3 channels; '
-                           'save the network with channels last' % ((self.path,) + shape))
-        if is_open:
-            print('%r leaves the size of its images open; %s is taken: if it learned from others, save it '
-                  'with their size (docs/teacher-files.md)' % (self.path, by_x(shape)))
-        return _bare(images.name), shape
+        self._axes, self._input_type = images.shape.ndims, images.dtype.base_dtype
+        shape = beginning.check_image_shape(self.path, _bare(images.op.name), images.shape, image_shape)
+        return _bare(images.name), shape, [name for name in numbers if name != _bare(images.op.name)]
 
     def _batch_norms(self):
         """[(input, mean, variance)] of its batch norms, the names of tensors."""

@@ -128,9 +128,10 @@ def _cannot(path, reason):
 def first_line(reason):
     """The first line of what another library says, without colours, at most 300 letters.
 
-    Keras names the cause after "Exception encountered:".
+    Keras names the cause after "Exception encountered:", TensorFlow that of an operation after its node.
     """
     text = re.sub(r'\x1b\[[\d;]*m', '', str(reason)).rpartition('Exception encountered:')[2]
+    text = re.sub(r"^Graph execution error:.*\nNode: '[^'\n]*'\n", '', text, flags=re.DOTALL)
     lines = [line.strip() for line in text.split('\n') if line.strip()]
     return (lines or ['no reason given'])[0][:300]
 
@@ -180,9 +181,10 @@ def _operation(tensor_name):
 def _in_eager_mode(path):
     if format_of(path) == 'onnx':
         with tempfile.TemporaryDirectory() as folder:
-            from teachers.onnx_model import save_as_saved_model
-            save_as_saved_model(path, folder)
-            return _in_eager_mode(folder)
+            from teachers import onnx_model
+            model = onnx_model.read_model(path)
+            onnx_model.save_as_saved_model(model, folder)
+            return onnx_model.with_batch_norms(model, _in_eager_mode(folder))
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
     if os.path.isdir(path):

@@ -29,6 +29,7 @@ def kind_of(path, options):
 def _kind_of(path, digest, name_of_input):
     if not has_graph(path):
         return TeacherKind(_channels_of_kernels(read_weights(path).values()))
+    from teachers.beginning import image_shape
     from utils.graph_mode import tf
     with tf.Graph().as_default() as graph:
         try:
@@ -38,10 +39,10 @@ def _kind_of(path, digest, name_of_input):
                 images = [graph.get_tensor_by_name(full_name(name_of_input))]
         except Exception as error:  # whatever it is, it is said where the network is opened
             raise RunError(str(error)) from error
-    for shape in [tensor.shape.as_list() for tensor in images if tensor.shape.ndims in (3, 4)]:
-        channels = shape[3] if len(shape) == 4 else 1
-        if channels in (1, 3):
-            return TeacherKind(channels, True, int(np.prod(shape[1:])) if all(shape[1:]) else 0)
+    shapes = [image_shape(tensor.shape) for tensor in sorted(images, key=lambda each: each.shape.ndims == 2)]
+    for shape in filter(None, shapes):
+        if shape[2] in (1, 3):
+            return TeacherKind(shape[2], True, int(np.prod(shape)) if all(shape) else 0)
     return TeacherKind(0, True)
 
 

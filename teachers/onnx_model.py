@@ -2,6 +2,7 @@
 import contextlib
 import io
 import os
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -12,17 +13,38 @@ import tensorflow as tf
 from teachers.formats import ONNX_DATA
 
 
-def save_as_saved_model(path, folder):
-    """Makes a SavedModel of an ONNX network in ``folder``, with channels last and for batches of any size.
+class BatchNorm(NamedTuple):
+    """(x - mean) / sqrt(variance + epsilon) * scale + offset, a number per channel."""
+    scale: np.ndarray
+    offset: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    epsilon: float
 
-    Raises ValueError where that cannot be, or where it answers otherwise than the ONNX network.
-    """
+    def is_as(self, factor, offset):
+        """Whether it is x * factor + offset."""
+        own = self.scale / np.sqrt(self.variance + self.epsilon)
+        return factor.shape[-1:] == own.shape and all(
+            found.size == wanted.size and np.allclose(found, wanted, rtol=1e-4, atol=1e-5)
+            for found, wanted in ((factor, own), (offset, self.offset - self.mean * own)))
+
+
+def read_model(path):
+    """The network in an ONNX file. Raises ValueError where its weights are neither in it nor beside it."""
     model = onnx.load(path, load_external_data=False)
     weights = model.graph.initializer
     for entry in [entry for tensor in weights for entry in tensor.external_data if entry.key == 'location']:
         if entry.value != os.path.basename(path) + ONNX_DATA:
             raise ValueError('its weights are in %r; save it with external_data=False' % entry.value)
     onnx.load_external_data_for_model(model, os.path.dirname(path))
+    return model
+
+
+def save_as_saved_model(model, folder):
+    """Makes a SavedModel of an ONNX network in ``folder``, with channels last and for batches of any size.
+
+    Raises ValueError where that cannot be, or where it answers otherwise than the ONNX network.
+    """
     content, said = model.SerializeToString(), io.StringIO()
     # Images without an axis of channels stay as they are.
     grey = [tensor.name for tensor in model.graph.input if len(tensor.type.tensor_type.shape.dim) == 3]
@@ -71,10 +93,7 @@ def _check_same(content, folder):
 def _for_any_batch(model):
     """An ONNX model for batches of any size: one that was saved for one image has a 1 in its shapes."""
     model = onnx.shape_inference.infer_shapes(model)
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    constants.update((node.output[0], node.attribute[0].t) for node in model.graph.node
-                     if node.op_type == 'Constant')
-    shapes = {}
+    constants, shapes = _constants(model), {}
     for tensor in [*model.graph.input, *model.graph.value_info, *model.graph.output]:
         axes = tensor.type.tensor_type.shape.dim
         shapes[tensor.name] = [axis.dim_value for axis in axes]
@@ -87,3 +106,62 @@ def _for_any_batch(model):
             numbers = np.array([-1, *lengths[1:]], np.int64)
             shape.CopyFrom(onnx.numpy_helper.from_array(numbers, shape.name))
     return model
+
+
+def _constants(model):
+    """{name: TensorProto} of what an ONNX network holds."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants.update((node.output[0], node.attribute[0].t) for node in model.graph.node
+                     if node.op_type == 'Constant')
+    return constants
+
+
+def with_batch_norms(model, graph):
+    """The frozen graph of an ONNX network with its batch norms, which onnx2tf makes products and sums."""
+    norms, nodes, values = _batch_norms(model), {node.name: node for node in graph.node}, {}
+    ends = sorted({*nodes} - {name for node in graph.node for name in node.input})
+    for node in graph.node:  # what is passed on comes later
+        if node.op == 'Const':
+            values[node.name] = tf.make_ndarray(node.attr['value'].tensor)
+        elif node.op == 'Identity' and node.input[0] in values:
+            values[node.name] = values[node.input[0]]
+    for node in [node for node in graph.node if node.op == 'AddV2']:
+        product, offset = _apart(node, values)
+        if product not in nodes or nodes[product].op != 'Mul':
+            continue
+        x, factor = _apart(nodes[product], values)
+        norm = next((norm for norm in norms if x and norm.is_as(factor, offset)), None)
+        if norm:
+            _make_batch_norm(graph, node, x, norm)
+    return tf.compat.v1.graph_util.extract_sub_graph(graph, ends)
+
+
+def _batch_norms(model):
+    """The BatchNorms over images of an ONNX network."""
+    constants = {name: onnx.numpy_helper.to_array(tensor) for name, tensor in _constants(model).items()}
+    over_images = {tensor.name for tensor in onnx.shape_inference.infer_shapes(model).graph.value_info
+                   if len(tensor.type.tensor_type.shape.dim) == 4}
+    return [BatchNorm(*map(constants.get, node.input[1:]),
+                      next((entry.f for entry in node.attribute if entry.name == 'epsilon'), 1e-5))
+            for node in model.graph.node if node.op_type == 'BatchNormalization'
+            and node.output[0] in over_images and {*node.input[1:]} <= {*constants}]
+
+
+def _apart(node, values):
+    """(the input that is no constant, the value of the other) of a node, or (None, None)."""
+    constants = [name for name in node.input if name in values]
+    others = [name for name in node.input if name not in values]
+    return (others[0], values[constants[0]]) if len(constants) == len(others) == 1 else (None, None)
+
+
+def _make_batch_norm(graph, node, x, norm):
+    """Makes of a node the batch norm of the tensor ``x``."""
+    node.op, node.input[:] = 'FusedBatchNormV3', [x]
+    for name, value in zip(norm._fields[:4], norm):
+        constant = graph.node.add(op='Const', name='%s/%s' % (node.name, name))
+        constant.attr['dtype'].type = tf.float32.as_datatype_enum
+        constant.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value))
+        node.input.append(constant.name)
+    node.attr['U'].type = tf.float32.as_datatype_enum
+    node.attr['epsilon'].f, node.attr['data_format'].s = norm.epsilon, b'NHWC'
+    node.attr['is_training'].b = False

@@ -1,5 +1,6 @@
 """Teachers that are a graph of their own: what is found in it, what is refused, and a student of one."""
 import os
+import re
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ from test_teachers import python_blocks
 
 import Data_Impressions
 import train_w_distill
+import visualization
 from export.source import network_of
 from nets.layers import STATISTICS
 from nets.losses import class_similarity
@@ -32,7 +34,7 @@ KERNEL = RNG.standard_normal((3, 3, 3, 4)).astype(np.float32)
 MATRIX = RNG.standard_normal((4 * 36, 5)).astype(np.float32)
 BIAS = RNG.standard_normal(5).astype(np.float32)
 MATRIX2 = RNG.standard_normal((192, 5)).astype(np.float32)
-STUDENT, = snippets(read('docs', 'teachers.md'))
+FEW, STUDENT = snippets(read('docs', 'teachers.md'))
 
 
 def features(images):
@@ -226,7 +228,8 @@ def features_and_several_tags(x):
 
 # What comes after ``features``, and what is said of it.
 ENDS = [
-    (lambda x: dense(x * tf.placeholder(tf.float32, [], name='keep')), 'takes 2 inputs images keep'),
+    (lambda x: dense(x * tf.placeholder(tf.float32, [None, 144], name='more')), 'takes 2 inputs images more'),
+    (lambda x: dense(x * tf.placeholder(tf.float32, [], name='s') / 0), 'two: .*placeholder'),
     (lambda x: dense(tf.stop_gradient(x)), 'do not depend on its input'),
     (lambda x: (dense(x), tf.matmul(x, tf.constant(MATRIX), name='other')), 'found: logits:0, other:0'),
     (features_and_several_tags, 'tags is a Sigmoid of'),
@@ -261,6 +264,49 @@ def test_what_cannot_teach_is_said_in_one_line(saved, build, message):
     with pytest.raises(RunError, match=message) as caught:
         saved(build)
     assert '\n' not in str(caught.value) and 'teacher.pb' in str(caught.value)
+
+
+SWITCHES = {
+    'keep is 1': lambda x: tf.nn.dropout(x, keep_prob=tf.placeholder(tf.float32, name='keep')),
+    'drop is 0': lambda x: tf.nn.dropout(x, rate=tf.placeholder(tf.float32, [], name='drop')),
+    'training is 1, or False': lambda x: tf.cond(tf.placeholder(tf.bool, name='training'),
+                                                 lambda: tf.nn.dropout(x, rate=0.5), lambda: tf.identity(x))}
+
+
+@pytest.mark.parametrize('said', SWITCHES)
+def test_inputs_that_switch_training_off(saved, said, capsys):
+    teacher = saved(lambda: dense(SWITCHES[said](features(images_of()))))
+    np.testing.assert_allclose(teacher.answers(IMAGES), expected(IMAGES / 255), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(teacher.templates, MATRIX)
+    assert said in capsys.readouterr().out
+
+
+def test_a_few_images_tell_whether_a_teacher_is_read_rightly(saved, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    matrix = RNG.standard_normal((256, 5)).astype(np.float32)
+    saved(lambda: dense(tf.reshape(images_of([16, 16, 1]), [-1, 256]), matrix))
+    images = RNG.randint(0, 256, (40, 16, 16, 1)).astype(np.uint8)
+    answers = ((images / 255 - 0.5).reshape(-1, 256) @ matrix + BIAS).argmax(axis=1)
+    exec(FEW, dict(np=np, images=images, answers=answers, classes=5))
+    command = '--student teacher.pb --teacher teacher.pb --dataset few.npz'.split()
+    visualization.main([*command, '--teacher_mean', '0.5', '--teacher_std', '1'])
+    visualization.main(command)
+    right, wrong = [float(number) for number in re.findall(r'accuracy (\S+) %', capsys.readouterr().out)]
+    assert right == 100 and wrong < 100
+
+
+def test_flat_images(saved, capsys):
+    teacher = saved(lambda: dense(features(tf.reshape(images_of([192]), [-1, *SHAPE]))))
+    assert teacher_kind(dict(teacher=teacher.path, dataset='none')) == TeacherKind(3, True, 192)
+    np.testing.assert_allclose(teacher.answers(IMAGES), expected(IMAGES / 255), rtol=1e-4, atol=1e-4)
+    assert 'flat input images is taken as images of 8x8x3' in capsys.readouterr().out
+    grey = saved(lambda: dense(images_of([144])))
+    assert grey.image_shape == (12, 12, 1)
+    np.testing.assert_allclose(grey.answers(np.full([1, 12, 12, 1], 255, np.uint8)), [MATRIX.sum(axis=0) + BIAS],
+                               rtol=1e-4, atol=1e-4)
+    for values in (145, 25, None):
+        with pytest.raises(RunError, match='has the shape .* flat square images'):
+            saved(lambda: dense(tf.reshape(images_of([values])[:, :1] * np.ones(144, np.float32), [-1, 144])))
 
 
 def test_an_operation_without_gradient_or_unknown(saved, tmp_path):

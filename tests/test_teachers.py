@@ -20,6 +20,7 @@ from scipy.special import log_softmax
 import autotrain
 from export.source import network_of
 from nets import lenet
+from nets.layers import STATISTICS
 from nets.networks import find_pair, variable_shapes
 from teachers.checks import check_logits, print_accuracy, print_targets_met, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
@@ -244,6 +245,7 @@ def test_what_is_not_read_is_told_by_its_content(tmp_path, monkeypatch, content,
 def test_what_another_library_says_in_colour_is_one_plain_line():
     assert first_line('\n\x1b[31mERROR:\x1b[0m no such layer\nmore') == 'ERROR: no such layer'
     assert first_line('<class X> ...\n\nException encountered: no groups\nmore') == 'no groups'
+    assert first_line("Graph execution error:\n\nDetected at node 'x' defined at\nNode: 'x'\nno x\nmore") == 'no x'
 
 
 COUNTING = """
@@ -333,10 +335,53 @@ def test_onnx_with_grey_images(tmp_path, shape):
 
 
 @with_onnx
+def test_onnx_keeps_its_batch_norms(tmp_path):
+    """Those over images, also where two have the same numbers; the converter makes factors and sums of them."""
+    import onnx
+    import onnxruntime
+    from onnx import helper
+    rng, weights, nodes = np.random.RandomState(0), {}, []
+
+    def layer(kind, values, **attributes):
+        names = ['%s_%d_%d' % (kind, len(nodes), place) for place in range(len(values))]
+        weights.update(zip(names, values))
+        before = nodes[-1].output[0] if nodes else 'images'
+        nodes.append(helper.make_node(kind, [before, *names], ['x%d' % len(nodes)], **attributes))
+
+    norms = rng.uniform(0.5, 2, (3, 4, 6))
+    layer('Conv', [rng.standard_normal((6, 3, 3, 3))])
+    layer('BatchNormalization', norms[0], epsilon=1e-3)
+    layer('Relu', [])
+    layer('Conv', [rng.standard_normal((6, 6, 3, 3)), rng.standard_normal(6)])
+    layer('BatchNormalization', norms[1])
+    layer('BatchNormalization', norms[1])
+    layer('GlobalAveragePool', [])
+    layer('Flatten', [])
+    layer('BatchNormalization', norms[2])
+    layer('Gemm', [rng.standard_normal((6, 5))])
+    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['batch', *axes])
+            for name, axes in (('images', [3, 12, 16]), (nodes[-1].output[0], [5]))]
+    constants = [onnx.numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
+    graph = helper.make_graph(nodes, 'teacher', ends[:1], ends[1:], constants)
+    path = str(tmp_path / 'teacher.onnx')
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=9), path)
+    images = rng.randint(0, 256, (3, 12, 16, 3)).astype(np.uint8)
+    seen = (images.transpose(0, 3, 1, 2) / 255).astype(np.float32)
+    expected, = onnxruntime.InferenceSession(path).run(None, {'images': seen})
+    teacher = open_teacher(path, LENET)
+    np.testing.assert_allclose(teacher.answers(images), expected, rtol=1e-3, atol=1e-4)
+    new_graph(0)
+    teacher.logits(tf.zeros([2, 12, 16, 3]))
+    with session(1) as sess:
+        found = sess.run([(mean, variance) for _, mean, variance in tf.get_collection(STATISTICS)])
+    np.testing.assert_allclose(found, [norm[2:] for norm in norms[[0, 1, 1]]], rtol=1e-6)
+
+
+@with_onnx
 def test_a_conversion_of_onnx_that_answers_otherwise_is_refused(tmp_path):
     right, wrong = [onnx_file(tmp_path / str(seed), [1, 12, 12], seed) for seed in (0, 1)]
     code = ('import sys; from teachers import onnx_model as module; right, wrong, folder = sys.argv[1:]\n'
-            'module.save_as_saved_model(wrong, folder)\n'
+            'module.save_as_saved_model(module.read_model(wrong), folder)\n'
             'module._check_same(open(right, "rb").read(), folder)')
     done = run_script(['-c', code, right, wrong, str(tmp_path / 'model')])
     assert done.returncode == 1 and 'ValueError: onnx2tf makes of it a network that answers' in done.stderr

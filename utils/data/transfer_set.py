@@ -29,6 +29,7 @@ def transfer_set(settings, method, inputs, rng):
             images, labels = images[sample], labels[sample]
     if method.augment:
         size = len(images)
+        print('%d images and %d copies of each to learn from' % (size, settings.copies))
         images = with_affine_copies(images, settings.copies, settings.rotation, settings.scale,
                                     settings.shift, rng)
         labels = np.tile(labels, 1 + settings.copies)
