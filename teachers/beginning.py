@@ -12,8 +12,8 @@ from utils.images import SIDES, by_x
 def image_shape(shape, given=None):
     """(height, width, channels) of the images that an input of a TensorShape takes, None where it is open.
 
-    Its axes are [batch, height, width, channels], [batch, height, width] of grey images, or [batch, values] of
-    flat ones: of the shape ``given``, else square, row by row. None where it takes no images.
+    Its axes are [batch, height, width, channels], [batch, height, width] of grey images, or [batch, values]
+    of flat ones: of the shape ``given``, else square, row by row. None where it takes no images.
     """
     if shape.ndims is None:
         return None, None, None

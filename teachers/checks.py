@@ -39,8 +39,8 @@ def print_number(size, classes):
         print('warning: %d impressions are fewer than the %d classes, so some have none; choose a larger '
               '--Rate' % (size, classes))
     elif classes > FEW_CLASSES and size < FOR_EACH * classes:
-        print('%d impressions are %d for each class; %d times the --Rate gives each as many as ten classes have '
-              'at rate 1' % (size, size // classes, np.ceil(FOR_EACH * classes / size)))
+        print('%d impressions are %d for each class; %d times the --Rate gives each as many as ten classes '
+              'have at rate 1' % (size, size // classes, np.ceil(FOR_EACH * classes / size)))
 
 
 def print_targets_met(met, classes):

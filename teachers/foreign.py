@@ -74,7 +74,8 @@ class ForeignNetwork:
             scaled = scaled[..., 0]
         elif self._axes == 2:
             scaled = tf.reshape(scaled, [-1, int(np.prod(self.image_shape))])
-        found = self._import(graph or self._graph, {self._input: scaled}, [self._logits, self._features, *names])
+        found = self._import(graph or self._graph, {self._input: scaled},
+                             [self._logits, self._features, *names])
         return [scaled if name == self._input else tensor
                 for name, tensor in zip([self._logits, self._features, *names], found)]
 

@@ -22,8 +22,8 @@ from utils.console import DEBUG
 from utils.files import RunError
 
 WAY_OUT = 'give a SavedModel or a frozen graph, made where it was trained, or the weights of a pair'
-IN_TRAINING = ('its use changes this variable, as in training; save it for use, or give its .keras file: Keras 3 '
-               'exports random layers as they are in training')
+IN_TRAINING = ('its use changes this variable, as in training; save it for use, or give its .keras file: '
+               'Keras 3 exports random layers as they are in training')
 
 
 def frozen_graph(path):

@@ -25,6 +25,7 @@ from utils.data.datasets import open_dataset
 from utils.data.impressions import load_impressions
 from utils.files import RunError, load_json
 from utils.graph_mode import TF1, new_graph, session, tf
+from utils.records.inputs import student_pair
 from utils.settings.flags import synthesis_flags, teacher_kind, with_nets
 
 SHAPE = 8, 8, 3
@@ -295,6 +296,15 @@ def test_a_few_images_tell_whether_a_teacher_is_read_rightly(saved, tmp_path, mo
     assert right == 100 and wrong < 100
 
 
+@pytest.mark.parametrize('units', [1, 4000])
+def test_a_student_that_is_no_smaller_than_its_teacher(saved, units, capsys):
+    matrix = RNG.standard_normal((256, units)).astype(np.float32)
+    teacher = saved(lambda: dense(tf.nn.relu(tf.matmul(tf.reshape(images_of([16, 16, 1]), [-1, 256]), matrix)),
+                                  RNG.standard_normal((units, 5)).astype(np.float32)))
+    student_pair(find_pair('lenet'), teacher)
+    assert ('the student is no smaller than its teacher' in capsys.readouterr().out) == (units == 1)
+
+
 def test_flat_images(saved, capsys):
     teacher = saved(lambda: dense(features(tf.reshape(images_of([192]), [-1, *SHAPE]))))
     assert teacher_kind(dict(teacher=teacher.path, dataset='none')) == TeacherKind(3, True, 192)
@@ -302,8 +312,8 @@ def test_flat_images(saved, capsys):
     assert 'flat input images is taken as images of 8x8x3' in capsys.readouterr().out
     grey = saved(lambda: dense(images_of([144])))
     assert grey.image_shape == (12, 12, 1)
-    np.testing.assert_allclose(grey.answers(np.full([1, 12, 12, 1], 255, np.uint8)), [MATRIX.sum(axis=0) + BIAS],
-                               rtol=1e-4, atol=1e-4)
+    white = grey.answers(np.full([1, 12, 12, 1], 255, np.uint8))
+    np.testing.assert_allclose(white, [MATRIX.sum(axis=0) + BIAS], rtol=1e-4, atol=1e-4)
     for values in (145, 25, None):
         with pytest.raises(RunError, match='has the shape .* flat square images'):
             saved(lambda: dense(tf.reshape(images_of([values])[:, :1] * np.ones(144, np.float32), [-1, 144])))

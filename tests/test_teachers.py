@@ -22,7 +22,7 @@ from export.source import network_of
 from nets import lenet
 from nets.layers import STATISTICS
 from nets.networks import find_pair, variable_shapes
-from teachers.checks import check_logits, print_accuracy, print_targets_met, warn_of_pixel_scale
+from teachers.checks import check_logits, print_accuracy, print_number, print_targets_met, warn_of_pixel_scale
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions, digest_of, files_of, format_of, teacher_file
 from teachers.freeze import first_line
@@ -245,7 +245,7 @@ def test_what_is_not_read_is_told_by_its_content(tmp_path, monkeypatch, content,
 def test_what_another_library_says_in_colour_is_one_plain_line():
     assert first_line('\n\x1b[31mERROR:\x1b[0m no such layer\nmore') == 'ERROR: no such layer'
     assert first_line('<class X> ...\n\nException encountered: no groups\nmore') == 'no groups'
-    assert first_line("Graph execution error:\n\nDetected at node 'x' defined at\nNode: 'x'\nno x\nmore") == 'no x'
+    assert first_line("Graph execution error:\n\nDetected at x\nNode: 'x'\nno x\nmore") == 'no x'
 
 
 COUNTING = """
@@ -336,7 +336,7 @@ def test_onnx_with_grey_images(tmp_path, shape):
 
 @with_onnx
 def test_onnx_keeps_its_batch_norms(tmp_path):
-    """Those over images, also where two have the same numbers; the converter makes factors and sums of them."""
+    """Those over images, also where two have the same numbers."""
     import onnx
     import onnxruntime
     from onnx import helper
@@ -361,7 +361,8 @@ def test_onnx_keeps_its_batch_norms(tmp_path):
     layer('Gemm', [rng.standard_normal((6, 5))])
     ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['batch', *axes])
             for name, axes in (('images', [3, 12, 16]), (nodes[-1].output[0], [5]))]
-    constants = [onnx.numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
+    constants = [onnx.numpy_helper.from_array(value.astype(np.float32), name)
+                 for name, value in weights.items()]
     graph = helper.make_graph(nodes, 'teacher', ends[:1], ends[1:], constants)
     path = str(tmp_path / 'teacher.onnx')
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=9), path)

@@ -99,7 +99,8 @@ def student_pair(pair, teacher):
     if teacher.pair is None:
         size = sum(map(np.prod, variable_shapes(pair, 'Student', teacher.classes).values()))
         print('%r: %s, images %s, %d classes; the student of %s: %d weights'
-              % (teacher.path, teacher.description, by_x(teacher.image_shape), teacher.classes, pair.name, size))
+              % (teacher.path, teacher.description, by_x(teacher.image_shape), teacher.classes, pair.name,
+                 size))
         if size >= teacher.weights:
             print('the student is no smaller than its teacher; give --nets a file with a smaller one, or the '
                   'teacher itself to convert.py')
