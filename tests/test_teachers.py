@@ -652,6 +652,13 @@ def test_a_checkpoint_of_fifos_is_refused(tmp_path):
     assert digest_of(str(tmp_path / 'x.ckpt')) is None
 
 
+@pytest.mark.parametrize('size, classes, said', [(600, 43, '13 for each class; 5 times'), (600, 2, 'two'),
+                                                 (40, 43, 'fewer than the 43'), (2580, 43, '^$'), (60, 10, '^$')])
+def test_few_impressions_for_each_class(capsys, size, classes, said):
+    print_number(size, classes)
+    assert re.search(said, capsys.readouterr().out)
+
+
 @pytest.mark.parametrize('met, said', [(0.14, 'near chance.*--teacher_scale.*--teacher_std'),
                                        (0.45, 'fewer than half.*--iterations'), (0.8, '^$')])
 def test_impressions_that_failed_say_so(capsys, met, said):
