@@ -28,7 +28,7 @@ from utils.console import TableProgress, run
 from utils.files import RunError, load_json, make_folder, remove_leftovers, save_json, save_text
 from utils.table.flags import table_flags
 from utils.table.jobs import LocalPool, run_jobs
-from utils.table.machine import visible_gpus
+from utils.table.machine import gpu_slots
 from utils.table.plan import plan
 from utils.table.processes import local_command, share_done, shell_line
 from utils.table.results import results_csv, results_markdown
@@ -59,7 +59,7 @@ def pool_for(args, files):
     """Where jobs run: on this machine, or on the workers of a cluster; files: paths that all jobs read."""
     variables = dict(OMP_NUM_THREADS=str(args.threads), OPENBLAS_NUM_THREADS=str(args.threads))
     if not args.scheduler:
-        gpus = list(visible_gpus()) if args.device == 'gpu' else []
+        gpus = gpu_slots() if args.device == 'gpu' else []
         return LocalPool(args.jobs, variables, gpus)
     try:
         from utils.table.cluster import ClusterPool

@@ -35,7 +35,7 @@ from utils.settings.flags import picture_flags
 from utils.settings.methods import METHODS
 from utils.settings.parser import command_line
 from utils.table.flags import default_root
-from utils.table.results import by_agreement, by_method, read_results
+from utils.table.results import by_agreement, by_holdout, by_method, read_results
 
 COLUMNS = 20  # the most classes that samples.png shows
 CELLS = 40    # with more classes a matrix has no room for counts, nor for the name of every class
@@ -200,9 +200,8 @@ def draw_accuracy(rows, path, total):
             axes.axhline(means[0], color=method.colour, linestyle='--', label=method.label)
     axes.set_xscale('log')
     ticks = sorted({rate for name in found if METHODS[name].has_teacher for rate in found[name]})
-    held_out = any(row.get('holdout') not in (None, '', '0') for row in rows)
     measure = ('agreement with the teacher' if by_agreement(rows) else
-               'validation accuracy' if held_out else 'test accuracy')
+               'validation accuracy' if by_holdout(rows) else 'test accuracy')
     axes.set(xlabel='rate (%% of %s)' % format(total, ','), ylabel=measure + ' (%)', xticks=ticks,
              xticklabels=['%g' % rate for rate in ticks])
     axes.minorticks_off()

@@ -1,5 +1,6 @@
 """The beginning of a network: which images its input takes, and what its other inputs are in use."""
 import contextlib
+import functools
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def tried(path, graph, switches, shape, build):
     for value in (1, 0) if switches else ():  # as the share that dropout keeps, or as dropout's rate
         with contextlib.suppress(RunError):
             fixed = _with_switches(graph, switches, value)
-            outputs = outputs_of(path, shape, lambda images: build(fixed, images))
+            outputs = outputs_of(path, shape, functools.partial(build, fixed))
             print('%r: its input %s is %d, or False, as in use' % (path, ', '.join(switches), value))
             return fixed, outputs
     return graph, outputs_of(path, shape, lambda images: build(graph, images))

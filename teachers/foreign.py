@@ -74,10 +74,9 @@ class ForeignNetwork:
             scaled = scaled[..., 0]
         elif self._axes == 2:
             scaled = tf.reshape(scaled, [-1, int(np.prod(self.image_shape))])
-        found = self._import(graph or self._graph, {self._input: scaled},
-                             [self._logits, self._features, *names])
-        return [scaled if name == self._input else tensor
-                for name, tensor in zip([self._logits, self._features, *names], found)]
+        names = [self._logits, self._features, *names]
+        found = self._import(graph or self._graph, {self._input: scaled}, names)
+        return [scaled if name == self._input else tensor for name, tensor in zip(names, found)]
 
     def _by_class(self, logits):
         """[B, classes] of what the graph gives.
@@ -156,7 +155,7 @@ class ForeignNetwork:
         Other inputs are numbers: how much dropout keeps, or whether the network is in training.
         """
         inputs = sorted(node.name for node in self._graph.node if node.op == 'Placeholder')
-        numbers = [name for name in inputs if not self._tensor(graph, name, 'teacher_input').shape.ndims]
+        numbers = [name for name in inputs if _is_number(self._tensor(graph, name, 'teacher_input'))]
         name = self.options.input
         if not name:
             several = [name for name in inputs if name not in numbers] or inputs
@@ -204,6 +203,12 @@ class ForeignNetwork:
             raise RunError('%r: the weights of %s contain NaN or infinity; train the teacher again'
                            % (self.path, self.last_layer))
         return templates
+
+
+def _is_number(tensor):
+    """Whether an input may be one number, or False; a text such as a file's content is none."""
+    kind = tensor.dtype.base_dtype
+    return not tensor.shape.ndims and (kind.is_floating or kind.is_integer or kind == tf.bool)
 
 
 def _bare(name):

@@ -7,7 +7,6 @@ import numpy as np
 from teachers.formats import digest_of, full_name
 from teachers.freeze import frozen_graph
 from teachers.weights import has_graph, read_weights
-from utils.files import RunError
 
 
 class TeacherKind(NamedTuple):
@@ -17,18 +16,19 @@ class TeacherKind(NamedTuple):
     values: int = 0         # of an image: height * width * channels; 0 where its file does not say
 
 
-def kind_of(path, options):
+def kind_of(path, options, nets=None):
     """The TeacherKind of a file, with 0 channels where nothing in it tells; options: a TeacherOptions.
 
-    Raises RunError where the file cannot be read.
+    nets: as given to --nets. Raises RunError where the file cannot be read.
     """
-    return _kind_of(path, digest_of(path), options.input)
+    return _kind_of(path, digest_of(path), options.input, nets)
 
 
 @functools.lru_cache(maxsize=4)
-def _kind_of(path, digest, name_of_input):
+def _kind_of(path, digest, name_of_input, nets):
     if not has_graph(path):
         return TeacherKind(_channels_of_kernels(read_weights(path).values()))
+    from nets.networks import find_pair
     from teachers.beginning import image_shape
     from utils.graph_mode import tf
     with tf.Graph().as_default() as graph:
@@ -37,11 +37,14 @@ def _kind_of(path, digest, name_of_input):
             images = [op.outputs[0] for op in graph.get_operations() if op.type == 'Placeholder']
             if name_of_input:
                 images = [graph.get_tensor_by_name(full_name(name_of_input))]
-        except Exception as error:  # whatever it is, it is said where the network is opened
-            raise RunError(str(error)) from error
-    shapes = [image_shape(tensor.shape) for tensor in sorted(images, key=lambda each: each.shape.ndims == 2)]
-    for shape in filter(None, shapes):
-        if shape[2] in (1, 3):
+        except Exception:  # said where the network is opened; the weights beside it may be of a pair
+            return TeacherKind(_channels_of_kernels(read_weights(path).values()))
+    for tensor in sorted(images, key=lambda each: each.shape.ndims == 2):
+        is_flat = tensor.shape.ndims == 2
+        shape = image_shape(tensor.shape, find_pair(nets).image_shape if nets and is_flat else None)
+        if shape and shape[2] in (1, 3):
+            if not tensor.dtype.is_floating:  # as in an export of this project: its weights alone can teach
+                return TeacherKind(shape[2])
             return TeacherKind(shape[2], True, int(np.prod(shape)) if all(shape) else 0)
     return TeacherKind(0, True)
 

@@ -22,6 +22,7 @@ from export.int8 import calibration_images, float_operations, interpreter, logit
 from export.source import network_of
 from nets.networks import build, find_pair, network_variables
 from teachers.formats import TeacherOptions
+from teachers.kind import TeacherKind, kind_of
 from teachers.trained import TrainedNetwork, open_teacher
 from utils.data.datasets import open_dataset
 from utils.data.impressions import save_impressions
@@ -218,6 +219,7 @@ def test_saved_model(saved_model, digits, colour, own, tmp_path):
     found = check_answers('saved_model, TensorFlow %d' % (1 if TF1 else 2),
                           dict(zip([saved_model] + places, (digits, colour, own))))
     assert all(sorted(answers) == ['classes', 'logits', 'probabilities'] for answers in found.values())
+    assert kind_of(saved_model, TeacherOptions()) == TeacherKind(1)  # its weights teach, as the pair's own
     with open(os.path.join(saved_model, 'assets.extra', 'class_names.txt')) as file:
         assert tuple(file.read().split()) == DIGITS
 

@@ -71,6 +71,11 @@ def test_as_many_jobs_as_memory_and_cores_carry(memory, cores, jobs, monkeypatch
     assert table_flags([])[1].jobs == cores and table_flags(['--threads=4'])[1].jobs == max(1, cores // 4)
 
 
+def test_a_gpu_has_as_many_jobs_as_its_memory_carries(monkeypatch):
+    monkeypatch.setattr(machine, 'visible_gpus', lambda: {'0': 8.0, '1': 24.0})
+    assert machine.gpu_slots() == ['0', '1', '1', '1']
+
+
 def test_jobs_share_out_the_gpus(tmp_path):
     """Two jobs at a time on two GPUs never see the same one."""
     script = 'echo $CUDA_VISIBLE_DEVICES >> {0}; until [ "$(wc -l < {0})" -ge {1} ]; do sleep 0.1; done'

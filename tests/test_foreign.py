@@ -270,6 +270,8 @@ def test_what_cannot_teach_is_said_in_one_line(saved, build, message):
 SWITCHES = {
     'keep is 1': lambda x: tf.nn.dropout(x, keep_prob=tf.placeholder(tf.float32, name='keep')),
     'drop is 0': lambda x: tf.nn.dropout(x, rate=tf.placeholder(tf.float32, [], name='drop')),
+    'unscaled is 0': lambda x: x * tf.cast(
+        tf.random_uniform(tf.shape(x)) >= tf.placeholder(tf.float32, [], name='unscaled'), tf.float32),
     'training is 1, or False': lambda x: tf.cond(tf.placeholder(tf.bool, name='training'),
                                                  lambda: tf.nn.dropout(x, rate=0.5), lambda: tf.identity(x))}
 
@@ -296,11 +298,30 @@ def test_a_few_images_tell_whether_a_teacher_is_read_rightly(saved, tmp_path, mo
     assert right == 100 and wrong < 100
 
 
+def test_the_hyper_parameters_see_flat_images_as_the_network_does(saved, tmp_path):
+    path = saved(lambda: dense(images_of([192]), MATRIX2)).path
+    (tmp_path / 'own.py').write_text('IMAGE_SHAPE = 12, 16, 1\n' + STUDENT)
+    nets = str(tmp_path / 'own.py')
+    assert teacher_kind(dict(teacher=path, dataset='none', nets=nets)) == TeacherKind(1, True, 192)
+    assert open_teacher(path, find_pair(nets)).image_shape == (12, 16, 1)
+
+
+def test_a_graph_that_also_reads_files(saved):
+    """Its input is a text; --teacher_input names the images behind it."""
+    def build():
+        image = tf.image.decode_png(tf.placeholder(tf.string, [], name='file'), 3)
+        images = tf.reshape(tf.cast(image, tf.float32), [-1, *SHAPE], name='images')
+        dense(features(images))
+
+    teacher = saved(build, TeacherOptions(input='images'))
+    np.testing.assert_allclose(teacher.answers(IMAGES), expected(IMAGES / 255), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize('units', [1, 4000])
 def test_a_student_that_is_no_smaller_than_its_teacher(saved, units, capsys):
     matrix = RNG.standard_normal((256, units)).astype(np.float32)
-    teacher = saved(lambda: dense(tf.nn.relu(tf.matmul(tf.reshape(images_of([16, 16, 1]), [-1, 256]), matrix)),
-                                  RNG.standard_normal((units, 5)).astype(np.float32)))
+    last = RNG.standard_normal((units, 5)).astype(np.float32)
+    teacher = saved(lambda: dense(tf.nn.tanh(tf.matmul(images_of([256]), matrix)), last))
     student_pair(find_pair('lenet'), teacher)
     assert ('the student is no smaller than its teacher' in capsys.readouterr().out) == (units == 1)
 
@@ -314,9 +335,14 @@ def test_flat_images(saved, capsys):
     assert grey.image_shape == (12, 12, 1)
     white = grey.answers(np.full([1, 12, 12, 1], 255, np.uint8))
     np.testing.assert_allclose(white, [MATRIX.sum(axis=0) + BIAS], rtol=1e-4, atol=1e-4)
-    for values in (145, 25, None):
-        with pytest.raises(RunError, match='has the shape .* flat square images'):
-            saved(lambda: dense(tf.reshape(images_of([values])[:, :1] * np.ones(144, np.float32), [-1, 144])))
+    kind = teacher_kind(dict(teacher=grey.path, dataset='none', nets='lenet'))
+    assert kind == TeacherKind(1, True, 144)
+
+
+@pytest.mark.parametrize('values', [145, 25, None])
+def test_what_is_flat_and_no_square_image(saved, values):
+    with pytest.raises(RunError, match='has the shape .* flat square images'):
+        saved(lambda: dense(tf.reshape(images_of([values])[:, :1] * np.ones(144, np.float32), [-1, 144])))
 
 
 def test_an_operation_without_gradient_or_unknown(saved, tmp_path):

@@ -89,6 +89,8 @@ def test_copies_of_large_images_fit_into_memory():
                                 TeacherKind(3, True, 3 * side ** 2))['copies']
 
     assert [copies(32, 12000), copies(96, 600), copies(96, 12000), copies(512, 60000)] == [25, 100, 11, 1]
+    large = TeacherKind(3, True, 3 * 96 ** 2)  # a student alone has none, in the table of a teacher neither
+    assert recipes.training('default', 'Student_augment', 5000, 'alexnet', large)['copies'] == 60
 
 
 @pytest.mark.parametrize('name', ['Teacher', 'Student', 'Soft_logits'])

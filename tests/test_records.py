@@ -2,6 +2,7 @@
 import importlib
 import os
 import re
+import subprocess
 import sys
 from argparse import Namespace
 
@@ -163,6 +164,14 @@ def test_a_synthesis_has_its_record_beside_its_impressions(tmp_path):
     assert done(synthesis_flags([*flags, '--dataset=fashion_mnist']), files), 'made of a teacher alone'
     edit(Namespace(files=files), lambda record: record.pop('targets_met'))
     assert why_not(settings, files) == 'its record is damaged'
+
+
+def test_the_commit_of_a_folder_above_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, 'REPOSITORY', str(tmp_path / 'unpacked'))
+    (tmp_path / 'unpacked').mkdir()
+    for command in 'init -q .', '-c user.name=x -c user.email=x commit -q --allow-empty -m x':
+        subprocess.run(['git', '-C', str(tmp_path), *command.split()], check=True)
+    assert records.git_commit() is None
 
 
 def test_what_is_replaced_is_said(job, capsys):

@@ -41,6 +41,13 @@ def test_markdown_shows_mean_and_sample_standard_deviation():
                      ['1', '-', '-', '-', '93.00 ± 1.41', '95.12']]
 
 
+def test_a_column_of_held_out_images_says_so():
+    rows = [dict(method='Teacher', rate=100, accuracy=99, holdout='0'),
+            dict(method='ZSKD', rate=1, accuracy=97, holdout='3000')]
+    assert '| Teacher |' in results_markdown(rows).replace('  ', ' ')
+    assert '| ZSKD (validation) |' in results_markdown(rows).replace('  ', ' ')
+
+
 @pytest.mark.parametrize('measure', ['accuracy', 'agreement'])
 def test_a_figure_of_zero_is_one(measure):
     rows = [{'method': 'ZSKD', 'rate': 1, measure: value} for value in (0.0, 0.0)]

@@ -26,7 +26,7 @@ from teachers.checks import check_logits, print_accuracy, print_number, print_ta
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions, digest_of, files_of, format_of, teacher_file
 from teachers.freeze import first_line
-from teachers.kind import kind_of
+from teachers.kind import TeacherKind, kind_of
 from teachers.recognise import recognise
 from teachers.trained import TrainedNetwork, open_teacher
 from teachers.weights import read_graph, read_weights
@@ -542,6 +542,16 @@ def test_networks_that_come_with_the_repository_have_their_records(path):
     assert record['inputs']['dataset'] == digest(asked['dataset'])
 
 
+def test_a_network_with_code_has_the_channels_of_its_weights(tmp_path):
+    config = {'class_name': 'Sequential', 'config': {'layers': [{'class_name': 'Lambda', 'config': {}}]}}
+    with h5py.File(str(tmp_path / 'teacher.h5'), 'w') as file:
+        file.attrs['model_config'], file.attrs['layer_names'] = json.dumps(config), [b'conv']
+        group = file.create_group('conv')
+        group.attrs['weight_names'] = [b'conv/kernel:0']
+        group['conv/kernel:0'] = np.ones((5, 5, 3, 8), np.float32)
+    assert kind_of(str(tmp_path / 'teacher.h5'), TeacherOptions()) == TeacherKind(3)
+
+
 def test_pixel_scale_mean_and_deviation(tmp_path, arrays, answers):
     """A teacher whose first layer has taken them up answers as one that is told of them."""
     low, high, mean, std = -3.0, 5.0, 0.5, 2.0
@@ -652,8 +662,9 @@ def test_a_checkpoint_of_fifos_is_refused(tmp_path):
     assert digest_of(str(tmp_path / 'x.ckpt')) is None
 
 
-@pytest.mark.parametrize('size, classes, said', [(600, 43, '13 for each class; 5 times'), (600, 2, 'two'),
-                                                 (40, 43, 'fewer than the 43'), (2580, 43, '^$'), (60, 10, '^$')])
+@pytest.mark.parametrize('size, classes, said', [
+    (600, 43, '13 for each class; 5 times'), (600, 2, 'two'), (40, 43, 'fewer than the 43'), (2580, 43, '^$'),
+    (60, 10, '^$')])
 def test_few_impressions_for_each_class(capsys, size, classes, said):
     print_number(size, classes)
     assert re.search(said, capsys.readouterr().out)

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from convert import size
 from export.formats import SAVED_MODEL, export
 from export.int8 import interpreter
-from export.source import images_of, network_of
+from export.source import images_of, network_of, text_of
 from teachers.formats import TeacherOptions
 from teachers.trained import AS_READ
 from utils.console import run
@@ -41,13 +41,14 @@ def main(argv=None):
     add_teacher_options(parser)
     args = parser.parse_args(argv)
     options = {'teacher': TeacherOptions.of(args), 'student': AS_READ}
-    rows = []
+    rows, student_record = [], network_of(args.student, args.nets)[1]
+    dataset = text_of(student_record, 'arguments', 'dataset')  # both are timed on its images
     with tempfile.TemporaryDirectory() as folder:
         for form in [SAVED_MODEL, '.pb'] + ['.tflite'] * (not TF1):
             sizes, answers = {}, {}
             for role, weights in ('teacher', args.teacher), ('student', args.student):
                 network, record = network_of(weights, args.nets, options[role])
-                image_shape, class_names = images_of(network, record)
+                image_shape, class_names = images_of(network, record, dataset)
                 place = os.path.join(folder, role + form)
                 export(network, image_shape, class_names, form, place)
                 sizes[role], answers[role] = size(place), LOADERS[form](place)

@@ -81,7 +81,9 @@ def save_record(files, made_from, **values):
 
 
 def git_commit():
-    """The Git commit of this checkout, with '+' where files differ from it; None where there is no Git."""
+    """The Git commit of this checkout, with '+' where files differ from it; None where it is none."""
+    if not os.path.exists(os.path.join(REPOSITORY, '.git')):  # one of a folder above is of other files
+        return None
     command = ['git', '-C', REPOSITORY, 'describe', '--always', '--abbrev=40', '--dirty=+', '--exclude=*']
     try:
         described = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -172,7 +172,7 @@ def teacher_kind(given):
         shape = datasets.image_shape(given['dataset'])
         path = formats.teacher_file(given['teacher']) if given.get('teacher') else None
         if path and (shape is None or has_graph(path)):
-            kind = kind_of(path, formats.TeacherOptions.of(argparse.Namespace(**given)))
+            kind = kind_of(path, formats.TeacherOptions.of(argparse.Namespace(**given)), given.get('nets'))
         elif shape:
             kind = TeacherKind(shape[2])
     except RunError:

@@ -124,7 +124,7 @@ def training(recipe, name, items, nets='lenet', kind=OWN_GREY):
         if kind.foreign and kind.channels == 1 and method.from_impressions:
             augmentation = dict(augmentation, **FOREIGN_MIX)
             copies, values['steps'] = FOREIGN_LENGTH * copies, FOREIGN_LENGTH * values['steps']
-        if kind.values:
+        if kind.values and method.has_teacher:  # a student alone knows of no teacher, in a table neither
             copies = max(1, min(copies, LARGEST_SET // (items * kind.values) - 1))
         for flag, value in dict(copies=copies, **augmentation).items():
             if not why_without_effect(flag, method):

@@ -33,8 +33,8 @@ def table_flags(argv=None):
         help='hyper-parameters, or --holdout, for train_w_distill.py')
     add('--synthesis', default='', metavar='"FLAGS"', help='hyper-parameters for Data_Impressions.py')
     add('--root', type=path, metavar='DIR',
-        help="folder of the table (default: MNIST, FashionMNIST, ..., or the file's name and "
-             "'-table')")
+        help="folder of the table (default: MNIST, FashionMNIST, ..., or the file's name and '-table'; with "
+             "--teacher the teacher's name, '-' and the data set's)")
     flags.add_teacher(parser, default=None, instead='every run trains its own')
     flags.add_common(parser)
     args = parser.parse_args(joined(argv, '--training', '--synthesis'))

@@ -140,7 +140,8 @@ class LocalPool:
     def __init__(self, workers, variables, gpus=()):
         """variables: {environment variable: value} for the commands, beside those of this process.
 
-        gpus: names of the GPUs for the commands, one each. With none, a command sees what this process sees.
+        gpus: names of the GPUs for the commands, one each, in this order, and from the first again. With
+        none, a command sees what this process sees.
         """
         self.slots = workers
         self._variables = queue.Queue()  # of the commands that run, one for each worker

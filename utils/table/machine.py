@@ -38,10 +38,16 @@ def visible_gpus():
     return {name: memory.get(name, JOB_MEMORY) for name in names.split(',') if name.strip() not in ('', '-1')}
 
 
+def gpu_slots():
+    """The names of the GPUs in turn, each as often as its memory carries a job."""
+    carried = {name: max(1, int(memory // JOB_MEMORY)) for name, memory in visible_gpus().items()}
+    return [name for turn in range(max(carried.values(), default=0))
+            for name, jobs in carried.items() if turn < jobs]
+
+
 def jobs_at_a_time(device, threads):
     """How many jobs of so many threads run side by side at full speed, at least 1; device: 'cpu' or 'gpu'."""
     on_cores = max(1, available_cores() // threads)
     if device == 'cpu':
         return on_cores
-    carried = sum(max(1, int(memory // JOB_MEMORY)) for memory in visible_gpus().values())
-    return max(1, min(on_cores, carried))
+    return max(1, min(on_cores, len(gpu_slots())))

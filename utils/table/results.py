@@ -61,15 +61,22 @@ def by_agreement(rows):
     return {row['method'] for row in rows if row.get('agreement') not in ('', None)}
 
 
+def by_holdout(rows):
+    """The methods among the rows whose figure is the accuracy on held-out training images."""
+    return {row['method'] for row in rows if row.get('holdout') not in (None, '', '0', 0)}
+
+
 def results_markdown(rows):
     """The rows of trainings as the published table.
 
     A cell is the mean accuracy in per cent, with the sample standard deviation where there are several runs.
-    Where there is no data set it is the agreement with the teacher, and the column's header says so.
+    Where there is no data set it is the agreement with the teacher, with --holdout the validation accuracy,
+    and the column's header says so.
     """
-    found, agreeing = by_method(rows), by_agreement(rows)
+    found, agreeing, held_out = by_method(rows), by_agreement(rows), by_holdout(rows)
     methods = [method for method in METHODS.values() if method.name in found]
-    labels = [method.label + ' (agreement)' * (method.name in agreeing) for method in methods]
+    labels = [method.label + ' (agreement)' * (method.name in agreeing)
+              + ' (validation)' * (method.name in held_out) for method in methods]
     lines = [['%g' % rate] + [cell(found[method.name].get(rate, [])) for method in methods]
              for rate in sorted(set().union(*found.values()), reverse=True)]
     if not lines:
