@@ -43,8 +43,11 @@ class ForeignNetwork:
             self._graph = tf.graph_util.extract_sub_graph(self._graph, [self.last_layer])
             self._input, self.image_shape, switches = self._beginning(graph, image_shape)
         options.check(self.image_shape[2])
-        self._graph, self._outputs = beginning.tried(path, self._graph, switches, self.image_shape,
-                                                     self._logits_of)
+        try:
+            self._graph, self._outputs = beginning.tried(path, self._graph, switches, self.image_shape,
+                                                         self._logits_of)
+        except RunError as error:  # the weights beside inputs that no value suits may be of a pair
+            raise (UnreadableGraph if switches else RunError)(error) from error
         self._norms, self.weights = self._batch_norms(), weights_in(self._graph)
         self.description = ('a network of its own, %d weights, %d batch norms'
                             % (self.weights, len(self._norms)))

@@ -121,7 +121,7 @@ def _by_tensorflow_2(path, suffix=None):
 
 def _cannot(path, reason):
     reason = first_line(reason)
-    way_out = IN_TRAINING if re.search(r'/Assign\w*VariableOp was passed', reason) else WAY_OUT
+    way_out = IN_TRAINING if re.search(r'/Assign\w* was passed', reason) else WAY_OUT
     return '%r cannot be used as a network: %s; %s' % (path, reason, way_out)
 
 

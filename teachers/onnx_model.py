@@ -113,6 +113,9 @@ def _constants(model):
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     constants.update((node.output[0], node.attribute[0].t) for node in model.graph.node
                      if node.op_type == 'Constant')
+    for node in model.graph.node:  # PyTorch keeps equal weights once, and passes them on
+        if node.op_type == 'Identity' and node.input[0] in constants:
+            constants[node.output[0]] = constants[node.input[0]]
     return constants
 
 
@@ -120,6 +123,8 @@ def with_batch_norms(model, graph):
     """The frozen graph of an ONNX network with its batch norms, which onnx2tf makes products and sums."""
     norms, nodes, values = _batch_norms(model), {node.name: node for node in graph.node}, {}
     ends = sorted({*nodes} - {name for node in graph.node for name in node.input})
+    with tf.Graph().as_default() as built:
+        tf.graph_util.import_graph_def(graph, name='')
     for node in graph.node:  # what is passed on comes later
         if node.op == 'Const':
             values[node.name] = tf.make_ndarray(node.attr['value'].tensor)
@@ -131,20 +136,19 @@ def with_batch_norms(model, graph):
             continue
         x, factor = _apart(nodes[product], values)
         norm = next((norm for norm in norms if x and norm.is_as(factor, offset)), None)
-        if norm:
+        if norm and built.get_operation_by_name(node.name).outputs[0].shape.ndims == 4:  # of images
             _make_batch_norm(graph, node, x, norm)
     return tf.compat.v1.graph_util.extract_sub_graph(graph, ends)
 
 
 def _batch_norms(model):
-    """The BatchNorms over images of an ONNX network."""
-    constants = {name: onnx.numpy_helper.to_array(tensor) for name, tensor in _constants(model).items()}
-    over_images = {tensor.name for tensor in onnx.shape_inference.infer_shapes(model).graph.value_info
-                   if len(tensor.type.tensor_type.shape.dim) == 4}
-    return [BatchNorm(*map(constants.get, node.input[1:]),
+    """The BatchNorms of an ONNX network whose numbers are in it."""
+    constants = _constants(model)
+    return [BatchNorm(*(onnx.numpy_helper.to_array(constants[name]).astype(np.float32)
+                        for name in node.input[1:]),
                       next((entry.f for entry in node.attribute if entry.name == 'epsilon'), 1e-5))
-            for node in model.graph.node if node.op_type == 'BatchNormalization'
-            and node.output[0] in over_images and {*node.input[1:]} <= {*constants}]
+            for node in model.graph.node
+            if node.op_type == 'BatchNormalization' and {*node.input[1:]} <= {*constants}]
 
 
 def _apart(node, values):

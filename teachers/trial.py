@@ -40,8 +40,8 @@ def outputs_of(path, image_shape, build):
         raise RunError('%r gives logits %s for two images; name others with --teacher_logits'
                        % (path, by_x(first.shape)))
     if (first[0] == first[1]).all():
-        raise RunError('%r answers all images alike; look at its weights, and at inputs beside the images'
-                       % path)
+        raise RunError('%r answers all images alike; look at its weights, --teacher_scale, and inputs beside '
+                       'the images' % path)
     if (first != again).any():
         raise RunError('%r answers the same images differently each time, so it is a network in training; '
                        'save it for use (dropout off)' % path)

@@ -16,6 +16,7 @@ import visualization
 from export.source import network_of
 from nets.layers import STATISTICS
 from nets.losses import class_similarity
+from nets.networks import build as build_network
 from nets.networks import find_pair
 from teachers.foreign import ForeignNetwork
 from teachers.formats import TeacherOptions
@@ -282,6 +283,19 @@ def test_inputs_that_switch_training_off(saved, said, capsys):
     np.testing.assert_allclose(teacher.answers(IMAGES), expected(IMAGES / 255), rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(teacher.templates, MATRIX)
     assert said in capsys.readouterr().out
+
+
+def test_weights_of_a_pair_beside_an_input_that_no_number_suits(tmp_path):
+    new_graph(0)
+    size = tf.placeholder(tf.int32, [], name='size')
+    images = tf.reshape(images_of([32, 32, 1]), [size, 32, 32, 1])
+    logits = build_network(find_pair('lenet'), 'Teacher', images, 10, plain=True)
+    with session(1) as sess:
+        sess.run(tf.global_variables_initializer())
+        graph = tf.graph_util.convert_variables_to_constants(
+            sess, tf.get_default_graph().as_graph_def(), [logits.op.name])
+    (tmp_path / 'teacher.pb').write_bytes(graph.SerializeToString())
+    assert open_teacher(str(tmp_path / 'teacher.pb'), find_pair('lenet')).pair
 
 
 def test_a_few_images_tell_whether_a_teacher_is_read_rightly(saved, tmp_path, monkeypatch, capsys):
