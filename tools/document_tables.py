@@ -187,7 +187,7 @@ def github(lines, head, **options):
 
 INT8_WAYS = 'float', 'impressions', 'real images', 'noise', 'weights alone'
 ZOO = {'zoo_before.csv': 'teacher then', 'ZSKD default 1.0': 'before, 1', 'ZSKD default 10.0': 'before, 10',
-       'zoo.csv': 'teacher', 'ZSKD now 1.0': 'now, 1', 'ZSKD now 10.0': 'now, 10',
+       'zoo.csv': 'teacher', 'ZSKD now 1.0': 'now, 1', 'ZSKD now 10.0': 'now, 10', 'ZSKD now 20.0': 'now, 20',
        'Soft_logits now 10.0': 'soft-logits, 10'}
 AUGMENTED = [name for name in METHODS if METHODS[name].augment]
 CIFAR10 = [name for name in METHODS if name in recorded_columns('cifar10.csv')]
