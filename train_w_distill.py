@@ -33,7 +33,7 @@ from utils.graph_mode import IN_USE, image_bytes, in_batches, new_graph, session
 from utils.matfile import save_mat
 from utils.records.checkpoint import Checkpoint
 from utils.records.inputs import training_inputs
-from utils.records.layout import training_files, unseen_files
+from utils.records.layout import own_teacher, training_files, unseen_files
 from utils.records.origins import made_with
 from utils.records.records import fingerprint, print_replaced, save_record, short_digest
 from utils.records.training_state import resume, save_state
@@ -111,8 +111,8 @@ def unseen_impressions(settings, inputs):
     recipe = synthesis(settings.recipe, UNSEEN, settings.nets, kind=teacher_kind(vars(settings)))
     how = Namespace(**{**given, **recipe, **made_with(inputs.impressions)})
     how.size = max(UNSEEN, inputs.classes * len(how.betas))
-    digests = {role: digest for role, digest in inputs.digests.items() if role != 'impressions'}
-    made_from = fingerprint(how, digests)
+    read = ['teacher'] + ['nets'] * bool(own_teacher(settings.nets))
+    made_from = fingerprint(how, {role: inputs.digests[role] for role in read})
     paths = unseen_files(inputs.impressions.path, settings.train_dir, short_digest(made_from))
     kept, checkpoint = [Checkpoint(path, made_from, time.time()) for path in paths]
     found = kept.load()

@@ -27,6 +27,7 @@ from utils.data.impressions import load_impressions
 from utils.files import RunError, load_json
 from utils.graph_mode import TF1, new_graph, session, tf
 from utils.records.inputs import student_pair
+from utils.records.layout import synthesis_files
 from utils.settings.flags import synthesis_flags, teacher_kind, with_nets
 
 SHAPE = 8, 8, 3
@@ -478,6 +479,15 @@ def test_nets_and_start_values_follow_the_teachers_channels(saved):
     grey = saved(lambda: tf.matmul(tf.reshape(images_of((12, 12)), [-1, 144]), tf.constant(MATRIX))).path
     assert with_nets({'dataset': 'none', 'teacher': grey})['nets'] == 'lenet'
     assert synthesis_flags(['--Rate=1', '--dataset=none', '--teacher=%s' % grey]).ground == 0
+
+
+@pytest.mark.parametrize('more, is_read', [('', False), ('\nIMAGE_SHAPE = 8, 8, 3\n', True),
+                                           ('\nfrom other import teacher\n', True)])
+def test_impressions_do_not_depend_on_a_student(tmp_path, more, is_read):
+    """So another student learns from those that are there."""
+    (tmp_path / 'own.py').write_text(STUDENT + more)
+    settings = synthesis_flags(['--Rate=1', '--teacher=Lenet5', '--nets=%s' % (tmp_path / 'own.py')])
+    assert ('nets' in synthesis_files(settings).inputs) == is_read
 
 
 def test_a_student_for_the_images_of_a_teacher_with_student_code_alone(saved, tmp_path, monkeypatch, capsys):

@@ -1,9 +1,12 @@
 """Where every file of a run is: the inputs and outputs of a job, and the folders of a table."""
 import os
+import re
+from contextlib import suppress
 from typing import Dict, List, NamedTuple
 
 from nets import PAIRS
 from teachers.formats import teacher_file
+from utils.files import RunError, read_bytes
 from utils.settings.methods import METHODS
 
 
@@ -54,7 +57,7 @@ def training_files(settings):
 
 def synthesis_files(settings):
     path = impressions_file(settings.save_path, settings.Rate)
-    inputs = dict(teacher=teacher_file(settings.teacher), nets=own_pair(settings.nets))
+    inputs = dict(teacher=teacher_file(settings.teacher), nets=own_teacher(settings.nets))
     return Files(_without_none(inputs), [path], os.path.splitext(path)[0] + '-checkpoint.npz',
                  record_of_impressions(path))
 
@@ -66,6 +69,14 @@ def _without_none(paths):
 def own_pair(nets):
     """The path of the user's own pair of networks; None for a known pair."""
     return None if nets in PAIRS else nets
+
+
+def own_teacher(nets):
+    """The same where impressions may depend on the pair: its file names a teacher or IMAGE_SHAPE."""
+    with suppress(RunError):  # what cannot be read is said where the pair is opened
+        if nets not in PAIRS and not re.search(rb'\b(teacher|IMAGE_SHAPE)\b|import \*', read_bytes(nets)):
+            return None
+    return own_pair(nets)
 
 
 def record_of_impressions(path):
